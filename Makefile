@@ -1,0 +1,88 @@
+# Nakoso: plain `make` builds build/nakoso. `make run` and `make check` install what is missing.
+# Variants: SAN=asan (AddressSanitizer and UBSan), SAN=fuzz (clang, libFuzzer), OPT=-O0.
+.DEFAULT_GOAL := all
+SAN ?=
+OUT := build$(if $(SAN),/$(SAN))
+CC ?= gcc
+LLHTTP := /usr/share/llhttp
+VERSION := $(shell cat VERSION)
+
+OPT ?= -O2
+WARN := -Wall -Wextra -Wpedantic -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wformat=2 \
+        -Wconversion -Wno-sign-conversion -Wimplicit-fallthrough -Wundef -Werror
+# Hardening: OpenSSF compiler options guide for C.
+HARD := -D_FORTIFY_SOURCE=3 -fstack-protector-strong -fstack-clash-protection -fcf-protection=full \
+        -fno-delete-null-pointer-checks -fno-strict-overflow -fno-strict-aliasing -fPIE
+HARDLD := -pie -Wl,-z,relro,-z,now -Wl,-z,noexecstack -Wl,-z,nodlopen -Wl,--as-needed
+ifeq ($(SAN),asan)
+  HARD := -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer -fPIE -DNK_ASAN=1
+  HARDLD := -fsanitize=address,undefined -pie
+  OPT := -O1
+endif
+ifeq ($(SAN),fuzz)
+  CC := clang
+  HARD := -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
+  HARDLD := -fsanitize=address,undefined
+  OPT := -O1
+endif
+CPPFLAGS := -D_GNU_SOURCE -Isrc -Iinclude -isystem /usr/share/include -DNK_VERSION='"$(VERSION)"'
+CFLAGS := -std=c17 -g $(OPT) $(WARN) $(HARD)
+LDLIBS := -lssl -lcrypto -lyaml -lseccomp -lcares
+
+# tools/layers lists the modules from the lowest to the highest; what comes before `edge` is the core.
+MODULES := $(shell grep -v '^\#' tools/layers)
+CORE := $(shell sed '/^edge$$/,$$d; /^\#/d' tools/layers)
+SRC_CORE := $(foreach m,$(CORE),$(wildcard src/$(m)/*.c))
+SRC_TOP := $(foreach m,$(filter-out $(CORE),$(MODULES)),$(wildcard src/$(m)/*.c))
+OBJ_CORE := $(SRC_CORE:%.c=$(OUT)/%.o) $(addprefix $(OUT)/llhttp/,api.o http.o llhttp.o)
+OBJ_TOP := $(SRC_TOP:%.c=$(OUT)/%.o)
+UNIT := $(patsubst tests/unit/%.c,$(OUT)/tests/%,$(wildcard tests/unit/*.c))
+FUZZ := $(patsubst tests/fuzz/%.c,$(OUT)/fuzz/%,$(wildcard tests/fuzz/*.c))
+BENCH := $(patsubst bench/%.c,$(OUT)/bench/%,$(wildcard bench/*.c))
+
+all: deps $(OUT)/nakoso
+
+deps:
+	@tools/deps build
+
+$(OUT)/nakoso: $(OUT)/src/main.o $(OBJ_TOP) $(OUT)/libnakoso.a
+	$(CC) $(CFLAGS) $(HARDLD) -o $@ $^ $(LDLIBS)
+
+$(OUT)/libnakoso.a: $(OBJ_CORE)
+	@rm -f $@
+	ar rcs $@ $^
+
+$(OUT)/src/%.o: src/%.c Makefile
+	@mkdir -p $(@D)
+	$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c -o $@ $<
+
+# llhttp's generated C is Debian's (node-llhttp); it is built as it is, without our warnings.
+$(OUT)/llhttp/%.o: $(LLHTTP)/%.c
+	@mkdir -p $(@D)
+	$(CC) -std=gnu17 -g -O2 $(HARD) -I/usr/share/include/llhttp -w -c -o $@ $<
+
+# Test programs: one file each, linked with all but main.
+$(OUT)/tests/%: tests/unit/%.c tests/tap.h $(OBJ_TOP) $(OUT)/libnakoso.a
+	@mkdir -p $(@D)
+	$(CC) $(CPPFLAGS) -Itests $(CFLAGS) -Wno-unused-result $(HARDLD) -MMD -MP -o $@ $< $(OBJ_TOP) $(OUT)/libnakoso.a $(LDLIBS) $(TEST_LIBS_$*)
+TEST_LIBS_json_oracle := -ljansson
+
+$(OUT)/fuzz/%: tests/fuzz/%.c $(OBJ_TOP) $(OUT)/libnakoso.a
+	@mkdir -p $(@D)
+	$(CC) $(CPPFLAGS) -Itests $(CFLAGS) -fsanitize=fuzzer $(HARDLD) -o $@ $< $(OBJ_TOP) $(OUT)/libnakoso.a $(LDLIBS)
+
+$(OUT)/bench/%: bench/%.c $(OBJ_TOP) $(OUT)/libnakoso.a
+	@mkdir -p $(@D)
+	$(CC) $(CPPFLAGS) -Itests $(CFLAGS) $(HARDLD) -o $@ $< $(OBJ_TOP) $(OUT)/libnakoso.a $(LDLIBS)
+
+unit: $(UNIT)
+
+check:
+	@tools/deps build check
+	@tools/check
+
+clean:
+	rm -rf build
+
+.PHONY: all deps unit check clean
+-include $(shell find $(OUT) -name '*.d' 2>/dev/null)

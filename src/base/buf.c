@@ -1,0 +1,133 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * buf.c - grows by doubling, never past max. See buf.h.
+ */
+#include "base/buf.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { FIRST_CAP = 256 };
+
+void nk_buf_init(struct nk_buf *b, size_t max)
+{
+    *b = (struct nk_buf){.max = max};
+}
+
+void nk_buf_free(struct nk_buf *b)
+{
+    free(b->p);
+    *b = (struct nk_buf){.max = b->max};
+}
+
+void nk_buf_clear(struct nk_buf *b)
+{
+    b->n = 0;
+    b->error = 0;
+}
+
+void nk_buf_drop(struct nk_buf *b, size_t n)
+{
+    NK_MUST(n <= b->n);
+    if (n == 0)
+        return;
+    memmove(b->p, b->p + n, b->n - n);
+    b->n -= n;
+}
+
+static int grow(struct nk_buf *b, size_t need)
+{
+    size_t cap = b->cap ? b->cap : FIRST_CAP;
+    while (cap < need)
+        cap = cap > b->max / 2 ? b->max : cap * 2;
+    char *p = realloc(b->p, cap);
+    if (!p)
+        return NK_ENOMEM;
+    b->p = p;
+    b->cap = cap;
+    return 0;
+}
+
+char *nk_buf_reserve(struct nk_buf *b, size_t n)
+{
+    if (b->error)
+        return NULL;
+    if (n > b->max || b->n > b->max - n) {
+        b->error = NK_ELIMIT;
+        return NULL;
+    }
+    if (b->cap - b->n < n || !b->p) {
+        b->error = grow(b, b->n + n ? b->n + n : 1);
+        if (b->error)
+            return NULL;
+    }
+    return b->p + b->n;
+}
+
+void nk_buf_add(struct nk_buf *b, struct nk_str s)
+{
+    char *to = s.n ? nk_buf_reserve(b, s.n) : NULL;
+    if (!to)
+        return;
+    memcpy(to, s.p, s.n);
+    b->n += s.n;
+}
+
+void nk_buf_add_char(struct nk_buf *b, char c)
+{
+    nk_buf_add(b, (struct nk_str){&c, 1});
+}
+
+void nk_buf_add_u64(struct nk_buf *b, uint64_t v)
+{
+    char digits[20];
+    size_t at = sizeof digits;
+    do {
+        digits[--at] = (char)('0' + v % 10);
+        v /= 10;
+    } while (v);
+    nk_buf_add(b, (struct nk_str){digits + at, sizeof digits - at});
+}
+
+void nk_buf_add_i64(struct nk_buf *b, int64_t v)
+{
+    if (v < 0)
+        nk_buf_add_char(b, '-');
+    nk_buf_add_u64(b, v < 0 ? 0 - (uint64_t)v : (uint64_t)v);
+}
+
+void nk_buf_add_hex(struct nk_buf *b, const void *p, size_t n)
+{
+    static const char digit[] = "0123456789abcdef";
+    const unsigned char *in = p;
+    char *to = n <= SIZE_MAX / 2 ? nk_buf_reserve(b, 2 * n) : NULL;
+    if (!to)
+        return;
+    for (size_t i = 0; i < n; i++) {
+        to[2 * i] = digit[in[i] >> 4];
+        to[2 * i + 1] = digit[in[i] & 15];
+    }
+    b->n += 2 * n;
+}
+
+void nk_buf_printf(struct nk_buf *b, const char *fmt, ...)
+{
+    va_list args;
+    va_start(args, fmt);
+    int n = vsnprintf(NULL, 0, fmt, args);
+    va_end(args);
+    char *to = n >= 0 ? nk_buf_reserve(b, (size_t)n + 1) : NULL;
+    if (!to)
+        return;
+    va_start(args, fmt);
+    vsnprintf(to, (size_t)n + 1, fmt, args);
+    va_end(args);
+    b->n += (size_t)n;
+}
+
+struct nk_str nk_buf_str(const struct nk_buf *b)
+{
+    return (struct nk_str){b->p ? b->p : "", b->n};
+}

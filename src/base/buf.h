@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * buf.h - a growable byte buffer with a stated maximum and a sticky error: writers append without
+ * looking, and look once at the end.
+ */
+#pragma once
+
+#include "base/str.h"
+
+struct nk_buf {
+    char *p;
+    size_t n;   /* bytes in use */
+    size_t cap; /* bytes allocated */
+    size_t max; /* most that n may become */
+    int error;  /* 0, or the first NK_ELIMIT / NK_ENOMEM; then nothing more is appended */
+};
+
+/* Prepares an empty buffer; takes no memory yet. `max` in bytes. */
+void nk_buf_init(struct nk_buf *b, size_t max);
+void nk_buf_free(struct nk_buf *b);
+/* Empties the buffer and its error; keeps the memory. */
+void nk_buf_clear(struct nk_buf *b);
+/* Drops the first n bytes (n <= b->n); the rest moves to the front. */
+void nk_buf_drop(struct nk_buf *b, size_t n);
+/* Room for n more bytes at b->p + b->n; returns that place or NULL (error is set). The caller adds
+ * what it wrote to b->n. */
+char *nk_buf_reserve(struct nk_buf *b, size_t n);
+void nk_buf_add(struct nk_buf *b, struct nk_str s);
+void nk_buf_add_char(struct nk_buf *b, char c);
+void nk_buf_add_u64(struct nk_buf *b, uint64_t v);
+void nk_buf_add_i64(struct nk_buf *b, int64_t v);
+/* n bytes as 2n lower-case hexadecimal digits. */
+void nk_buf_add_hex(struct nk_buf *b, const void *p, size_t n);
+void nk_buf_printf(struct nk_buf *b, const char *fmt, ...) NK_PRINTF(2, 3);
+/* A view of the content; valid until the next append. */
+struct nk_str nk_buf_str(const struct nk_buf *b);

@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * str.h - a slice: a view of bytes that somebody else owns, passed by value. Not NUL-terminated.
+ * A zeroed slice is "absent"; a slice with p != NULL and n == 0 is an empty string.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+#include "base/error.h"
+
+struct nk_str {
+    const char *p;
+    size_t n;
+};
+
+/* The slice of a NUL-terminated string; absent for NULL. */
+struct nk_str nk_str(const char *z);
+bool nk_str_eq(struct nk_str a, struct nk_str b);
+/* ASCII letters compare without case; all other bytes as they are (RFC 9110, section 5.1). */
+bool nk_str_eq_nocase(struct nk_str a, struct nk_str b);
+/* Byte order, shorter first on a common prefix: <0, 0 or >0. */
+int nk_str_cmp(struct nk_str a, struct nk_str b);
+bool nk_str_starts(struct nk_str s, struct nk_str prefix);
+bool nk_str_ends(struct nk_str s, struct nk_str suffix);
+/* Offset of the first `needle` byte or string, or -1. */
+ptrdiff_t nk_str_find(struct nk_str s, char needle);
+ptrdiff_t nk_str_search(struct nk_str s, struct nk_str needle);
+/* Bytes [from, to) of s; offsets past the end are clamped. */
+struct nk_str nk_str_sub(struct nk_str s, size_t from, size_t to);
+/* Without leading and trailing spaces and tabs (OWS of RFC 9110, section 5.6.3). */
+struct nk_str nk_str_trim(struct nk_str s);
+/* Cuts the part before the first `sep` off *rest and returns it; *rest becomes absent after the
+ * last part. Typical loop: while (rest.p) { part = nk_str_cut(&rest, ','); … } */
+struct nk_str nk_str_cut(struct nk_str *rest, char sep);
+
+/* Decimal integers, strict: an optional '-', then digits without leading zeros, the whole slice,
+ * within the type's range. 0 or NK_EINVAL / NK_ELIMIT (out of range). */
+int nk_str_to_i64(struct nk_str s, int64_t *out) NK_CHECKED;
+int nk_str_to_u64(struct nk_str s, uint64_t *out) NK_CHECKED;
+
+/* Compares in time that depends on the lengths alone (for secrets and digests). */
+bool nk_secret_eq(struct nk_str a, struct nk_str b);
+/* Overwrites memory in a way that the compiler may not leave out. */
+void nk_secret_wipe(void *p, size_t n);

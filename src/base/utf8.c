@@ -1,0 +1,84 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * utf8.c - the decoder follows table 3-7 of the Unicode standard; the check skips ASCII eight bytes
+ * at a time, since prompts in English and JSON punctuation are most of what passes.
+ */
+#include "base/utf8.h"
+
+#include <string.h>
+
+static bool is_tail(char c)
+{
+    return ((unsigned char)c & 0xC0) == 0x80;
+}
+
+/* Length of the sequence at p (n bytes are there), or 0 when it is not valid. */
+static size_t sequence(const char *p, size_t n)
+{
+    unsigned char a = (unsigned char)p[0], b = n > 1 ? (unsigned char)p[1] : 0;
+    if (a < 0x80)
+        return 1;
+    if (a < 0xC2 || a > 0xF4)
+        return 0;
+    if (a < 0xE0)
+        return n >= 2 && is_tail(p[1]) ? 2 : 0;
+    if (n < 3 || !is_tail(p[1]) || !is_tail(p[2]))
+        return 0;
+    if (a < 0xF0)
+        return (a == 0xE0 && b < 0xA0) || (a == 0xED && b > 0x9F) ? 0 : 3;
+    if (n < 4 || !is_tail(p[3]))
+        return 0;
+    return (a == 0xF0 && b < 0x90) || (a == 0xF4 && b > 0x8F) ? 0 : 4;
+}
+
+size_t nk_utf8_check(struct nk_str s)
+{
+    size_t at = 0;
+    while (at < s.n) {
+        uint64_t word;
+        while (s.n - at >= 8) {
+            memcpy(&word, s.p + at, 8);
+            if (word & 0x8080808080808080u)
+                break;
+            at += 8;
+        }
+        if (at == s.n)
+            break;
+        size_t n = sequence(s.p + at, s.n - at);
+        if (n == 0)
+            return at;
+        at += n;
+    }
+    return s.n;
+}
+
+int32_t nk_utf8_next(struct nk_str s, size_t *at)
+{
+    if (*at >= s.n)
+        return -1;
+    const char *p = s.p + *at;
+    size_t n = sequence(p, s.n - *at);
+    if (n == 0)
+        return -1;
+    *at += n;
+    if (n == 1)
+        return p[0];
+    int32_t scalar = (unsigned char)p[0] & (0x7F >> n);
+    for (size_t i = 1; i < n; i++)
+        scalar = scalar << 6 | ((unsigned char)p[i] & 0x3F);
+    return scalar;
+}
+
+size_t nk_utf8_put(char out[4], uint32_t scalar)
+{
+    NK_MUST(scalar <= 0x10FFFF && (scalar < 0xD800 || scalar > 0xDFFF));
+    if (scalar < 0x80) {
+        out[0] = (char)scalar;
+        return 1;
+    }
+    size_t n = scalar < 0x800 ? 2 : scalar < 0x10000 ? 3 : 4;
+    for (size_t i = n; i-- > 1; scalar >>= 6)
+        out[i] = (char)(0x80 | (scalar & 0x3F));
+    out[0] = (char)((0xF00 >> n & 0xFF) | scalar);
+    return n;
+}

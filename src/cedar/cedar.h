@@ -1,0 +1,102 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * cedar.h - Cedar 4.5 (docs.cedarpolicy.com): policies are parsed once into an immutable set; a
+ * decision walks the policies and evaluates their conditions. Default deny, forbid overrides
+ * permit, a policy whose evaluation errs is skipped and reported. What is not supported is refused
+ * when the set is loaded, never ignored.
+ *
+ * Ownership: everything is allocated in the arena given to the constructor; slices handed in must
+ * live as long as what they are put in. Nothing here has global state.
+ */
+#pragma once
+
+#include "json/json.h"
+
+struct nk_cedar_uid {
+    struct nk_str type; /* "User", "Nakoso::Model" */
+    struct nk_str id;   /* unescaped */
+};
+
+/* Values ------------------------------------------------------------------------------------------
+ */
+struct nk_cedar_value; /* immutable; shared freely within the arena's life */
+
+/* Constructors return NULL when memory is out. */
+const struct nk_cedar_value *nk_cedar_bool(struct nk_arena *a, bool v);
+const struct nk_cedar_value *nk_cedar_long(struct nk_arena *a, int64_t v);
+const struct nk_cedar_value *nk_cedar_string(struct nk_arena *a, struct nk_str v);
+const struct nk_cedar_value *nk_cedar_entity(struct nk_arena *a, struct nk_cedar_uid uid);
+/* items need not be sorted or unique: the set takes care of it. */
+const struct nk_cedar_value *nk_cedar_set(struct nk_arena *a,
+                                          const struct nk_cedar_value *const *items, size_t n);
+struct nk_cedar_member {
+    struct nk_str name;
+    const struct nk_cedar_value *value;
+};
+/* Names must be unique (NULL otherwise). */
+const struct nk_cedar_value *nk_cedar_record(struct nk_arena *a,
+                                             const struct nk_cedar_member *members, size_t n);
+/* Cedar's JSON value form (with __entity and __extn); NK_EINVAL with the offset in *f. */
+int nk_cedar_value_parse(const struct nk_json *doc, uint32_t at, struct nk_arena *a,
+                         const struct nk_cedar_value **out, struct nk_fault *f) NK_CHECKED;
+
+/* Entities ----------------------------------------------------------------------------------------
+ */
+struct nk_cedar_entities;
+
+/* An empty store. Lookups that fail go on in `below` (may be NULL): the per-request store with the
+ * principal lies over the whole-life store with models and groups. */
+struct nk_cedar_entities *nk_cedar_entities_new(struct nk_arena *a,
+                                                const struct nk_cedar_entities *below) NK_CHECKED;
+/* Adds one entity; attrs and tags are records or NULL. NK_ECONFLICT when uid is there already. */
+int nk_cedar_entities_add(struct nk_cedar_entities *e, struct nk_cedar_uid uid,
+                          const struct nk_cedar_uid *parents, size_t parent_count,
+                          const struct nk_cedar_value *attrs,
+                          const struct nk_cedar_value *tags) NK_CHECKED;
+/* Adds all of Cedar's entity JSON: [{"uid","attrs","parents","tags"?}]. */
+int nk_cedar_entities_parse(struct nk_cedar_entities *e, struct nk_str json,
+                            struct nk_fault *f) NK_CHECKED;
+/* Must be called once after the last add: computes ancestors, refuses cycles (NK_EINVAL). */
+int nk_cedar_entities_seal(struct nk_cedar_entities *e, struct nk_fault *f) NK_CHECKED;
+
+/* Policies ----------------------------------------------------------------------------------------
+ */
+struct nk_cedar_policies;
+
+struct nk_cedar_policies *nk_cedar_policies_new(struct nk_arena *a) NK_CHECKED;
+/* Parses policy text and adds its policies. A policy's id is its @id annotation when `use_id` is
+ * set and it has one, otherwise "<prefix><index in this text>". NK_EINVAL, NK_EUNSUPPORTED
+ * (templates, until they can be linked), NK_ECONFLICT (double id) with file offset; fault stage
+ * "cedar", and the message names line and column. On an error nothing of this text is added. */
+int nk_cedar_policies_add(struct nk_cedar_policies *p, struct nk_str text, struct nk_str prefix,
+                          bool use_id, struct nk_fault *f) NK_CHECKED;
+size_t nk_cedar_policies_count(const struct nk_cedar_policies *p);
+
+/* Decision ----------------------------------------------------------------------------------------
+ */
+struct nk_cedar_request {
+    struct nk_cedar_uid principal, action, resource;
+    const struct nk_cedar_value *context; /* a record; NULL means {} */
+};
+
+struct nk_cedar_error {
+    struct nk_str policy; /* id */
+    const char *what;     /* static: "type error", "attribute not found" … */
+};
+
+struct nk_cedar_answer {
+    bool allow;
+    const struct nk_str *reasons; /* ids of the determining policies, in order of loading */
+    size_t reason_count;
+    const struct nk_cedar_error *errors; /* policies that erred, in order of loading */
+    size_t error_count;
+};
+
+/* Decides. `entities` is sealed. Memory for evaluation and for the answer comes from `a`.
+ * 0 or NK_ENOMEM; on NK_ENOMEM the answer is deny. */
+int nk_cedar_authorize(const struct nk_cedar_policies *p, const struct nk_cedar_entities *entities,
+                       const struct nk_cedar_request *req, struct nk_arena *a,
+                       struct nk_cedar_answer *out) NK_CHECKED;
+/* Value of annotation `name` of policy `id` ("" when it has no value), or absent. */
+struct nk_str nk_cedar_annotation(const struct nk_cedar_policies *p, struct nk_str id,
+                                  struct nk_str name);

@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * config.h - the configuration as plain structures. Names, types, defaults, limits and one line of
+ * documentation of every key are in config.def; the parser, the checks, the JSON Schema for editors
+ * and docs/reference/configuration.md come from that table. Durations are milliseconds, sizes
+ * bytes. Slices live in the arena that the configuration was read into. Immutable once read.
+ */
+#pragma once
+
+#include "base/arena.h"
+#include "base/buf.h"
+
+struct nk_config_listen {
+    struct nk_str address;         /* "127.0.0.1:8080", "[::1]:8080" or "unix:/run/nakoso.sock" */
+    struct nk_str tls_certificate; /* PEM chain file; absent: no TLS */
+    struct nk_str tls_key;         /* PEM private key file */
+};
+
+struct nk_config_upstream {
+    struct nk_str name;
+    struct nk_str dialect;    /* "openai" or "anthropic" */
+    struct nk_str url;        /* "https://api.openai.com", "http://127.0.0.1:9000", "unix:/path" */
+    struct nk_str credential; /* "file:PATH" or "env:NAME"; absent: none is sent */
+    struct nk_str ca;         /* PEM file of trusted authorities; absent: the system's */
+    int64_t connect_timeout, first_byte_timeout, idle_timeout;
+    int64_t pool; /* idle keep-alive connections kept */
+};
+
+struct nk_config_model {
+    struct nk_str name;
+    struct nk_str upstream;      /* name of an upstream */
+    struct nk_str upstream_name; /* what the upstream calls it; absent: the same */
+};
+
+struct nk_config_claim { /* one line of the mapping table: claim -> attribute */
+    struct nk_str claim, attribute;
+};
+
+struct nk_config_issuer {
+    struct nk_str issuer;   /* exact value of `iss` */
+    struct nk_str audience; /* must be (one of) `aud` */
+    struct nk_str jwks;     /* "file:PATH", "https://…" or "http://127.0.0.1…" */
+    int64_t jwks_refresh;
+    int64_t clock_skew;
+    struct nk_str principal_type;  /* "User" */
+    struct nk_str principal_claim; /* "sub" */
+    struct nk_str groups_claim;    /* absent: no groups */
+    const struct nk_config_claim *attributes;
+    size_t attribute_count;
+};
+
+struct nk_config_limits {
+    int64_t head_bytes, headers, body_bytes, reply_bytes, event_bytes; /* HTTP, SSE */
+    int64_t json_depth, json_values;
+    int64_t header_timeout, body_timeout, idle_timeout, write_timeout; /* slow or silent clients */
+    int64_t connections, requests;                                     /* at once, per gate */
+    int64_t stream_window; /* bytes of an answer that may wait for a slow client */
+};
+
+struct nk_config {
+    const struct nk_config_listen *listen;
+    size_t listen_count;
+    struct nk_str admin; /* address of /metrics, /healthz, /readyz; absent: none */
+    const struct nk_config_upstream *upstreams;
+    size_t upstream_count;
+    const struct nk_config_model *models;
+    size_t model_count;
+    struct nk_str keys; /* API key file; absent: no keys */
+    const struct nk_config_issuer *issuers;
+    size_t issuer_count;
+    struct nk_str policy;   /* directory of *.cedar files */
+    struct nk_str entities; /* Cedar entity JSON file; absent: none */
+    struct nk_str audit;    /* directory of the chain */
+    bool audit_strict;
+    int64_t audit_group;        /* group commit interval */
+    int64_t audit_checkpoint;   /* at most this long between signed checkpoints */
+    struct nk_str audit_origin; /* name of this log in checkpoints */
+    int64_t workers;            /* gate + courier pairs */
+    struct nk_str control;      /* Unix socket of `nakoso reload` */
+    struct nk_str log_level;    /* error, warning, info, debug */
+    struct nk_config_limits limits;
+};
+
+/* Reads the canonical JSON form (what the edge makes of the YAML file). Unknown keys, wrong types
+ * and values out of range are errors that name the key and what to write instead; fault->offset is
+ * the byte offset in `json`. Also checks that names are unique and references resolve. */
+int nk_config_parse(struct nk_str json, struct nk_arena *a, struct nk_config *out,
+                    struct nk_fault *f) NK_CHECKED;
+/* JSON Schema (2020-12) of the YAML file, and the reference in Markdown. */
+void nk_config_schema(struct nk_buf *out);
+void nk_config_reference(struct nk_buf *out);

@@ -1,0 +1,112 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * proto.h - API dialects: each turns its requests into one struct nk_call, its answers and streams
+ * into usage, text and tool calls, and a refusal into its own error format, so that its official
+ * SDK raises its own exception. One file and one line in proto.def per dialect. Dialects decide
+ * nothing.
+ */
+#pragma once
+
+#include "http/http.h"
+#include "http/sse.h"
+#include "json/json.h"
+
+struct nk_dialect;
+
+/* One operation of a dialect. Everything that no endpoint matches is refused and recorded. */
+struct nk_endpoint {
+    const char *name;   /* "chat.completions", "messages.count_tokens" */
+    const char *method; /* "POST" */
+    const char *path;   /* "/v1/chat/completions"; one trailing "*" stands for one path segment */
+    const char *action; /* Cedar action id: "InvokeModel", "Embed", "CountTokens", "ListModels" */
+    bool local;         /* answered by the gate itself (lists of models), never forwarded */
+};
+
+struct nk_tool_use {         /* a tool that the request offers, or a call that a reply makes */
+    struct nk_str id;        /* calls: call id; offers: absent */
+    struct nk_str name;      /* function name; hosted tools: their type */
+    struct nk_str arguments; /* calls: JSON text, complete; offers: absent */
+    bool hosted; /* runs at the provider ("web_search", "mcp" …), not behind a gateway */
+};
+
+struct nk_call {
+    const struct nk_dialect *dialect;
+    const struct nk_endpoint *endpoint;
+    struct nk_str model; /* absent where the operation names none */
+    uint32_t model_at;   /* tape entry of the model's name, to be spliced; or NK_JSON_NONE */
+    struct nk_json body; /* n == 0: no body */
+    bool stream;
+    int64_t message_count;
+    int64_t max_tokens; /* 0: not given */
+    const struct nk_tool_use *tools;
+    size_t tool_count;
+};
+
+struct nk_usage {
+    int64_t input_tokens, output_tokens; /* -1: not (yet) known */
+};
+
+/* What a whole (not streamed) answer says. */
+struct nk_reply {
+    struct nk_usage usage;
+    struct nk_str model;
+    struct nk_str finish; /* finish_reason / stop_reason, or absent */
+    const struct nk_tool_use *tools;
+    size_t tool_count;
+};
+
+/* What to do with one event of a stream. Text flows through at once; from the first fragment of a
+ * tool call on, events are held until the call is complete, then released in order. */
+enum nk_stream_verdict { NK_STREAM_PASS, NK_STREAM_HOLD, NK_STREAM_RELEASE };
+
+struct nk_stream; /* state of one streamed answer; in the transaction's arena */
+
+/* Why a request is refused, for the dialect to put into words. */
+struct nk_refusal {
+    int status;       /* HTTP status: 400, 401, 403, 404, 413, 429, 500, 502, 503, 504 */
+    const char *code; /* stable id: "policy_denied", "no_credential" …; see gate/refusal.def */
+    struct nk_str message; /* what, which policy, what to do; safe for the client */
+    struct nk_str request; /* our request id */
+};
+
+struct nk_dialect {
+    const char *name; /* "openai" */
+    const struct nk_endpoint *endpoints;
+    size_t endpoint_count;
+    /* Is a request without a matching endpoint this dialect's (for the form of the refusal)? */
+    bool (*claims)(const struct nk_http_head *h);
+    /* The client's credential, without its scheme; absent when there is none. */
+    struct nk_str (*credential)(const struct nk_http_head *h);
+    /* Name and value prefix of the header that carries our credential upstream. */
+    const char *credential_header, *credential_prefix;
+    /* May this request header of the client go upstream? (Credentials and cookies never do.) */
+    bool (*forwards)(struct nk_str header_name);
+    /* Fills *call (dialect, endpoint and body are set) from the body. NK_EINVAL names the member.
+     */
+    int (*parse_call)(struct nk_call *call, struct nk_arena *a, struct nk_fault *f);
+    int (*parse_reply)(const struct nk_call *call, const struct nk_json *body, struct nk_arena *a,
+                       struct nk_reply *out, struct nk_fault *f);
+    struct nk_stream *(*stream_new)(const struct nk_call *call, struct nk_arena *a);
+    /* Looks at one event (its data already parsed as `data`, n == 0 for "[DONE]" and events without
+     * data). On RELEASE, the calls that became complete are in *calls until the next event.
+     * NK_EINVAL: the event breaks the dialect. */
+    int (*stream_event)(struct nk_stream *s, const struct nk_sse_event *e,
+                        const struct nk_json *data, enum nk_stream_verdict *verdict,
+                        const struct nk_tool_use **calls, size_t *call_count, struct nk_fault *f);
+    /* Usage as far as known, and whether the stream said that it is complete. */
+    bool (*stream_end)(const struct nk_stream *s, struct nk_usage *usage);
+    /* Body of a refusal as JSON, and as the event(s) that end a stream which has already begun. */
+    void (*refuse)(const struct nk_refusal *r, struct nk_buf *out);
+    void (*refuse_stream)(const struct nk_refusal *r, struct nk_buf *out);
+    /* Body of a list of models (local endpoints); `one` asks for a single model's object. */
+    void (*list_models)(const struct nk_str *models, size_t n, bool one, struct nk_buf *out);
+};
+
+/* The dialects of proto.def, in its order. */
+const struct nk_dialect *const *nk_dialects(size_t *n);
+const struct nk_dialect *nk_dialect_by_name(struct nk_str name);
+/* Finds dialect and endpoint of a request; `segment` receives what "*" stood for (percent-decoded
+ * in `a`). NULL endpoint: none matches, *dialect is the one whose form of refusal fits best (never
+ * NULL). */
+const struct nk_endpoint *nk_proto_match(const struct nk_http_head *h, struct nk_arena *a,
+                                         const struct nk_dialect **dialect, struct nk_str *segment);

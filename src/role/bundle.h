@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * bundle.h - all that a role needs to know, in one sealed memory file: the warden reads the files,
+ * the roles open none. A bundle is a list of named blobs; each role is given one with only the
+ * blobs that it may see (the gate never gets an upstream credential, the courier never an API key
+ * digest).
+ *
+ *   name              content                                          for
+ *   config            canonical JSON of the configuration              all
+ *   policy/<file>     text of one *.cedar file, in order of name       gate, scribe
+ *   entities          Cedar entity JSON                                gate, scribe
+ *   keys              API key file                                     gate
+ *   jwks/<i>          key set of issuer i, when it comes from a file   gate
+ *   tls/<i>/cert|key  PEM of listener i                                gate
+ *   credential/<i>    credential of upstream i                         courier
+ *   ca/<i>            PEM authorities of upstream i                    courier
+ *   hosts             lines "name address" of /etc/hosts               courier
+ *   audit/key         Ed25519 seed, 32 bytes                           scribe
+ */
+#pragma once
+
+#include "base/arena.h"
+#include "base/buf.h"
+
+struct nk_bundle_blob {
+    struct nk_str name, bytes;
+};
+
+struct nk_bundle {
+    struct nk_bundle_blob *blobs;
+    size_t count;
+};
+
+enum { NK_BUNDLE_GATE = 1, NK_BUNDLE_COURIER = 2, NK_BUNDLE_SCRIBE = 4, NK_BUNDLE_ALL = 7 };
+
+/* The blob of that name, or absent. */
+struct nk_str nk_bundle_get(const struct nk_bundle *b, struct nk_str name);
+/* Adds a blob; bytes are not copied. */
+int nk_bundle_add(struct nk_bundle *b, struct nk_arena *a, struct nk_str name,
+                  struct nk_str bytes) NK_CHECKED;
+/* Reads `file` (YAML) and all that it names. On an error nothing is returned and *f says file, line
+ * and what to write instead. */
+int nk_bundle_load(const char *file, struct nk_arena *a, struct nk_bundle *out,
+                   struct nk_fault *f) NK_CHECKED;
+/* The part that roles `for_roles` (NK_BUNDLE_…) may see, as a sealed memfd; the descriptor or
+ * NK_E…. */
+int nk_bundle_seal(const struct nk_bundle *b, unsigned for_roles) NK_CHECKED;
+/* Maps a sealed memfd and reads its index; slices point into the mapping, which stays for the
+ * role's life or until nk_bundle_unmap. */
+int nk_bundle_open(int fd, struct nk_arena *a, struct nk_bundle *out,
+                   struct nk_fault *f) NK_CHECKED;
+void nk_bundle_unmap(struct nk_bundle *b);

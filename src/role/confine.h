@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * confine.h - a role gives up everything it does not need, in one readable line:
+ *
+ *     nk_confine("recv send accept clock memory", NULL, 0, &fault)
+ *
+ * mapped to no_new_privs, an empty (or nearly empty) Landlock domain and a seccomp filter that
+ * refuses and logs; exec, ptrace, bpf and the like kill. What this kernel really grants is what
+ * `nakoso check --sandbox` prints.
+ */
+#pragma once
+
+#include "base/str.h"
+
+struct nk_confine_path {
+    const char *path; /* a directory or file */
+    bool write;       /* create, write, rename, remove below it; otherwise read only */
+};
+
+/* Promises: see confine.def for the words and the system calls behind each. NK_EUNSUPPORTED when
+ * the kernel lacks seccomp; a missing or older Landlock is logged and goes on (layers hold alone).
+ */
+int nk_confine(const char *promises, const struct nk_confine_path *paths, size_t path_count,
+               struct nk_fault *f) NK_CHECKED;
+/* Landlock ABI of this kernel (0: none) and whether seccomp filters work. */
+int nk_confine_landlock_abi(void);
+bool nk_confine_has_seccomp(void);

@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * wire.h - what gate, courier and scribe say to each other through the rings: record types, and the
+ * one encoding of a message head. Integers are little-endian; strings have a 32-bit length in
+ * front. Both sides check everything that they read; neither trusts the other.
+ */
+#pragma once
+
+#include "http/http.h"
+#include "base/reader.h"
+
+/* gate -> courier */
+enum nk_wire_call {
+    NK_WIRE_CALL = 1, /* head: struct nk_wire_call_head; body: first piece */
+    NK_WIRE_BODY,     /* more of the body */
+    NK_WIRE_ABORT,    /* the client is gone or the judge said no: close the upstream connection */
+    NK_WIRE_CREDIT,   /* u32: this many more answer bytes may be sent for the stream */
+    NK_WIRE_FETCH,    /* fetch a URL (issuer i's key set): head: u32 issuer index */
+};
+
+/* courier -> gate */
+enum nk_wire_answer {
+    NK_WIRE_HEAD = 16, /* head: encoded response head; body: first piece, maybe all */
+    NK_WIRE_DATA,      /* more of the body */
+    NK_WIRE_FAIL,      /* u32 NK_WIRE_FAIL_…, then text for the log; the stream is over */
+    NK_WIRE_FETCHED, /* u32 issuer index, u32 status (0: failed, body is the reason); body: document
+                      */
+    NK_WIRE_MORE,    /* more pieces of a FETCHED document, NK_WIRE_END on the last */
+};
+
+/* gate -> scribe */
+enum nk_wire_scribe {
+    NK_WIRE_RECORD = 32, /* payload: members of one audit record; see chain.h */
+};
+
+enum nk_wire_flags {
+    NK_WIRE_END = 1, /* nothing more of this message follows */
+};
+
+enum nk_wire_fail {
+    NK_WIRE_FAIL_CONNECT = 1, /* no connection: 502 */
+    NK_WIRE_FAIL_TLS,         /* certificate or handshake: 502 */
+    NK_WIRE_FAIL_PROTOCOL,    /* not HTTP, over a limit, cut short: 502 */
+    NK_WIRE_FAIL_TIMEOUT,     /* 504 */
+    NK_WIRE_FAIL_BUSY,        /* courier is out of slots: 503 */
+};
+
+/* First grant of answer bytes for each stream; the gate gives more by NK_WIRE_CREDIT. */
+enum { NK_WIRE_FIRST_CREDIT = 262144 };
+
+struct nk_wire_call_head {
+    uint32_t upstream;        /* index in the configuration */
+    uint32_t config;          /* generation of the configuration it was decided under */
+    int64_t body_bytes;       /* exact length of the whole body */
+    struct nk_http_head http; /* method, target, headers; framing headers and credential excluded */
+};
+
+/* Appends the encoding. */
+void nk_wire_put_call(const struct nk_wire_call_head *h, struct nk_buf *out);
+void nk_wire_put_answer(const struct nk_http_head *h, struct nk_buf *out);
+/* Decodes; headers are allocated in `a`, strings are views of `in`. NK_EINVAL, NK_ELIMIT (more than
+ * max_headers), NK_ENOMEM. */
+int nk_wire_get_call(struct nk_str in, uint32_t max_headers, struct nk_arena *a,
+                     struct nk_wire_call_head *out) NK_CHECKED;
+int nk_wire_get_answer(struct nk_str in, uint32_t max_headers, struct nk_arena *a,
+                       struct nk_http_head *out) NK_CHECKED;
