@@ -155,5 +155,7 @@ void nk_setup_release(struct nk_setup *s)
     if (s->ident)
         nk_ident_free(s->ident);
     nk_arena_free(&s->arena);
+    if (s->freed)
+        s->freed(s->owner);
     free(s);
 }

@@ -49,6 +49,8 @@ struct nk_setup {
     char config_hex[2 * NK_SHA256_SIZE + 1];
     uint32_t generation; /* of the configuration, given by the warden */
     uint32_t holders;    /* transactions that still use it, and the role itself */
+    void *owner; /* of the slices; told by freed(owner) when the setup is gone; may be NULL */
+    void (*freed)(void *owner);
 };
 
 /* The slices of `in` must outlive the setup (they are mapped for the role's life). NULL with a
