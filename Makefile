@@ -56,10 +56,11 @@ $(OUT)/src/%.o: src/%.c Makefile
 	@mkdir -p $(@D)
 	$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c -o $@ $<
 
-# llhttp's generated C is Debian's (node-llhttp); it is built as it is, without our warnings.
+# llhttp's generated C is Debian's (node-llhttp); it is built as it is, without our warnings, in its
+# strict mode (which is off by default).
 $(OUT)/llhttp/%.o: $(LLHTTP)/%.c
 	@mkdir -p $(@D)
-	$(CC) -std=gnu17 -g -O2 $(HARD) -I/usr/share/include/llhttp -w -c -o $@ $<
+	$(CC) -std=gnu17 -g -O2 $(HARD) -DLLHTTP_STRICT_MODE=1 -I/usr/share/include/llhttp -w -c -o $@ $<
 
 # Test programs: one file each, linked with all but main.
 $(OUT)/tests/%: tests/unit/%.c tests/tap.h $(OBJ_TOP) $(OUT)/libnakoso.a
