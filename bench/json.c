@@ -3,7 +3,8 @@
  * json.c - how fast the JSON parser reads chat requests of 1, 10 and 100 KB with all its checks,
  * the tape's memory included. The messages are what people send: English with line breaks and
  * quotation marks, Japanese, some code. Prints MB/s (10^6 bytes), the best of several rounds.
- * `build/bench/json --print 10000` writes the request of that size, for other parsers to read.
+ * `build/bench/json --print 10000` writes the request of that size, for other parsers to read;
+ * `build/bench/json -` measures the text that comes in at standard input.
  */
 #include "json/json.h"
 
@@ -83,6 +84,10 @@ int main(int argc, char **argv)
     if (argc == 3 && strcmp(argv[1], "--print") == 0) {
         build_request(&text, strtoul(argv[2], NULL, 10));
         fwrite(text.p, 1, text.n, stdout);
+    } else if (argc == 2 && strcmp(argv[1], "-") == 0) {
+        char *to = nk_buf_reserve(&text, 1 << 22);
+        text.n = to ? fread(to, 1, 1 << 22, stdin) : 0;
+        run(nk_buf_str(&text));
     } else {
         for (size_t i = 0; i < NK_COUNT(sizes); i++) {
             nk_buf_clear(&text);
