@@ -196,7 +196,7 @@ static void check_page(const char *path, void (*write)(struct nk_buf *))
     write(&now);
     int rc = nk_file_read(path, 1 << 20, NK_FILE_PUBLIC, &arena, &kept, &f);
     tap_ok(!rc && !now.error && nk_str_eq(kept, nk_buf_str(&now)),
-           "%s is up to date (else: make docs) %s", path, f.message);
+           "%s is up to date (else: nakoso config reference|schema) %s", path, f.message);
     nk_buf_free(&now);
 }
 
