@@ -28,12 +28,12 @@ void nk_arena_init(struct nk_arena *a, size_t ceiling)
 
 static struct nk_arena_block *block_new(struct nk_arena *a, size_t need)
 {
-    size_t size = need > BLOCK_MIN - sizeof(struct nk_arena_block)
-                      ? need
-                      : BLOCK_MIN - sizeof(struct nk_arena_block);
-    size_t total = size + sizeof(struct nk_arena_block);
-    if (total < size || total > a->ceiling - a->used)
+    size_t left = a->ceiling - a->used, head = sizeof(struct nk_arena_block);
+    if (left < head || need > left - head)
         return NULL;
+    /* Close to the ceiling the last block is as small as it has to be. */
+    size_t total = need + head > BLOCK_MIN ? need + head : left < BLOCK_MIN ? left : BLOCK_MIN;
+    size_t size = total - head;
     struct nk_arena_block *b = malloc(total);
     if (!b)
         return NULL;
@@ -43,11 +43,16 @@ static struct nk_arena_block *block_new(struct nk_arena *a, size_t need)
     return b;
 }
 
-void *nk_arena_alloc(struct nk_arena *a, size_t size)
+/* What an allocation of `size` bytes takes; 0 when it is too large to say. */
+static size_t rounded(size_t size)
 {
     if (size > SIZE_MAX - ALIGN)
-        return NULL;
-    size = size ? (size + ALIGN - 1) & ~(size_t)(ALIGN - 1) : ALIGN;
+        return 0;
+    return size ? (size + ALIGN - 1) & ~(size_t)(ALIGN - 1) : ALIGN;
+}
+
+static void *take(struct nk_arena *a, size_t size)
+{
     struct nk_arena_block *b = a->head;
     if (!b || b->size - b->used < size)
         b = block_new(a, size);
@@ -55,7 +60,50 @@ void *nk_arena_alloc(struct nk_arena *a, size_t size)
         return NULL;
     void *p = b->data + b->used;
     b->used += size;
-    return memset(p, 0, size);
+    return p;
+}
+
+void *nk_arena_alloc(struct nk_arena *a, size_t size)
+{
+    size_t need = rounded(size);
+    void *p = need ? take(a, need) : NULL;
+    return p ? memset(p, 0, need) : NULL;
+}
+
+/* The newest block holds one allocation alone: the whole block grows, often without a copy. */
+static void *block_grow(struct nk_arena *a, size_t need)
+{
+    struct nk_arena_block *b = a->head;
+    size_t more = need - b->size;
+    if (more > a->ceiling - a->used)
+        return NULL;
+    b = realloc(b, sizeof *b + need);
+    if (!b)
+        return NULL;
+    b->size = b->used = need;
+    a->head = b;
+    a->used += more;
+    return b->data;
+}
+
+void *nk_arena_resize(struct nk_arena *a, void *p, size_t old, size_t size)
+{
+    size_t need = rounded(size), had = rounded(old);
+    if (!need || !p)
+        return need ? take(a, need) : NULL;
+    struct nk_arena_block *b = a->head;
+    NK_MUST(b && b->used >= had && (char *)p == b->data + b->used - had);
+    if (b->size - (b->used - had) >= need) {
+        b->used = b->used - had + need;
+        return p;
+    }
+    if (b->used == had)
+        return block_grow(a, need);
+    void *to = take(a, need);
+    if (!to)
+        return NULL;
+    b->used -= had;
+    return memcpy(to, p, old);
 }
 
 void *nk_arena_array(struct nk_arena *a, size_t count, size_t size)

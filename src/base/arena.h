@@ -23,6 +23,10 @@ void nk_arena_init(struct nk_arena *a, size_t ceiling);
 void *nk_arena_alloc(struct nk_arena *a, size_t size) NK_CHECKED;
 /* The same for `count` elements of `size` bytes each; NULL on overflow too. */
 void *nk_arena_array(struct nk_arena *a, size_t count, size_t size) NK_CHECKED;
+/* Makes the newest allocation of the arena, `p` of `old` bytes, `size` bytes long, and returns its
+ * place, which may be a new one; NULL (and nothing changes) when memory is out. Bytes behind `old`
+ * are not zeroed. With p == NULL it is an allocation that is not zeroed. */
+void *nk_arena_resize(struct nk_arena *a, void *p, size_t old, size_t size) NK_CHECKED;
 /* A private copy of `s`, NUL-terminated behind its n bytes; absent (p == NULL) when out of memory.
  */
 struct nk_str nk_arena_copy(struct nk_arena *a, struct nk_str s) NK_CHECKED;
