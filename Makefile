@@ -36,7 +36,7 @@ SRC_CORE := $(foreach m,$(CORE),$(wildcard src/$(m)/*.c))
 SRC_TOP := $(foreach m,$(filter-out $(CORE),$(MODULES)),$(wildcard src/$(m)/*.c))
 OBJ_CORE := $(SRC_CORE:%.c=$(OUT)/%.o) $(addprefix $(OUT)/llhttp/,api.o http.o llhttp.o)
 OBJ_TOP := $(SRC_TOP:%.c=$(OUT)/%.o)
-UNIT := $(patsubst tests/unit/%.c,$(OUT)/tests/%,$(wildcard tests/unit/*.c))
+UNIT := $(patsubst tests/unit/%,$(OUT)/tests/%,$(basename $(wildcard tests/unit/*.c tests/unit/*.cc)))
 FUZZ := $(patsubst tests/fuzz/%.c,$(OUT)/fuzz/%,$(wildcard tests/fuzz/*.c))
 BENCH := $(patsubst bench/%.c,$(OUT)/bench/%,$(wildcard bench/*.c))
 
@@ -56,16 +56,27 @@ $(OUT)/src/%.o: src/%.c Makefile
 	@mkdir -p $(@D)
 	$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c -o $@ $<
 
-# llhttp's generated C is Debian's (node-llhttp); it is built as it is, without our warnings.
+# llhttp's generated C is Debian's (node-llhttp); it is built as it is, without our warnings, in its
+# strict mode (which is off by default).
 $(OUT)/llhttp/%.o: $(LLHTTP)/%.c
 	@mkdir -p $(@D)
-	$(CC) -std=gnu17 -g -O2 $(HARD) -I/usr/share/include/llhttp -w -c -o $@ $<
+	$(CC) -std=gnu17 -g -O2 $(HARD) -DLLHTTP_STRICT_MODE=1 -I/usr/share/include/llhttp -w -c -o $@ $<
 
 # Test programs: one file each, linked with all but main.
 $(OUT)/tests/%: tests/unit/%.c tests/tap.h $(OBJ_TOP) $(OUT)/libnakoso.a
 	@mkdir -p $(@D)
 	$(CC) $(CPPFLAGS) -Itests $(CFLAGS) -Wno-unused-result $(HARDLD) -MMD -MP -o $@ $< $(OBJ_TOP) $(OUT)/libnakoso.a $(LDLIBS) $(TEST_LIBS_$*)
 TEST_LIBS_json_oracle := -ljansson
+
+# Peers as oracles that come as C++ libraries.
+$(OUT)/tests/%: tests/unit/%.cc tests/tap.h $(OUT)/libnakoso.a
+	@mkdir -p $(@D)
+	g++ $(CPPFLAGS) -Itests -std=c++17 -g $(OPT) -Wall -Wextra -Werror $(HARD) $(HARDLD) -MMD -MP -o $@ $< $(OUT)/libnakoso.a -lsimdjson -lcrypto
+
+# Plays .gate files against the core and against the daemon.
+$(OUT)/tests/scenario: $(wildcard tests/scenario/*.[ch]) tests/tap.h $(OBJ_TOP) $(OUT)/libnakoso.a
+	@mkdir -p $(@D)
+	$(CC) $(CPPFLAGS) -Itests $(CFLAGS) $(HARDLD) -o $@ $(filter %.c,$^) $(OBJ_TOP) $(OUT)/libnakoso.a $(LDLIBS)
 
 $(OUT)/fuzz/%: tests/fuzz/%.c $(OBJ_TOP) $(OUT)/libnakoso.a
 	@mkdir -p $(@D)
@@ -74,6 +85,10 @@ $(OUT)/fuzz/%: tests/fuzz/%.c $(OBJ_TOP) $(OUT)/libnakoso.a
 $(OUT)/bench/%: bench/%.c $(OBJ_TOP) $(OUT)/libnakoso.a
 	@mkdir -p $(@D)
 	$(CC) $(CPPFLAGS) -Itests $(CFLAGS) $(HARDLD) -o $@ $< $(OBJ_TOP) $(OUT)/libnakoso.a $(LDLIBS)
+
+$(OUT)/bench/%: bench/%.cc
+	@mkdir -p $(@D)
+	g++ -std=c++17 -g $(OPT) -Wall -Wextra -Werror $(HARD) $(HARDLD) -o $@ $< -lsimdjson -ljansson
 
 unit: $(UNIT)
 

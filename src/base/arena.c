@@ -28,12 +28,12 @@ void nk_arena_init(struct nk_arena *a, size_t ceiling)
 
 static struct nk_arena_block *block_new(struct nk_arena *a, size_t need)
 {
-    size_t size = need > BLOCK_MIN - sizeof(struct nk_arena_block)
-                      ? need
-                      : BLOCK_MIN - sizeof(struct nk_arena_block);
-    size_t total = size + sizeof(struct nk_arena_block);
-    if (total < size || total > a->ceiling - a->used)
+    size_t left = a->ceiling - a->used, head = sizeof(struct nk_arena_block);
+    if (left < head || need > left - head)
         return NULL;
+    /* Close to the ceiling the last block is as small as it has to be. */
+    size_t total = need + head > BLOCK_MIN ? need + head : left < BLOCK_MIN ? left : BLOCK_MIN;
+    size_t size = total - head;
     struct nk_arena_block *b = malloc(total);
     if (!b)
         return NULL;

@@ -41,7 +41,7 @@ static int grow(struct nk_buf *b, size_t need)
 {
     size_t cap = b->cap ? b->cap : FIRST_CAP;
     while (cap < need)
-        cap = cap > b->max / 2 ? b->max : cap * 2;
+        cap = cap > b->max / 2 ? need > b->max ? need : b->max : cap * 2;
     char *p = realloc(b->p, cap);
     if (!p)
         return NK_ENOMEM;
@@ -50,7 +50,8 @@ static int grow(struct nk_buf *b, size_t need)
     return 0;
 }
 
-char *nk_buf_reserve(struct nk_buf *b, size_t n)
+/* Room for n bytes that count and `extra` (0 or 1) that do not: vsnprintf's NUL. */
+static char *room(struct nk_buf *b, size_t n, size_t extra)
 {
     if (b->error)
         return NULL;
@@ -58,12 +59,17 @@ char *nk_buf_reserve(struct nk_buf *b, size_t n)
         b->error = NK_ELIMIT;
         return NULL;
     }
-    if (b->cap - b->n < n || !b->p) {
-        b->error = grow(b, b->n + n ? b->n + n : 1);
+    if (b->cap - b->n < n + extra || !b->p) {
+        b->error = grow(b, b->n + n + extra);
         if (b->error)
             return NULL;
     }
     return b->p + b->n;
+}
+
+char *nk_buf_reserve(struct nk_buf *b, size_t n)
+{
+    return room(b, n, 0);
 }
 
 void nk_buf_add(struct nk_buf *b, struct nk_str s)
@@ -102,7 +108,7 @@ void nk_buf_add_hex(struct nk_buf *b, const void *p, size_t n)
 {
     static const char digit[] = "0123456789abcdef";
     const unsigned char *in = p;
-    char *to = n <= SIZE_MAX / 2 ? nk_buf_reserve(b, 2 * n) : NULL;
+    char *to = nk_buf_reserve(b, n <= SIZE_MAX / 4 ? 2 * n : SIZE_MAX / 2);
     if (!to)
         return;
     for (size_t i = 0; i < n; i++) {
@@ -118,7 +124,9 @@ void nk_buf_printf(struct nk_buf *b, const char *fmt, ...)
     va_start(args, fmt);
     int n = vsnprintf(NULL, 0, fmt, args);
     va_end(args);
-    char *to = n >= 0 ? nk_buf_reserve(b, (size_t)n + 1) : NULL;
+    if (n < 0 && !b->error)
+        b->error = NK_EINVAL;
+    char *to = n < 0 ? NULL : room(b, (size_t)n, 1);
     if (!to)
         return;
     va_start(args, fmt);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * encode.c - see encode.h. Days are counted with the civil calendar from 0000-03-01, so that the
- * leap day is the last of its year.
+ * encode.c - see encode.h. Days are counted with the civil calendar from 1 March, 400 years before
+ * year 0, so that the leap day is the last of its year and no count is negative.
  */
 #include "base/encode.h"
 
@@ -24,11 +24,11 @@ static int decode(struct nk_str text, bool url, struct nk_buf *out)
 {
     uint32_t bits = 0;
     int have = 0;
-    char *to = nk_buf_reserve(out, text.n / 4 * 3 + 3);
-    if (!to)
-        return out->error;
     if (text.n % 4 == 1)
         return NK_EINVAL;
+    char *to = nk_buf_reserve(out, text.n / 4 * 3 + (text.n % 4 ? text.n % 4 - 1 : 0));
+    if (!to)
+        return out->error;
     for (size_t i = 0; i < text.n; i++) {
         int v = value_of(text.p[i], url);
         if (v < 0)
@@ -119,19 +119,21 @@ static void add_digits(struct nk_buf *out, uint64_t v, int width)
 
 void nk_time_format(int64_t unix_ms, struct nk_buf *out)
 {
+    static const int64_t first = -62167219200000, last = 253402300799999;
+    unix_ms = unix_ms < first ? first : unix_ms > last ? last : unix_ms;
     int64_t day_ms = 86400000, days = unix_ms / day_ms, rest = unix_ms % day_ms;
     if (rest < 0) {
         rest += day_ms;
         days--;
     }
-    uint64_t z = (uint64_t)(days + 719468); /* days since 0000-03-01 */
+    uint64_t z = (uint64_t)(days + 719468 + 146097); /* days since -0400-03-01 */
     uint64_t era = z / 146097, of_era = z % 146097;
     uint64_t year = (of_era - of_era / 1460 + of_era / 36524 - of_era / 146096) / 365;
     uint64_t of_year = of_era - (365 * year + year / 4 - year / 100);
     uint64_t month = (5 * of_year + 2) / 153;
     uint64_t day = of_year - (153 * month + 2) / 5 + 1;
     uint64_t civil_month = month < 10 ? month + 3 : month - 9;
-    add_digits(out, year + era * 400 + (civil_month <= 2), 4);
+    add_digits(out, year + era * 400 - 400 + (civil_month <= 2), 4);
     nk_buf_add_char(out, '-');
     add_digits(out, civil_month, 2);
     nk_buf_add_char(out, '-');

@@ -17,5 +17,6 @@ void nk_base64_encode(struct nk_str bytes, struct nk_buf *out);
 /* Lower-case hexadecimal of exactly `n` bytes; NK_EINVAL otherwise. */
 int nk_hex_decode(struct nk_str text, void *out, size_t n) NK_CHECKED;
 
-/* Milliseconds since 1970-01-01T00:00:00Z as "2026-11-22T02:35:00.123Z" (years 0000 to 9999). */
+/* Milliseconds since 1970-01-01T00:00:00Z as "2026-11-22T02:35:00.123Z". Times outside the
+ * years 0000 to 9999 come out as the nearest end of that range. */
 void nk_time_format(int64_t unix_ms, struct nk_buf *out);

@@ -8,6 +8,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "base/utf8.h"
+
 int nk_fault_set(struct nk_fault *f, int code, const char *stage, size_t offset, const char *fmt,
                  ...)
 {
@@ -18,8 +20,10 @@ int nk_fault_set(struct nk_fault *f, int code, const char *stage, size_t offset,
     f->offset = offset;
     va_list args;
     va_start(args, fmt);
-    vsnprintf(f->message, sizeof f->message, fmt, args);
+    int n = vsnprintf(f->message, sizeof f->message, fmt, args);
     va_end(args);
+    if (n >= (int)sizeof f->message) /* cut off: not in the middle of a character */
+        f->message[nk_utf8_check(nk_str(f->message))] = 0;
     return code;
 }
 

@@ -16,11 +16,11 @@ size_t nk_read_left(const struct nk_reader *r)
 
 struct nk_str nk_read_bytes(struct nk_reader *r, size_t n)
 {
-    if (n > nk_read_left(r)) {
+    if (r->error || n > nk_read_left(r)) {
         r->error = NK_EINVAL;
         return (struct nk_str){NULL, 0};
     }
-    struct nk_str s = {r->in.p + r->at, n};
+    struct nk_str s = nk_str_sub(r->in, r->at, r->at + n);
     r->at += n;
     return s;
 }

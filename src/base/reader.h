@@ -23,5 +23,5 @@ uint32_t nk_read_u32le(struct nk_reader *r);
 uint64_t nk_read_u64le(struct nk_reader *r);
 /* The next n bytes as a view; absent on a short input. */
 struct nk_str nk_read_bytes(struct nk_reader *r, size_t n);
-/* A string with a 32-bit little-endian length in front. */
+/* A string with a 32-bit little-endian length in front; absent on a short input. */
 struct nk_str nk_read_str32(struct nk_reader *r);

@@ -101,17 +101,31 @@ struct nk_str nk_str_cut(struct nk_str *rest, char sep)
     return nk_str_sub(whole, 0, (size_t)at);
 }
 
+static bool is_digit(char c)
+{
+    return c >= '0' && c <= '9';
+}
+
+/* The number is too large so far; is it a number to its end? */
+static int out_of_range(struct nk_str rest)
+{
+    for (size_t i = 0; i < rest.n; i++)
+        if (!is_digit(rest.p[i]))
+            return NK_EINVAL;
+    return NK_ELIMIT;
+}
+
 int nk_str_to_u64(struct nk_str s, uint64_t *out)
 {
     uint64_t value = 0;
     if (s.n == 0 || (s.n > 1 && s.p[0] == '0'))
         return NK_EINVAL;
     for (size_t i = 0; i < s.n; i++) {
-        if (s.p[i] < '0' || s.p[i] > '9')
+        if (!is_digit(s.p[i]))
             return NK_EINVAL;
         if (__builtin_mul_overflow(value, 10u, &value) ||
             __builtin_add_overflow(value, (uint64_t)(s.p[i] - '0'), &value))
-            return NK_ELIMIT;
+            return out_of_range(nk_str_sub(s, i, s.n));
     }
     *out = value;
     return 0;

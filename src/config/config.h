@@ -86,6 +86,12 @@ struct nk_config {
  * the byte offset in `json`. Also checks that names are unique and references resolve. */
 int nk_config_parse(struct nk_str json, struct nk_arena *a, struct nk_config *out,
                     struct nk_fault *f) NK_CHECKED;
+/* The same, with relative paths made absolute by `directory` (without a slash at its end). */
+int nk_config_parse_at(struct nk_str json, struct nk_str directory, struct nk_arena *a,
+                       struct nk_config *out, struct nk_fault *f) NK_CHECKED;
+/* Writes the canonical JSON form: all keys, defaults included, in one order. Reading it back gives
+ * the same configuration. */
+void nk_config_write(const struct nk_config *c, struct nk_buf *out);
 /* JSON Schema (2020-12) of the YAML file, and the reference in Markdown. */
 void nk_config_schema(struct nk_buf *out);
 void nk_config_reference(struct nk_buf *out);

@@ -17,6 +17,22 @@ struct nk_digest {
  * is a broken installation (NK_MUST). */
 struct nk_digest nk_sha256(struct nk_str s);
 struct nk_digest nk_sha256_parts(const struct nk_str *parts, size_t n);
+
+/* The same digests from a context that its owner keeps: half the time of nk_sha256 and no memory
+ * taken, because OpenSSL 3 looks an algorithm up by name at each use unless somebody keeps it. For
+ * the hot paths. Not thread-safe (roles are single-threaded). */
+struct nk_hasher {
+    struct evp_md_ctx_st *ctx;
+    struct evp_md_st *sha256;
+};
+/* 0, NK_ENOMEM, or NK_ECRYPTO when libcrypto has no SHA-256. */
+int nk_hasher_init(struct nk_hasher *h) NK_CHECKED;
+void nk_hasher_free(struct nk_hasher *h);
+struct nk_digest nk_hasher_sha256(const struct nk_hasher *h, struct nk_str s);
+struct nk_digest nk_hasher_sha256_parts(const struct nk_hasher *h, const struct nk_str *parts,
+                                        size_t n);
+
+/* Compares in constant time. */
 bool nk_digest_eq(struct nk_digest a, struct nk_digest b);
 
 /* Ed25519 (RFC 8032). `seed` is the 32-byte private key. 0 or NK_ECRYPTO. */

@@ -16,6 +16,9 @@
  *   ca/<i>            PEM authorities of upstream i                    courier
  *   hosts             lines "name address" of /etc/hosts               courier
  *   audit/key         Ed25519 seed, 32 bytes                           scribe
+ *
+ * On disk the audit key is AUDIT/key (64 hexadecimal digits, mode 0600), made at the first start
+ * together with AUDIT/key.pub, the verifier key as nk_checkpoint_key writes it.
  */
 #pragma once
 
@@ -29,19 +32,27 @@ struct nk_bundle_blob {
 struct nk_bundle {
     struct nk_bundle_blob *blobs;
     size_t count;
+    void *map; /* of nk_bundle_open */
+    size_t map_bytes;
 };
 
 enum { NK_BUNDLE_GATE = 1, NK_BUNDLE_COURIER = 2, NK_BUNDLE_SCRIBE = 4, NK_BUNDLE_ALL = 7 };
 
 /* The blob of that name, or absent. */
 struct nk_str nk_bundle_get(const struct nk_bundle *b, struct nk_str name);
-/* Adds a blob; bytes are not copied. */
+/* Adds a blob; bytes are not copied. NK_ECONFLICT when the name is there already, NK_EINVAL when no
+ * role may see one of that name. */
 int nk_bundle_add(struct nk_bundle *b, struct nk_arena *a, struct nk_str name,
                   struct nk_str bytes) NK_CHECKED;
 /* Reads `file` (YAML) and all that it names. On an error nothing is returned and *f says file, line
  * and what to write instead. */
 int nk_bundle_load(const char *file, struct nk_arena *a, struct nk_bundle *out,
                    struct nk_fault *f) NK_CHECKED;
+/* Overwrites the secrets (credentials, private keys, the audit key) of a bundle that
+ * nk_bundle_load made; to be called when it is sealed for all roles. */
+void nk_bundle_wipe(struct nk_bundle *b);
+/* The lines "name address" of the text of /etc/hosts; absent when out of memory. */
+struct nk_str nk_bundle_hosts(struct nk_str text, struct nk_arena *a);
 /* The part that roles `for_roles` (NK_BUNDLE_…) may see, as a sealed memfd; the descriptor or
  * NK_E…. */
 int nk_bundle_seal(const struct nk_bundle *b, unsigned for_roles) NK_CHECKED;

@@ -25,6 +25,7 @@ struct nk_ring_record {
     uint32_t generation; /* of the slot, so that late answers are recognised */
     uint32_t flags;
     uint32_t head_size;    /* the payload's first part; the rest is body */
+    uint64_t number;       /* set by nk_ring_next: 0 for the first record since the ring was made */
     struct nk_str payload; /* consumer: a view of the ring, valid until nk_ring_release */
 };
 
@@ -35,6 +36,9 @@ int nk_ring_create(size_t size, int *memfd, int *eventfd) NK_CHECKED;
  * caller's. A consumer that comes after a dead one goes on where that one released. */
 struct nk_ring *nk_ring_open(int memfd, int eventfd, bool producer) NK_CHECKED;
 void nk_ring_close(struct nk_ring *r);
+/* The eventfd by which the producer is woken; the ring keeps the number, not the descriptor. For a
+ * pair of rings it is the eventfd of the other direction. nk_role_ring_open sets it. */
+void nk_ring_set_back(struct nk_ring *r, int backfd);
 
 /* Producer ----------------------------------------------------------------------------------------
  */
@@ -47,9 +51,11 @@ void nk_ring_commit(struct nk_ring *r, const struct nk_ring_record *rec, size_t 
 int nk_ring_put(struct nk_ring *r, const struct nk_ring_record *rec) NK_CHECKED;
 /* Makes all committed records visible and wakes the consumer if it sleeps: once per epoll batch. */
 void nk_ring_publish(struct nk_ring *r);
-/* Asks to be woken (through the eventfd of the ring in the other direction, which the caller
- * watches) when the consumer releases space; true when space came in the meantime. */
+/* Asks to be woken (by the back eventfd, which the caller watches) when the consumer releases
+ * space; true when space came in the meantime: then nobody will wake, try again. */
 bool nk_ring_want_space(struct nk_ring *r, size_t size);
+/* The same for records to become durable: true when `count` of them are already. */
+bool nk_ring_want_durable(struct nk_ring *r, uint64_t count);
 /* Free bytes now, and bytes published but not yet released. */
 size_t nk_ring_space(struct nk_ring *r);
 size_t nk_ring_backlog(struct nk_ring *r);
@@ -59,15 +65,17 @@ size_t nk_ring_backlog(struct nk_ring *r);
 /* The next record: 0, NK_EAGAIN when there is none now, NK_EINVAL when the producer broke the ring
  * (the caller treats the other side as crashed). */
 int nk_ring_next(struct nk_ring *r, struct nk_ring_record *out) NK_CHECKED;
-/* Gives the space of all records read so far back to the producer; true when it asked to be woken.
- */
+/* Gives the space of all records read so far back to the producer, and wakes it if it asked to be:
+ * then true. A record read but not released comes again, with the same number, after a crash of the
+ * consumer. */
 bool nk_ring_release(struct nk_ring *r);
 /* Before epoll_wait(-1): announces sleep; true when the caller may really sleep, false when a
  * record came meanwhile. After waking: nk_ring_awake. */
 bool nk_ring_sleep(struct nk_ring *r);
 void nk_ring_awake(struct nk_ring *r);
 /* A 64-bit word on the consumer's page for the producer to read: how far the scribe has made
- * records durable (count of records since the ring was made). */
+ * records durable (count of records since the ring was made). Wakes a producer that waits for it.
+ */
 void nk_ring_set_durable(struct nk_ring *r, uint64_t count);
 uint64_t nk_ring_durable(const struct nk_ring *r);
 /* Total records committed by the producer / released by consumers since the ring was made. */

@@ -1,0 +1,148 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * check.c - the rules between keys, once each value is right by itself: names are unique,
+ * references resolve, what belongs together is there together, and no provider key travels in the
+ * clear.
+ */
+#include "config/table.h"
+
+static const char stage[] = "config";
+
+/* Offset of key `key` of entry i of a list; of the entry, the list or the root where it is absent.
+ */
+static size_t offset_of(const struct nk_json *doc, uint32_t list, size_t i, const char *key)
+{
+    uint32_t item = nk_json_first(doc, list);
+    for (; i > 0 && item != NK_JSON_NONE; i--)
+        item = nk_json_next(doc, list, item);
+    uint32_t at = nk_json_get(doc, item, nk_str(key));
+    at = at == NK_JSON_NONE ? item : at;
+    return at == NK_JSON_NONE ? 0 : doc->tape[at].start;
+}
+
+/* Refuses two entries with the same name. Lists are short enough (1024) for the plain way. */
+static int check_unique(const struct nk_str *names, size_t n, const struct nk_json *doc,
+                        uint32_t list, const char *what, const char *key, struct nk_fault *f)
+{
+    for (size_t i = 1; i < n; i++)
+        for (size_t j = 0; j < i; j++)
+            if (nk_str_eq(names[i], names[j]))
+                return nk_fault_set(f, NK_ECONFLICT, stage, offset_of(doc, list, i, key),
+                                    "%s[%zu].%s \"%.*s\" is already that of %s[%zu]", what, i, key,
+                                    NK_FMT(names[i]), what, j);
+    return 0;
+}
+
+static int check_listen(const struct nk_config *c, const struct nk_json *doc, struct nk_fault *f)
+{
+    struct nk_str names[16];
+    uint32_t list = nk_json_get(doc, 0, NK_STR("listen"));
+    for (size_t i = 0; i < c->listen_count; i++) {
+        const struct nk_config_listen *l = &c->listen[i];
+        NK_MUST(i < NK_COUNT(names));
+        names[i] = l->address;
+        if (!l->tls_certificate.p != !l->tls_key.p)
+            return nk_fault_set(f, NK_EINVAL, stage, offset_of(doc, list, i, "address"),
+                                "listen[%zu]: tls_certificate and tls_key go together; write both "
+                                "or neither",
+                                i);
+    }
+    return check_unique(names, c->listen_count, doc, list, "listen", "address", f);
+}
+
+static int check_upstreams(const struct nk_config *c, struct nk_str *names,
+                           const struct nk_json *doc, struct nk_fault *f)
+{
+    uint32_t list = nk_json_get(doc, 0, NK_STR("upstreams"));
+    for (size_t i = 0; i < c->upstream_count; i++) {
+        const struct nk_config_upstream *u = &c->upstreams[i];
+        names[i] = u->name;
+        bool clear = nk_str_starts(u->url, NK_STR("http://")) && !nk_config_is_local(u->url);
+        if (clear && u->credential.p)
+            return nk_fault_set(f, NK_EINVAL, stage, offset_of(doc, list, i, "url"),
+                                "upstreams[%zu].url: a credential is only sent over https, to this "
+                                "machine or to a Unix socket; write https://",
+                                i);
+        if (u->ca.p && !nk_str_starts(u->url, NK_STR("https://")))
+            return nk_fault_set(f, NK_EINVAL, stage, offset_of(doc, list, i, "ca"),
+                                "upstreams[%zu].ca is for https:// URLs only", i);
+    }
+    return check_unique(names, c->upstream_count, doc, list, "upstreams", "name", f);
+}
+
+static int unknown_upstream(const struct nk_config *c, size_t i, const struct nk_str *names,
+                            size_t offset, struct nk_fault *f)
+{
+    struct nk_str near = nk_config_near(c->models[i].upstream, names, c->upstream_count);
+    if (near.p)
+        return nk_fault_set(f, NK_ENOTFOUND, stage, offset,
+                            "models[%zu].upstream: there is no upstream \"%.*s\"; did you mean "
+                            "\"%.*s\"?",
+                            i, NK_FMT(c->models[i].upstream), NK_FMT(near));
+    return nk_fault_set(f, NK_ENOTFOUND, stage, offset,
+                        "models[%zu].upstream: there is no upstream \"%.*s\" under `upstreams`", i,
+                        NK_FMT(c->models[i].upstream));
+}
+
+static int check_models(const struct nk_config *c, const struct nk_str *upstreams,
+                        const struct nk_json *doc, struct nk_fault *f)
+{
+    struct nk_str names[1024];
+    uint32_t list = nk_json_get(doc, 0, NK_STR("models"));
+    NK_MUST(c->model_count <= NK_COUNT(names));
+    for (size_t i = 0; i < c->model_count; i++) {
+        size_t u = 0;
+        names[i] = c->models[i].name;
+        while (u < c->upstream_count && !nk_str_eq(upstreams[u], c->models[i].upstream))
+            u++;
+        if (u == c->upstream_count)
+            return unknown_upstream(c, i, upstreams, offset_of(doc, list, i, "upstream"), f);
+    }
+    return check_unique(names, c->model_count, doc, list, "models", "name", f);
+}
+
+/* Attributes of one issuer: each name once, and not `groups`-like twice from two claims. */
+static int check_attributes(const struct nk_config_issuer *s, size_t i, size_t offset,
+                            struct nk_fault *f)
+{
+    for (size_t j = 1; j < s->attribute_count; j++)
+        for (size_t k = 0; k < j; k++)
+            if (nk_str_eq(s->attributes[j].attribute, s->attributes[k].attribute))
+                return nk_fault_set(f, NK_ECONFLICT, stage, offset,
+                                    "identity.issuers[%zu].attributes: \"%.*s\" is there twice", i,
+                                    NK_FMT(s->attributes[j].attribute));
+    return 0;
+}
+
+/* The pair of issuer and audience is what selects a key set; it must be unique. */
+static int check_issuers(const struct nk_config *c, const struct nk_json *doc, struct nk_fault *f)
+{
+    uint32_t identity = nk_json_get(doc, 0, NK_STR("identity"));
+    uint32_t list = nk_json_get(doc, identity, NK_STR("issuers"));
+    for (size_t i = 0; i < c->issuer_count; i++) {
+        const struct nk_config_issuer *s = &c->issuers[i];
+        int rc = check_attributes(s, i, offset_of(doc, list, i, "attributes"), f);
+        if (rc)
+            return rc;
+        for (size_t j = 0; j < i; j++)
+            if (nk_str_eq(s->issuer, c->issuers[j].issuer) &&
+                nk_str_eq(s->audience, c->issuers[j].audience))
+                return nk_fault_set(f, NK_ECONFLICT, stage, offset_of(doc, list, i, "issuer"),
+                                    "identity.issuers[%zu] has issuer and audience of "
+                                    "identity.issuers[%zu]",
+                                    i, j);
+    }
+    return 0;
+}
+
+int nk_config_check(const struct nk_config *c, const struct nk_json *doc, struct nk_fault *f)
+{
+    struct nk_str upstreams[64];
+    NK_MUST(c->upstream_count <= NK_COUNT(upstreams));
+    int rc = check_listen(c, doc, f);
+    if (!rc)
+        rc = check_upstreams(c, upstreams, doc, f);
+    if (!rc)
+        rc = check_models(c, upstreams, doc, f);
+    return rc ? rc : check_issuers(c, doc, f);
+}

@@ -1,0 +1,86 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * table.h - config.def as an array of rows, and how one written value becomes a field. Private to
+ * this module.
+ */
+#pragma once
+
+#include "config/config.h"
+#include "json/json.h"
+
+enum nk_config_section {
+    NK_CONFIG_ROOT,
+    NK_CONFIG_LISTEN,
+    NK_CONFIG_UPSTREAM,
+    NK_CONFIG_MODEL,
+    NK_CONFIG_IDENTITY,
+    NK_CONFIG_ISSUER,
+    NK_CONFIG_ATTRIBUTE,
+    NK_CONFIG_POLICY,
+    NK_CONFIG_AUDIT,
+    NK_CONFIG_LIMITS,
+    NK_CONFIG_LOG,
+};
+
+enum nk_config_kind {
+    NK_CONFIG_KIND_TEXT,    /* any text without control characters */
+    NK_CONFIG_KIND_NAME,    /* letters, digits and . _ - / : @ */
+    NK_CONFIG_KIND_PATH,    /* relative ones are relative to the configuration file */
+    NK_CONFIG_KIND_ADDRESS, /* IPv4:PORT, [IPv6]:PORT, unix:PATH */
+    NK_CONFIG_KIND_ORIGIN,  /* http(s)://HOST[:PORT] or unix:PATH */
+    NK_CONFIG_KIND_KEYSET,  /* file:PATH, https://…, http:// to this machine */
+    NK_CONFIG_KIND_SECRET,  /* file:PATH or env:NAME */
+    NK_CONFIG_KIND_CHOICE,  /* one of the words of the range */
+    NK_CONFIG_KIND_SWITCH,  /* the same with two words, kept as bool: is it the second? */
+    NK_CONFIG_KIND_NUMBER,
+    NK_CONFIG_KIND_SIZE, /* bytes */
+    NK_CONFIG_KIND_TIME, /* milliseconds */
+    NK_CONFIG_KIND_LIST,
+    NK_CONFIG_KIND_GROUP,
+};
+
+struct nk_config_row {
+    enum nk_config_section section;
+    enum nk_config_kind kind;
+    const char *key;
+    bool required;
+    size_t at, count_at;          /* offset of the field, and of a list's count */
+    size_t item_size;             /* of one entry of a list */
+    enum nk_config_section items; /* of a list or group */
+    const char *value;            /* default, or the example where required; "": none */
+    const char *range;
+    const char *english, *japanese;
+};
+
+const struct nk_config_row *nk_config_rows(size_t *n);
+/* The row of `key` in a section, or NULL. */
+const struct nk_config_row *nk_config_row(enum nk_config_section section, struct nk_str key);
+
+/* A value as its kind keeps it. */
+struct nk_config_value {
+    struct nk_str text;
+    int64_t number;
+};
+
+/* Reads one written value; paths are made absolute with `directory` (absent: left as they are).
+ * On an error `why` (at least 200 bytes) says what is expected, without repeating a secret. */
+int nk_config_scalar(const struct nk_config_row *row, struct nk_str text, struct nk_str directory,
+                     struct nk_arena *a, struct nk_config_value *out, char why[200]) NK_CHECKED;
+/* The two ends of a row's range, in the kind's unit; false when it has none. */
+bool nk_config_range(const struct nk_config_row *row, int64_t *low, int64_t *high);
+/* Stores a value in the field of `row` in the structure at `base`. */
+void nk_config_store(const struct nk_config_row *row, void *base, const struct nk_config_value *v);
+/* Is it one that holds a number (NUMBER, SIZE, TIME)? */
+bool nk_config_is_number(enum nk_config_kind kind);
+/* The forms of the compound kinds, for scalar.c: 0 or an explanation. */
+const char *nk_config_bad_address(struct nk_str s);
+const char *nk_config_bad_origin(struct nk_str s);
+const char *nk_config_bad_keyset(struct nk_str s);
+const char *nk_config_bad_secret(struct nk_str s);
+/* Does an origin or key set URL point to this machine (127.0.0.1, [::1], unix:)? */
+bool nk_config_is_local(struct nk_str url);
+/* What is near `name` among the keys of a section, for "did you mean"; absent when nothing is. */
+struct nk_str nk_config_near(struct nk_str name, const struct nk_str *candidates, size_t n);
+/* The rules between keys: unique names, references, pairs. `doc` is for offsets. */
+int nk_config_check(const struct nk_config *c, const struct nk_json *doc,
+                    struct nk_fault *f) NK_CHECKED;

@@ -1,0 +1,214 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * gate.c - a request as one short list. The order is fixed: an order is a security property.
+ *
+ * | stage     | from -> to                 | facts it adds |
+ * |-----------|----------------------------|-----------------------------------------------------------|
+ * | match     | head -> endpoint           | dialect, operation, trace; unknown operations end here
+ * | | identify  | proofs -> principal        | who, groups, attributes, how proven | | parse     |
+ * bytes -> call              | model, messages, tools, size and digest of the body       | | locate
+ * | call -> resource           | model, upstream; known or not                             | |
+ * limit     | load -> room               | requests under way; room in the audit log | | authorize
+ * | facts -> decision          | the only judge: reasons, errors                           | |
+ * forward   | call -> upstream           | the call, written anew | | receive   | bytes -> reply |
+ * usage, finish, tool calls                                 | | record    | facts -> audit record
+ * | always runs, on a refusal too                             |
+ *
+ * Every stage before authorize only adds facts; a stage that fails before it is a refusal by
+ * construction. Who asks is proven before a byte of the body is kept, so that nobody unknown can
+ * make the gate hold memory.
+ */
+#include "gate/txn.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+enum { EVENT_ARENA_CEILING = 8 << 20 };
+
+/* Stages that run when the head is there, and those that run when the body is. */
+static int (*const head_stages[])(struct nk_txn *) = {gate_match, gate_identify, gate_limit};
+static int (*const body_stages[])(struct nk_txn *) = {gate_parse, gate_locate, gate_authorize,
+                                                      gate_forward};
+
+struct nk_txn *nk_txn_new(struct nk_arena *a, struct nk_setup *setup, const struct nk_gate_env *env)
+{
+    struct nk_txn *t = nk_arena_alloc(a, sizeof *t);
+    struct nk_gate_state *s = t ? nk_arena_alloc(a, sizeof *s) : NULL;
+    if (!s)
+        return NULL;
+    const struct nk_config_limits *lim = &setup->config.limits;
+    *t = (struct nk_txn){.arena = a, .setup = setup, .state = s};
+    s->env = *env;
+    s->usage = (struct nk_usage){-1, -1};
+    s->call.model_at = NK_JSON_NONE;
+    nk_buf_init(&t->out, (size_t)(lim->reply_bytes + lim->event_bytes));
+    nk_buf_init(&s->body, (size_t)lim->body_bytes);
+    nk_buf_init(&s->reply, (size_t)lim->reply_bytes);
+    nk_buf_init(&s->held, (size_t)lim->event_bytes);
+    nk_sse_init(&s->sse, (size_t)lim->event_bytes);
+    nk_arena_init(&s->event_arena, EVENT_ARENA_CEILING);
+    nk_setup_hold(setup);
+    return t;
+}
+
+void nk_txn_free(struct nk_txn *t)
+{
+    if (!t)
+        return;
+    nk_buf_free(&t->out);
+    nk_buf_free(&t->state->body);
+    nk_buf_free(&t->state->reply);
+    nk_buf_free(&t->state->held);
+    nk_sse_free(&t->state->sse);
+    nk_arena_free(&t->state->event_arena);
+    nk_setup_release(t->setup);
+}
+
+static int run(struct nk_txn *t, int (*const *stages)(struct nk_txn *), size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        int rc = stages[i](t);
+        if (rc)
+            return rc;
+    }
+    return 0;
+}
+
+/* A refusal before or by the judge: recorded first, then answered. */
+static unsigned refused(struct nk_txn *t)
+{
+    unsigned fx = gate_answer_refusal(t);
+    t->state->phase = NK_PHASE_OVER;
+    return fx | gate_record_decision(t);
+}
+
+static unsigned on_request(struct nk_txn *t, const struct nk_event *e)
+{
+    struct nk_gate_state *s = t->state;
+    s->head = e->head;
+    s->started_ms = e->unix_ms;
+    s->id = nk_arena_printf(t->arena, "%08x-%010llx", (unsigned)s->env.instance,
+                            (unsigned long long)s->env.number);
+    if (run(t, head_stages, NK_COUNT(head_stages)))
+        return refused(t);
+    s->phase = NK_PHASE_BODY;
+    return 0;
+}
+
+static unsigned on_body(struct nk_txn *t, struct nk_str bytes)
+{
+    struct nk_gate_state *s = t->state;
+    int64_t announced = s->head->content_length;
+    if (s->body.n == 0 && announced > 0 && (size_t)announced <= s->body.max)
+        (void)nk_buf_reserve(&s->body, (size_t)announced < 65536 ? (size_t)announced : 65536);
+    nk_buf_add(&s->body, bytes);
+    if (!s->body.error)
+        return 0;
+    gate_refuse(
+        t, s->body.error == NK_ELIMIT ? NK_REFUSAL_too_large : NK_REFUSAL_out_of_memory, "parse",
+        nk_arena_printf(t->arena, "The limit is %zu bytes (limits.body_bytes).", s->body.max),
+        NK_STR(""));
+    return refused(t);
+}
+
+static unsigned on_request_end(struct nk_txn *t)
+{
+    struct nk_gate_state *s = t->state;
+    if (run(t, body_stages, NK_COUNT(body_stages)))
+        return refused(t);
+    unsigned fx = gate_record_decision(t);
+    if (s->call.endpoint->local) {
+        s->phase = NK_PHASE_OVER;
+        return fx | gate_answer_models(t);
+    }
+    s->phase = NK_PHASE_ANSWER;
+    s->call_sent = true;
+    return fx | NK_FX_CALL;
+}
+
+static unsigned on_gone(struct nk_txn *t)
+{
+    struct nk_gate_state *s = t->state;
+    bool waiting = s->phase == NK_PHASE_ANSWER;
+    s->phase = NK_PHASE_OVER;
+    if (!waiting)
+        return NK_FX_CUT; /* nothing was decided: there is nothing to record */
+    return gate_record_outcome(t, "client_gone") | NK_FX_ABORT | NK_FX_CUT;
+}
+
+static unsigned on_bad_request(struct nk_txn *t, const struct nk_event *e)
+{
+    struct nk_gate_state *s = t->state;
+    if (!s->id.p)
+        s->id = nk_arena_printf(t->arena, "%08x-%010llx", (unsigned)s->env.instance,
+                                (unsigned long long)s->env.number);
+    s->started_ms = s->started_ms ? s->started_ms : e->unix_ms;
+    enum nk_refusal_id id = e->fail == NK_ELIMIT     ? NK_REFUSAL_too_large
+                            : e->fail == NK_EEXPIRED ? NK_REFUSAL_request_timeout
+                                                     : NK_REFUSAL_bad_request;
+    gate_refuse(t, id, "match", e->bytes, NK_STR(""));
+    return refused(t);
+}
+
+/* Events that belong to the request's side, and to the answer's side. */
+static unsigned request_step(struct nk_txn *t, const struct nk_event *e)
+{
+    enum nk_phase phase = t->state->phase;
+    if (e->type == NK_EV_BAD_REQUEST)
+        return phase == NK_PHASE_ANSWER ? 0 : on_bad_request(t, e);
+    if (e->type == NK_EV_REQUEST)
+        return phase == NK_PHASE_HEAD ? on_request(t, e) : 0;
+    if (phase != NK_PHASE_BODY)
+        return 0;
+    return e->type == NK_EV_BODY ? on_body(t, e->bytes) : on_request_end(t);
+}
+
+static unsigned answer_step(struct nk_txn *t, const struct nk_event *e)
+{
+    if (t->state->phase != NK_PHASE_ANSWER)
+        return 0;
+    switch (e->type) {
+    case NK_EV_ANSWER:
+        return gate_receive_head(t, e->head);
+    case NK_EV_ANSWER_DATA:
+        return gate_receive_data(t, e->bytes);
+    case NK_EV_ANSWER_END:
+        return gate_receive_end(t);
+    default:
+        return gate_receive_fail(t, e->fail, e->bytes);
+    }
+}
+
+unsigned nk_gate_step(struct nk_txn *t, const struct nk_event *e)
+{
+    struct nk_gate_state *s = t->state;
+    if (s->phase == NK_PHASE_OVER)
+        return 0;
+    s->now_ms = e->unix_ms;
+    t->record_count = 0;
+    if (e->type == NK_EV_CLIENT_GONE)
+        return on_gone(t);
+    unsigned fx = e->type >= NK_EV_ANSWER && e->type <= NK_EV_ANSWER_FAIL ? answer_step(t, e)
+                                                                          : request_step(t, e);
+    if (t->out.error || (fx & NK_FX_RECORD && t->record_count == 0)) {
+        /* Memory ran out while answering: an answer without its record must not leave. */
+        s->phase = NK_PHASE_OVER;
+        return NK_FX_ABORT | NK_FX_CUT;
+    }
+    return fx;
+}
+
+struct nk_str nk_txn_request_id(const struct nk_txn *t)
+{
+    return t->state->id;
+}
+
+int nk_txn_status(const struct nk_txn *t)
+{
+    return t->state->status;
+}
+
+bool nk_txn_allowed(const struct nk_txn *t)
+{
+    return t->state->judged && t->state->answer.allow;
+}

@@ -1,0 +1,85 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * gate.h - one request from its first byte to its record, as a pure state machine: events come in
+ * (bytes of the client, answers of the upstream, durability, time), effects go out. It opens
+ * nothing and waits for nothing; the same code runs behind sockets and in tests in virtual time.
+ * What framing carried the request (HTTP/1.1, HTTP/2) is unknown here.
+ */
+#pragma once
+
+#include "gate/setup.h"
+
+enum nk_event_type {
+    NK_EV_REQUEST,     /* head of the request is complete: .head */
+    NK_EV_BODY,        /* a piece of its body: .bytes */
+    NK_EV_REQUEST_END, /* the request is complete */
+    NK_EV_ANSWER,      /* head of the upstream's answer: .head */
+    NK_EV_ANSWER_DATA, /* a piece of it: .bytes */
+    NK_EV_ANSWER_END,  /* it is complete */
+    NK_EV_ANSWER_FAIL, /* it will not come, or breaks off: .fail (enum nk_upstream_fail), .bytes:
+                          why */
+    NK_EV_CLIENT_GONE, /* the client left */
+    NK_EV_BAD_REQUEST, /* the framing refused the client's bytes: .fail (NK_E…), .bytes: why */
+};
+
+enum nk_upstream_fail { NK_UPSTREAM_BROKEN, NK_UPSTREAM_TIMEOUT, NK_UPSTREAM_BUSY };
+
+struct nk_event {
+    enum nk_event_type type;
+    int64_t unix_ms;                 /* wall clock */
+    const struct nk_http_head *head; /* lives as long as the transaction's arena */
+    struct nk_str bytes;             /* valid during the call */
+    int fail;
+};
+
+/* Effects of a step, to be carried out in this order; a set of bits. */
+enum nk_effect {
+    NK_FX_RECORD = 1, /* publish txn->records before anything below */
+    NK_FX_ABORT = 2,  /* cancel the upstream call */
+    NK_FX_CALL = 4,   /* send txn->call upstream */
+    NK_FX_HEAD = 8,   /* send the answer's head: txn->reply_head */
+    NK_FX_DATA = 16,  /* send txn->out (then empty it) */
+    NK_FX_END = 32,   /* the answer is complete */
+    NK_FX_CUT = 64,   /* close the client's connection without completing the answer */
+};
+
+/* A vetted call, ready to be written anew by the courier. */
+struct nk_gate_call {
+    size_t upstream;          /* index in the configuration */
+    struct nk_http_head head; /* no credential, no framing headers */
+    struct nk_str body;
+};
+
+struct nk_gate_state; /* facts of the running transaction: gate/txn.h */
+
+struct nk_txn {
+    struct nk_arena *arena; /* the caller's: holds the transaction and all that it keeps */
+    struct nk_setup *setup;
+    struct nk_gate_state *state;
+    struct nk_str records[2]; /* members of audit records, see chain.h */
+    size_t record_count;
+    struct nk_gate_call call;
+    struct nk_http_head reply_head;
+    struct nk_buf out; /* bytes of the answer's body, unframed */
+};
+
+/* What a gate knows beside the configuration. */
+struct nk_gate_env {
+    uint32_t instance;  /* of this gate: part of request ids */
+    uint64_t number;    /* of this request */
+    uint32_t in_flight; /* requests under way in this gate, this one not counted */
+    bool audit_full;    /* the audit log takes no records now: refuse */
+};
+
+/* Starts a transaction (the setup is held until nk_txn_free). NULL when memory is out. */
+struct nk_txn *nk_txn_new(struct nk_arena *a, struct nk_setup *setup,
+                          const struct nk_gate_env *env) NK_CHECKED;
+/* One step; returns the effects. After NK_FX_END or NK_FX_CUT further events change nothing. */
+unsigned nk_gate_step(struct nk_txn *t, const struct nk_event *e);
+void nk_txn_free(struct nk_txn *t);
+
+/* For logs and metrics, once known. */
+struct nk_str nk_txn_request_id(const struct nk_txn *t);
+int nk_txn_status(const struct nk_txn *t);
+/* True when the judge allowed, false when anything refused. */
+bool nk_txn_allowed(const struct nk_txn *t);

@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * match.c - the first stage: which dialect and operation the head asks for. What no dialect
+ * declares is refused and recorded (default deny). W3C trace context is taken over when it is well
+ * formed (Trace Context, section 3.2).
+ */
+#include "gate/txn.h"
+
+static bool is_lower_hex(struct nk_str s)
+{
+    for (size_t i = 0; i < s.n; i++)
+        if (!((s.p[i] >= '0' && s.p[i] <= '9') || (s.p[i] >= 'a' && s.p[i] <= 'f')))
+            return false;
+    return true;
+}
+
+/* "00-<32 hex>-<16 hex>-<2 hex>": the trace id, or absent. */
+static struct nk_str trace_id(struct nk_str v)
+{
+    struct nk_str none = {NULL, 0};
+    if (v.n != 55 || !nk_str_starts(v, NK_STR("00-")) || v.p[35] != '-' || v.p[52] != '-')
+        return none;
+    struct nk_str id = nk_str_sub(v, 3, 35);
+    bool ok = is_lower_hex(id) && is_lower_hex(nk_str_sub(v, 36, 52)) &&
+              is_lower_hex(nk_str_sub(v, 53, 55)) &&
+              !nk_str_eq(id, NK_STR("00000000000000000000000000000000"));
+    return ok ? id : none;
+}
+
+static bool is_json(struct nk_str type)
+{
+    struct nk_str rest = type;
+    return nk_str_eq_nocase(nk_str_trim(nk_str_cut(&rest, ';')), NK_STR("application/json"));
+}
+
+static int check_body_headers(struct nk_txn *t)
+{
+    struct nk_gate_state *s = t->state;
+    bool has_body = s->head->content_length > 0 || s->head->chunked;
+    bool wants_body = nk_str_eq(nk_str(s->call.endpoint->method), NK_STR("POST"));
+    if (!wants_body)
+        return has_body ? gate_refuse(t, NK_REFUSAL_bad_request, "match",
+                                      NK_STR("This operation takes no body."), NK_STR(""))
+                        : 0;
+    struct nk_str type = nk_http_get(s->head, NK_STR("content-type"));
+    struct nk_str coding = nk_http_get(s->head, NK_STR("content-encoding"));
+    if (!is_json(type) || (coding.n && !nk_str_eq_nocase(coding, NK_STR("identity"))))
+        return gate_refuse(t, NK_REFUSAL_bad_media_type, "match", NK_STR(""), NK_STR(""));
+    if (s->head->content_length > (int64_t)s->body.max)
+        return gate_refuse(
+            t, NK_REFUSAL_too_large, "match",
+            nk_arena_printf(t->arena, "The limit is %zu bytes (limits.body_bytes).", s->body.max),
+            NK_STR(""));
+    return 0;
+}
+
+int gate_match(struct nk_txn *t)
+{
+    struct nk_gate_state *s = t->state;
+    s->trace = trace_id(nk_http_get(s->head, NK_STR("traceparent")));
+    s->japanese = nk_str_starts(nk_http_get(s->head, NK_STR("accept-language")), NK_STR("ja"));
+    s->call.endpoint = nk_proto_match(s->head, t->arena, &s->dialect, &s->segment);
+    s->call.dialect = s->dialect;
+    if (!s->call.endpoint)
+        return gate_refuse(t, NK_REFUSAL_unknown_endpoint, "match",
+                           nk_arena_printf(t->arena, "%.*s %.*s", NK_FMT(s->head->method),
+                                           NK_FMT(nk_http_path(s->head))),
+                           NK_STR(""));
+    return check_body_headers(t);
+}

@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * parse.c - from the bytes of the body to a call in the dialect's terms. The prompt itself leaves
+ * no trace but its size and digest.
+ */
+#include "gate/txn.h"
+
+static int parse_body(struct nk_txn *t)
+{
+    struct nk_gate_state *s = t->state;
+    struct nk_fault f = {0};
+    const struct nk_config_limits *lim = &t->setup->config.limits;
+    struct nk_json_limits json = {.max_bytes = (uint32_t)lim->body_bytes,
+                                  .max_depth = (uint32_t)lim->json_depth,
+                                  .max_values = (uint32_t)lim->json_values};
+    int rc = nk_json_parse(&json, nk_buf_str(&s->body), t->arena, &s->call.body, &f);
+    if (rc == NK_ENOMEM)
+        return gate_refuse(t, NK_REFUSAL_out_of_memory, "parse", NK_STR(""), NK_STR(""));
+    if (rc)
+        return gate_refuse(t, rc == NK_ELIMIT ? NK_REFUSAL_too_large : NK_REFUSAL_bad_json, "parse",
+                           nk_arena_printf(t->arena, "At byte %zu: %s.", f.offset, f.message),
+                           NK_STR(""));
+    return 0;
+}
+
+int gate_parse(struct nk_txn *t)
+{
+    struct nk_gate_state *s = t->state;
+    struct nk_fault f = {0};
+    if (s->call.endpoint->local)
+        return 0;
+    s->body_digest = nk_sha256(nk_buf_str(&s->body));
+    int rc = parse_body(t);
+    if (rc)
+        return rc;
+    rc = s->dialect->parse_call(&s->call, t->arena, &f);
+    if (rc == NK_ENOMEM)
+        return gate_refuse(t, NK_REFUSAL_out_of_memory, "parse", NK_STR(""), NK_STR(""));
+    if (rc)
+        return gate_refuse(t, NK_REFUSAL_bad_request, "parse",
+                           nk_arena_copy(t->arena, nk_str(f.message)), NK_STR(""));
+    return 0;
+}

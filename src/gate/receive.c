@@ -1,0 +1,219 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * receive.c - the upstream's answer. A whole answer is read as strict JSON before its first byte
+ * goes on; a stream is cut into events, each read as strict JSON: text flows through at once, a
+ * tool call is held until it is complete. What breaks its own format does not pass.
+ */
+#include "gate/txn.h"
+
+/* Headers of the answer that clients know how to use; all others stay behind. */
+static bool returns(struct nk_str name)
+{
+    return nk_str_eq_nocase(name, NK_STR("content-type")) ||
+           nk_str_eq_nocase(name, NK_STR("retry-after")) ||
+           nk_str_eq_nocase(name, NK_STR("request-id")) || nk_str_starts(name, NK_STR("openai-")) ||
+           nk_str_starts(name, NK_STR("anthropic-")) || nk_str_starts(name, NK_STR("x-ratelimit-"));
+}
+
+static bool is_type(const struct nk_http_head *h, struct nk_str type)
+{
+    struct nk_str rest = nk_http_get(h, NK_STR("content-type"));
+    return rest.p && nk_str_eq_nocase(nk_str_trim(nk_str_cut(&rest, ';')), type);
+}
+
+/* The answer does not pass: an answer of ours in its place, or the end of a stream that has begun.
+ */
+static unsigned fail(struct nk_txn *t, enum nk_refusal_id id, struct nk_str reason)
+{
+    struct nk_gate_state *s = t->state;
+    gate_refuse(t, id, "receive", NK_STR(""), reason);
+    if (s->began)
+        return gate_cut_stream(t, id, NK_STR(""));
+    unsigned fx = gate_answer_refusal(t) | NK_FX_ABORT;
+    s->phase = NK_PHASE_OVER;
+    return fx | gate_record_outcome(t, gate_refusal_name(id));
+}
+
+static int copy_headers(struct nk_txn *t, const struct nk_http_head *h, size_t extra)
+{
+    struct nk_http_header *out = nk_arena_array(t->arena, h->header_count + extra, sizeof *out);
+    size_t n = 0;
+    if (!out)
+        return NK_ENOMEM;
+    for (size_t i = 0; i < h->header_count; i++) {
+        if (!returns(h->headers[i].name))
+            continue;
+        out[n] = (struct nk_http_header){nk_arena_copy(t->arena, h->headers[i].name),
+                                         nk_arena_copy(t->arena, h->headers[i].value)};
+        if (!out[n].name.p || !out[n].value.p)
+            return NK_ENOMEM;
+        n++;
+    }
+    t->reply_head = (struct nk_http_head){.status = h->status,
+                                          .headers = out,
+                                          .header_count = n,
+                                          .content_length = -1,
+                                          .keep_alive = true};
+    return 0;
+}
+
+static void add_header(struct nk_http_head *h, struct nk_str name, struct nk_str value)
+{
+    h->headers[h->header_count++] = (struct nk_http_header){name, value};
+}
+
+static unsigned begin_stream(struct nk_txn *t)
+{
+    struct nk_gate_state *s = t->state;
+    s->stream = s->dialect->stream_new(&s->call, t->arena);
+    if (!s->stream)
+        return fail(t, NK_REFUSAL_out_of_memory, NK_STR("stream state"));
+    add_header(&t->reply_head, NK_STR("cache-control"), NK_STR("no-cache, no-transform"));
+    add_header(&t->reply_head, NK_STR("x-accel-buffering"), NK_STR("no"));
+    t->reply_head.chunked = true;
+    s->streaming = true;
+    s->began = true;
+    s->status = t->reply_head.status;
+    return NK_FX_HEAD;
+}
+
+unsigned gate_receive_head(struct nk_txn *t, const struct nk_http_head *h)
+{
+    struct nk_gate_state *s = t->state;
+    s->upstream_status = h->status;
+    if (h->status == 401 || h->status == 403)
+        return fail(t, NK_REFUSAL_upstream_credential, NK_STR("upstream answered 401 or 403"));
+    if (h->status < 200 || (h->status >= 300 && h->status < 400))
+        return fail(t, NK_REFUSAL_bad_answer, NK_STR("upstream answered with a redirect or 1xx"));
+    if (copy_headers(t, h, 4))
+        return fail(t, NK_REFUSAL_out_of_memory, NK_STR("headers of the answer"));
+    add_header(&t->reply_head, NK_STR("x-request-id"), s->id);
+    if (h->status == 200 && s->call.stream && is_type(h, NK_STR("text/event-stream")))
+        return begin_stream(t);
+    if (!is_type(h, NK_STR("application/json")))
+        return fail(t, NK_REFUSAL_bad_answer, NK_STR("upstream's answer is not JSON"));
+    return 0;
+}
+
+static int parse_event(struct nk_txn *t, const struct nk_sse_event *e, struct nk_json *data,
+                       struct nk_fault *f)
+{
+    const struct nk_config_limits *lim = &t->setup->config.limits;
+    struct nk_json_limits json = {(uint32_t)lim->event_bytes, (uint32_t)lim->json_depth,
+                                  (uint32_t)lim->json_values};
+    *data = (struct nk_json){0};
+    if (!e->data.p || nk_str_eq(e->data, NK_STR("[DONE]")))
+        return 0;
+    return nk_json_parse(&json, e->data, &t->state->event_arena, data, f);
+}
+
+static int stream_event(struct nk_txn *t, const struct nk_sse_event *e, struct nk_fault *f)
+{
+    struct nk_gate_state *s = t->state;
+    struct nk_json data;
+    enum nk_stream_verdict verdict = NK_STREAM_PASS;
+    const struct nk_tool_use *calls = NULL;
+    size_t count = 0;
+    nk_arena_reset(&s->event_arena);
+    int rc = parse_event(t, e, &data, f);
+    if (!rc)
+        rc = s->dialect->stream_event(s->stream, e, &data, &verdict, &calls, &count, f);
+    if (rc)
+        return rc;
+    s->tool_calls += (int64_t)count;
+    if (verdict == NK_STREAM_HOLD) {
+        nk_buf_add(&s->held, e->raw);
+        return s->held.error;
+    }
+    nk_buf_add(&t->out, nk_buf_str(&s->held));
+    nk_buf_clear(&s->held);
+    nk_buf_add(&t->out, e->raw);
+    return t->out.error;
+}
+
+static unsigned receive_stream(struct nk_txn *t, struct nk_str bytes)
+{
+    struct nk_gate_state *s = t->state;
+    struct nk_fault f = {0};
+    struct nk_sse_event e;
+    int rc = nk_sse_feed(&s->sse, bytes, &f);
+    while (!rc) {
+        rc = nk_sse_next(&s->sse, &e, &f);
+        if (!rc)
+            rc = stream_event(t, &e, &f);
+    }
+    s->complete = s->dialect->stream_end(s->stream, &s->usage);
+    if (rc != NK_EAGAIN)
+        return fail(t, rc == NK_ENOMEM ? NK_REFUSAL_out_of_memory : NK_REFUSAL_bad_answer,
+                    nk_arena_copy(t->arena, nk_str(f.code ? f.message : "event over a limit")));
+    return t->out.n ? NK_FX_DATA : 0;
+}
+
+unsigned gate_receive_data(struct nk_txn *t, struct nk_str bytes)
+{
+    struct nk_gate_state *s = t->state;
+    s->reply_bytes += (int64_t)bytes.n;
+    if (s->streaming)
+        return receive_stream(t, bytes);
+    nk_buf_add(&s->reply, bytes);
+    if (s->reply.error)
+        return fail(t, NK_REFUSAL_bad_answer, NK_STR("answer over limits.reply_bytes"));
+    return 0;
+}
+
+static int read_reply(struct nk_txn *t, struct nk_fault *f)
+{
+    struct nk_gate_state *s = t->state;
+    const struct nk_config_limits *lim = &t->setup->config.limits;
+    struct nk_json_limits json = {(uint32_t)lim->reply_bytes, (uint32_t)lim->json_depth,
+                                  (uint32_t)lim->json_values};
+    struct nk_json doc;
+    struct nk_reply reply = {.usage = {-1, -1}};
+    int rc = nk_json_parse(&json, nk_buf_str(&s->reply), t->arena, &doc, f);
+    if (rc || s->upstream_status != 200)
+        return rc;
+    rc = s->dialect->parse_reply(&s->call, &doc, t->arena, &reply, f);
+    s->usage = reply.usage;
+    s->finish = reply.finish;
+    s->tool_calls = (int64_t)reply.tool_count;
+    return rc;
+}
+
+static unsigned end_stream(struct nk_txn *t)
+{
+    struct nk_gate_state *s = t->state;
+    if (!s->complete || s->held.n || nk_sse_pending(&s->sse))
+        return fail(t, NK_REFUSAL_upstream_failed, NK_STR("stream ended before it was complete"));
+    s->phase = NK_PHASE_OVER;
+    return gate_record_outcome(t, "complete") | NK_FX_END;
+}
+
+unsigned gate_receive_end(struct nk_txn *t)
+{
+    struct nk_gate_state *s = t->state;
+    struct nk_fault f = {0};
+    if (s->streaming)
+        return end_stream(t);
+    int rc = read_reply(t, &f);
+    if (rc)
+        return fail(t, rc == NK_ENOMEM ? NK_REFUSAL_out_of_memory : NK_REFUSAL_bad_answer,
+                    nk_arena_printf(t->arena, "%s at byte %zu", f.message, f.offset));
+    s->status = t->reply_head.status;
+    t->reply_head.content_length = (int64_t)s->reply.n;
+    t->out = s->reply; /* moved */
+    nk_buf_init(&s->reply, 0);
+    s->phase = NK_PHASE_OVER;
+    return gate_record_outcome(t, s->upstream_status == 200 ? "complete" : "upstream_error") |
+           NK_FX_HEAD | NK_FX_DATA | NK_FX_END;
+}
+
+unsigned gate_receive_fail(struct nk_txn *t, int how, struct nk_str why)
+{
+    static const enum nk_refusal_id ids[] = {
+        [NK_UPSTREAM_BROKEN] = NK_REFUSAL_upstream_failed,
+        [NK_UPSTREAM_TIMEOUT] = NK_REFUSAL_upstream_timeout,
+        [NK_UPSTREAM_BUSY] = NK_REFUSAL_upstream_busy,
+    };
+    NK_MUST(how >= 0 && how < (int)NK_COUNT(ids));
+    return fail(t, ids[how], nk_arena_copy(t->arena, why));
+}

@@ -1,0 +1,193 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * record.c - the audit record's members. A decision is recorded before the call goes upstream, its
+ * outcome before the last byte goes to the client; a refusal is one record. Each fact stands under
+ * the stage that found it, with its source; the prompt appears as size and digest alone. Written by
+ * appending, no formatting: this is on the hot path.
+ */
+#include "gate/txn.h"
+
+enum { RECORD_MAX = 60 << 10 };
+
+static void put_number(struct nk_buf *b, struct nk_str name, int64_t v)
+{
+    nk_json_put_name(b, name);
+    nk_buf_add_i64(b, v);
+}
+
+static void put_opening(struct nk_buf *b, const struct nk_gate_state *s, struct nk_str kind)
+{
+    nk_buf_add(b, NK_STR("\"kind\":\""));
+    nk_buf_add(b, kind);
+    nk_buf_add(b, NK_STR("\",\"time\":\""));
+    nk_time_format(s->now_ms, b);
+    nk_buf_add(b, NK_STR("\",\"request\":\""));
+    nk_buf_add(b, s->id);
+    nk_buf_add_char(b, '"');
+    if (s->trace.p)
+        nk_json_put_member(b, NK_STR("trace"), s->trace);
+}
+
+static void put_match(struct nk_buf *b, const struct nk_gate_state *s)
+{
+    nk_buf_add(b, NK_STR("\"match\":{\"source\":\"head\""));
+    if (s->head) {
+        nk_json_put_member(b, NK_STR("method"), nk_str_sub(s->head->method, 0, 32));
+        nk_json_put_member(b, NK_STR("path"), nk_str_sub(nk_http_path(s->head), 0, 256));
+    }
+    if (s->dialect)
+        nk_json_put_member(b, NK_STR("dialect"), nk_str(s->dialect->name));
+    nk_json_put_member(b, NK_STR("operation"),
+                       s->call.endpoint ? nk_str(s->call.endpoint->name) : NK_STR("unknown"));
+    nk_buf_add_char(b, '}');
+}
+
+static void put_identify(struct nk_buf *b, const struct nk_principal *p)
+{
+    if (!p)
+        return;
+    nk_buf_add(b, NK_STR(",\"identify\":{"));
+    nk_json_put_member(b, NK_STR("proof"), nk_str(p->proof));
+    nk_json_put_member(b, NK_STR("source"), p->source);
+    nk_json_put_member(b, NK_STR("type"), p->type);
+    nk_json_put_member(b, NK_STR("id"), p->id);
+    nk_buf_add_char(b, '}');
+}
+
+static void put_parse(struct nk_buf *b, const struct nk_gate_state *s)
+{
+    if (!s->call.body.n)
+        return;
+    nk_buf_add(b, NK_STR(",\"parse\":{\"source\":\"body\""));
+    put_number(b, NK_STR("bytes"), (int64_t)s->body.n);
+    nk_buf_add(b, NK_STR(",\"sha256\":\""));
+    nk_buf_add_hex(b, s->body_digest.b, sizeof s->body_digest.b);
+    nk_buf_add_char(b, '"');
+    if (s->call.model.p)
+        nk_json_put_member(b, NK_STR("model"), nk_str_sub(s->call.model, 0, 256));
+    nk_buf_add_char(b, '}');
+}
+
+static void put_locate(struct nk_buf *b, const struct nk_txn *t)
+{
+    const struct nk_gate_state *s = t->state;
+    if (!s->model)
+        return;
+    nk_buf_add(b, NK_STR(",\"locate\":{\"source\":\"configuration\",\"known\":true"));
+    nk_json_put_member(b, NK_STR("model"), s->model->name);
+    nk_json_put_member(b, NK_STR("upstream"), t->setup->config.upstreams[s->model->upstream].name);
+    nk_buf_add_char(b, '}');
+}
+
+static void put_uid_member(struct nk_buf *b, struct nk_str name, struct nk_str type,
+                           struct nk_str id)
+{
+    nk_json_put_name(b, name);
+    nk_buf_add_char(b, '{');
+    nk_json_put_member(b, NK_STR("type"), type);
+    nk_json_put_member(b, NK_STR("id"), id);
+    nk_buf_add_char(b, '}');
+}
+
+/* What the judge was asked, exactly, and what it said. */
+static void put_judgement(struct nk_buf *b, const struct nk_txn *t)
+{
+    const struct nk_gate_state *s = t->state;
+    nk_buf_add(b, NK_STR(",\"cedar\":{"));
+    put_uid_member(b, NK_STR("principal"), s->principal->type, s->principal->id);
+    put_uid_member(b, NK_STR("action"), NK_STR("Action"), nk_str(s->call.endpoint->action));
+    put_uid_member(b, NK_STR("resource"), s->resource.type, s->resource.id);
+    nk_buf_add(b, NK_STR(",\"context\":"));
+    nk_buf_add(b, s->context);
+    nk_buf_add(b, NK_STR("},\"entities\":"));
+    nk_buf_add(b, s->entities);
+    nk_buf_add(b, s->answer.allow ? NK_STR(",\"decision\":\"allow\"")
+                                  : NK_STR(",\"decision\":\"deny\""));
+    nk_buf_add(b, NK_STR(",\"reasons\":["));
+    for (size_t i = 0; i < s->answer.reason_count; i++) {
+        if (i)
+            nk_buf_add_char(b, ',');
+        nk_json_put_string(b, s->answer.reasons[i]);
+    }
+    nk_buf_add(b, NK_STR("],\"errors\":["));
+    for (size_t i = 0; i < s->answer.error_count; i++) {
+        if (i)
+            nk_buf_add_char(b, ',');
+        nk_buf_add_char(b, '{');
+        nk_json_put_member(b, NK_STR("policy"), s->answer.errors[i].policy);
+        nk_json_put_member(b, NK_STR("what"), nk_str(s->answer.errors[i].what));
+        nk_buf_add_char(b, '}');
+    }
+    nk_buf_add_char(b, ']');
+}
+
+static void put_refusal(struct nk_buf *b, const struct nk_gate_state *s)
+{
+    const struct nk_gate_refusal *r = &s->refusal;
+    if (r->id == NK_REFUSAL_NONE)
+        return;
+    nk_buf_add(b, NK_STR(",\"refusal\":{"));
+    nk_json_put_member(b, NK_STR("stage"), nk_str(r->stage));
+    nk_json_put_member(b, NK_STR("id"), nk_str(gate_refusal_name(r->id)));
+    if (r->reason.n)
+        nk_json_put_member(b, NK_STR("reason"), nk_str_sub(r->reason, 0, 512));
+    nk_buf_add_char(b, '}');
+    put_number(b, NK_STR("status"), s->status);
+}
+
+static unsigned keep(struct nk_txn *t, struct nk_buf *b)
+{
+    struct nk_str text =
+        b->error ? (struct nk_str){NULL, 0} : nk_arena_copy(t->arena, nk_buf_str(b));
+    nk_buf_free(b);
+    if (text.p)
+        t->records[t->record_count++] = text;
+    return NK_FX_RECORD; /* without a record the step is cut: see nk_gate_step */
+}
+
+unsigned gate_record_decision(struct nk_txn *t)
+{
+    const struct nk_gate_state *s = t->state;
+    struct nk_buf b;
+    nk_buf_init(&b, RECORD_MAX);
+    (void)nk_buf_reserve(&b, 2048);
+    put_opening(&b, s, NK_STR("decision"));
+    nk_buf_add(&b, NK_STR(",\"facts\":{"));
+    put_match(&b, s);
+    put_identify(&b, s->principal);
+    put_parse(&b, s);
+    put_locate(&b, t);
+    nk_buf_add_char(&b, '}');
+    if (s->judged)
+        put_judgement(&b, t);
+    else
+        nk_buf_add(&b, NK_STR(",\"decision\":\"refused\""));
+    put_refusal(&b, s);
+    nk_json_put_member(&b, NK_STR("policies"), nk_str(t->setup->policies_hex));
+    nk_json_put_member(&b, NK_STR("config"), nk_str(t->setup->config_hex));
+    return keep(t, &b);
+}
+
+unsigned gate_record_outcome(struct nk_txn *t, const char *how)
+{
+    const struct nk_gate_state *s = t->state;
+    struct nk_buf b;
+    nk_buf_init(&b, RECORD_MAX);
+    (void)nk_buf_reserve(&b, 512);
+    put_opening(&b, s, NK_STR("outcome"));
+    nk_json_put_member(&b, NK_STR("how"), nk_str(how));
+    put_number(&b, NK_STR("status"), s->status);
+    nk_buf_add(&b, NK_STR(",\"facts\":{\"receive\":{\"source\":\"upstream\""));
+    put_number(&b, NK_STR("status"), s->upstream_status);
+    put_number(&b, NK_STR("bytes"), s->reply_bytes);
+    put_number(&b, NK_STR("inputTokens"), s->usage.input_tokens);
+    put_number(&b, NK_STR("outputTokens"), s->usage.output_tokens);
+    put_number(&b, NK_STR("toolCalls"), s->tool_calls);
+    if (s->finish.n)
+        nk_json_put_member(&b, NK_STR("finish"), nk_str_sub(s->finish, 0, 64));
+    if (s->refusal.id != NK_REFUSAL_NONE && s->refusal.reason.n)
+        nk_json_put_member(&b, NK_STR("reason"), nk_str_sub(s->refusal.reason, 0, 512));
+    put_number(&b, NK_STR("milliseconds"), s->now_ms - s->started_ms);
+    nk_buf_add(&b, NK_STR("}}"));
+    return keep(t, &b);
+}

@@ -1,0 +1,87 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * refuse.c - refusals in words: one table, English and Japanese, put into the form of the client's
+ * dialect so that its official SDK raises its own exception.
+ */
+#include "gate/txn.h"
+
+struct refusal_text {
+    const char *name;
+    int status;
+    const char *english, *japanese;
+};
+
+static const struct refusal_text texts[] = {
+    {"none", 0, "", ""},
+#define NK_REFUSAL(id, status, en, ja) {#id, status, en, ja},
+#include "gate/refusal.def"
+#undef NK_REFUSAL
+};
+
+const char *gate_refusal_name(enum nk_refusal_id id)
+{
+    return texts[id].name;
+}
+
+int gate_refusal_status(enum nk_refusal_id id)
+{
+    return texts[id].status;
+}
+
+int gate_refuse(struct nk_txn *t, enum nk_refusal_id id, const char *stage, struct nk_str detail,
+                struct nk_str reason)
+{
+    struct nk_gate_refusal *r = &t->state->refusal;
+    if (r->id == NK_REFUSAL_NONE)
+        *r = (struct nk_gate_refusal){id, stage, detail, reason};
+    return NK_EDENIED;
+}
+
+static struct nk_refusal in_words(struct nk_txn *t, enum nk_refusal_id id, struct nk_str detail)
+{
+    struct nk_gate_state *s = t->state;
+    const char *text = s->japanese ? texts[id].japanese : texts[id].english;
+    struct nk_str message =
+        nk_arena_printf(t->arena, "%s%s%.*s", text, detail.n ? " " : "", NK_FMT(detail));
+    return (struct nk_refusal){.status = texts[id].status,
+                               .code = texts[id].name,
+                               .message = message.p ? message : nk_str(text),
+                               .request = s->id};
+}
+
+static const struct nk_dialect *dialect_of(const struct nk_gate_state *s)
+{
+    size_t n;
+    return s->dialect ? s->dialect : nk_dialects(&n)[0];
+}
+
+unsigned gate_answer_refusal(struct nk_txn *t)
+{
+    struct nk_gate_state *s = t->state;
+    struct nk_refusal r = in_words(t, s->refusal.id, s->refusal.detail);
+    struct nk_http_header *h = nk_arena_array(t->arena, 3, sizeof *h);
+    nk_buf_clear(&t->out);
+    dialect_of(s)->refuse(&r, &t->out);
+    if (!h)
+        return NK_FX_CUT;
+    h[0] = (struct nk_http_header){NK_STR("content-type"), NK_STR("application/json")};
+    h[1] = (struct nk_http_header){NK_STR("x-request-id"), s->id};
+    h[2] = (struct nk_http_header){NK_STR("x-nakoso-refused"), nk_str(r.code)};
+    s->status = r.status;
+    t->reply_head = (struct nk_http_head){.status = r.status,
+                                          .headers = h,
+                                          .header_count = 3,
+                                          .content_length = (int64_t)t->out.n,
+                                          .keep_alive = true};
+    return NK_FX_HEAD | NK_FX_DATA | NK_FX_END;
+}
+
+unsigned gate_cut_stream(struct nk_txn *t, enum nk_refusal_id id, struct nk_str detail)
+{
+    struct nk_refusal r = in_words(t, id, detail);
+    dialect_of(t->state)->refuse_stream(&r, &t->out);
+    gate_refuse(t, id, "receive", detail, NK_STR(""));
+    unsigned fx = gate_record_outcome(t, gate_refusal_name(id));
+    t->state->phase = NK_PHASE_OVER;
+    return fx | NK_FX_ABORT | NK_FX_DATA | NK_FX_CUT;
+}

@@ -1,0 +1,163 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * setup.c - see setup.h.
+ */
+#include "gate/setup.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+enum { SETUP_CEILING = 512 << 20 };
+
+static int load_policies(struct nk_setup *s, const struct nk_setup_input *in, struct nk_fault *f)
+{
+    s->policies = nk_cedar_policies_new(&s->arena);
+    for (size_t i = 0; s->policies && i < in->policy_count; i++) {
+        struct nk_str base = in->policies[i].name;
+        if (nk_str_ends(base, NK_STR(".cedar")))
+            base.n -= 6;
+        struct nk_str prefix = nk_arena_printf(&s->arena, "%.*s.", NK_FMT(base));
+        struct nk_fault inner = {0};
+        int rc = prefix.p ? nk_cedar_policies_add(s->policies, in->policies[i].text, prefix, true,
+                                                  &inner)
+                          : NK_ENOMEM;
+        if (rc)
+            return nk_fault_set(f, rc, "policy", inner.offset, "policy file %.*s: %s",
+                                NK_FMT(in->policies[i].name), inner.message);
+    }
+    return s->policies ? 0 : NK_ENOMEM;
+}
+
+/* Adds an entity unless the entities file has described it already. */
+static int add_entity(struct nk_setup *s, struct nk_cedar_uid uid,
+                      const struct nk_cedar_uid *parent, const struct nk_cedar_value *attrs)
+{
+    int rc = nk_cedar_entities_add(s->entities, uid, parent, parent ? 1 : 0, attrs, NULL);
+    return rc == NK_ECONFLICT ? 0 : rc;
+}
+
+static int add_model(struct nk_setup *s, const struct nk_model *m)
+{
+    struct nk_cedar_uid parent = {NK_STR("Upstream"), s->config.upstreams[m->upstream].name};
+    const struct nk_cedar_member attrs[] = {
+        {NK_STR("dialect"), nk_cedar_string(&s->arena, nk_str(m->dialect->name))},
+        {NK_STR("upstream"), nk_cedar_string(&s->arena, parent.id)},
+    };
+    const struct nk_cedar_value *record = nk_cedar_record(&s->arena, attrs, NK_COUNT(attrs));
+    if (!attrs[0].value || !attrs[1].value || !record)
+        return NK_ENOMEM;
+    return add_entity(s, (struct nk_cedar_uid){NK_STR("Model"), m->name}, &parent, record);
+}
+
+static int load_entities(struct nk_setup *s, const struct nk_setup_input *in, struct nk_fault *f)
+{
+    struct nk_fault inner = {0};
+    s->entities = nk_cedar_entities_new(&s->arena, NULL);
+    int rc = s->entities ? 0 : NK_ENOMEM;
+    if (!rc && in->entities.n)
+        rc = nk_cedar_entities_parse(s->entities, in->entities, &inner);
+    for (size_t i = 0; !rc && i < s->config.upstream_count; i++)
+        rc = add_entity(s, (struct nk_cedar_uid){NK_STR("Upstream"), s->config.upstreams[i].name},
+                        NULL, NULL);
+    for (size_t i = 0; !rc && i < s->config.model_count; i++)
+        rc = add_model(s, &s->model_list[i]);
+    if (!rc)
+        rc = nk_cedar_entities_seal(s->entities, &inner);
+    return rc ? nk_fault_set(f, rc, "entities", inner.offset, "entities file: %s", inner.message)
+              : 0;
+}
+
+static size_t upstream_index(const struct nk_config *c, struct nk_str name)
+{
+    size_t i = 0;
+    while (i < c->upstream_count && !nk_str_eq(c->upstreams[i].name, name))
+        i++;
+    return i;
+}
+
+static int load_models(struct nk_setup *s, const uint64_t seed[2], struct nk_fault *f)
+{
+    size_t n = s->config.model_count;
+    nk_map_init(&s->models, &s->arena, seed);
+    s->model_list = nk_arena_array(&s->arena, n + 1, sizeof *s->model_list);
+    for (size_t i = 0; s->model_list && i < n; i++) {
+        const struct nk_config_model *c = &s->config.models[i];
+        struct nk_model *m = &s->model_list[i];
+        *m = (struct nk_model){.name = c->name,
+                               .upstream = upstream_index(&s->config, c->upstream),
+                               .upstream_name = c->upstream_name};
+        NK_MUST(m->upstream < s->config.upstream_count); /* nk_config_parse has checked it */
+        if (nk_str_eq(m->upstream_name, m->name))
+            m->upstream_name = (struct nk_str){NULL, 0}; /* nothing to splice */
+        m->dialect = nk_dialect_by_name(s->config.upstreams[m->upstream].dialect);
+        if (!m->dialect)
+            return nk_fault_set(f, NK_EUNSUPPORTED, "config", 0,
+                                "upstream %.*s: dialect \"%.*s\" is not known",
+                                NK_FMT(s->config.upstreams[m->upstream].name),
+                                NK_FMT(s->config.upstreams[m->upstream].dialect));
+        int rc = nk_map_put(&s->models, m->name, m);
+        if (rc)
+            return nk_fault_set(f, rc, "config", 0, "model %.*s is named twice", NK_FMT(m->name));
+    }
+    return s->model_list ? 0 : NK_ENOMEM;
+}
+
+static void put_hex(char out[2 * NK_SHA256_SIZE + 1], struct nk_digest d)
+{
+    static const char digit[] = "0123456789abcdef";
+    for (size_t i = 0; i < sizeof d.b; i++) {
+        out[2 * i] = digit[d.b[i] >> 4];
+        out[2 * i + 1] = digit[d.b[i] & 15];
+    }
+    out[2 * sizeof d.b] = 0;
+}
+
+static int load(struct nk_setup *s, const struct nk_setup_input *in, struct nk_fault *f)
+{
+    int rc = nk_config_parse(in->config, &s->arena, &s->config, f);
+    if (!rc)
+        rc = load_models(s, in->seed, f);
+    if (!rc)
+        rc = load_policies(s, in, f);
+    if (!rc)
+        rc = load_entities(s, in, f);
+    if (!rc)
+        rc = nk_ident_new(&s->config, in->keys, in->jwks, in->seed, &s->arena, &s->ident, f);
+    put_hex(s->config_hex, nk_sha256(in->config));
+    return rc;
+}
+
+struct nk_setup *nk_setup_new(const struct nk_setup_input *in, struct nk_fault *f)
+{
+    struct nk_setup *s = calloc(1, sizeof *s);
+    if (!s) {
+        nk_fault_set(f, NK_ENOMEM, "config", 0, "out of memory");
+        return NULL;
+    }
+    nk_arena_init(&s->arena, SETUP_CEILING);
+    s->holders = 1;
+    int rc = load(s, in, f);
+    if (!rc)
+        return s;
+    nk_fault_set(f, rc, "config", 0, "out of memory");
+    nk_setup_release(s);
+    return NULL;
+}
+
+void nk_setup_hold(struct nk_setup *s)
+{
+    s->holders++;
+}
+
+void nk_setup_release(struct nk_setup *s)
+{
+    NK_MUST(s->holders > 0);
+    if (--s->holders)
+        return;
+    if (s->ident)
+        nk_ident_free(s->ident);
+    nk_arena_free(&s->arena);
+    if (s->freed)
+        s->freed(s->owner);
+    free(s);
+}

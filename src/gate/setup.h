@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * setup.h - a configuration made ready to decide: policies parsed, entities sealed, keys and
+ * issuers loaded, models indexed. Built whole or not at all; never changed afterwards (only the key
+ * sets of issuers that are fetched, see nk_ident_set_jwks). A reload builds a new one beside the
+ * old; requests hold the one that they began with.
+ */
+#pragma once
+
+#include "base/map.h"
+#include "cedar/cedar.h"
+#include "chain/chain.h"
+#include "config/config.h"
+#include "ident/ident.h"
+#include "proto/proto.h"
+
+struct nk_setup_file {
+    struct nk_str name, text;
+};
+
+/* What a configuration consists of, as bytes. Absent slices: there is none. */
+struct nk_setup_input {
+    struct nk_str config; /* canonical JSON */
+    const struct nk_setup_file *policies;
+    size_t policy_count;
+    struct nk_str entities;
+    struct nk_str keys;
+    const struct nk_str *jwks; /* one for each issuer */
+    size_t jwks_count;
+    uint64_t seed[2];
+};
+
+struct nk_model { /* a model that exists: an entry of the configuration, resolved */
+    struct nk_str name;
+    size_t upstream;
+    struct nk_str upstream_name;
+    const struct nk_dialect *dialect;
+};
+
+struct nk_setup {
+    struct nk_arena arena;
+    struct nk_config config;
+    struct nk_cedar_policies *policies;
+    struct nk_cedar_entities *entities; /* models, upstreams and the entities file */
+    struct nk_ident *ident;
+    struct nk_map models; /* name -> struct nk_model */
+    struct nk_model *model_list;
+    char policies_hex[2 * NK_SHA256_SIZE + 1];
+    char config_hex[2 * NK_SHA256_SIZE + 1];
+    uint32_t generation; /* of the configuration, given by the warden */
+    uint32_t holders;    /* transactions that still use it, and the role itself */
+    void *owner; /* of the slices; told by freed(owner) when the setup is gone; may be NULL */
+    void (*freed)(void *owner);
+};
+
+/* The slices of `in` must outlive the setup (they are mapped for the role's life). NULL with a
+ * fault that names the file and what to do. */
+struct nk_setup *nk_setup_new(const struct nk_setup_input *in, struct nk_fault *f) NK_CHECKED;
+void nk_setup_hold(struct nk_setup *s);
+/* Frees it when the last holder lets go. */
+void nk_setup_release(struct nk_setup *s);

@@ -1,0 +1,104 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * txn.h - the facts of one transaction, in the order in which the stages add them, and the stages.
+ * Private to gate.
+ */
+#pragma once
+
+#include "gate/gate.h"
+
+/* Ids, HTTP status and texts of refusals: refusal.def. */
+enum nk_refusal_id {
+    NK_REFUSAL_NONE,
+#define NK_REFUSAL(id, status, en, ja) NK_REFUSAL_##id,
+#include "gate/refusal.def"
+#undef NK_REFUSAL
+    NK_REFUSAL_COUNT,
+};
+
+enum nk_phase { NK_PHASE_HEAD, NK_PHASE_BODY, NK_PHASE_ANSWER, NK_PHASE_OVER };
+
+/* Where a stage leaves the transaction when it cannot go on. */
+struct nk_gate_refusal {
+    enum nk_refusal_id id;
+    const char *stage;
+    struct nk_str detail; /* what exactly; safe for the client */
+    struct nk_str reason; /* why, for the record alone; "" when detail says it all */
+};
+
+struct nk_gate_state {
+    struct nk_gate_env env;
+    enum nk_phase phase;
+    int64_t started_ms, now_ms;
+    struct nk_str id;    /* our request id */
+    struct nk_str trace; /* W3C trace id, or absent */
+    bool japanese;
+    /* match */
+    const struct nk_http_head *head;
+    const struct nk_dialect *dialect;
+    struct nk_str segment;
+    /* identify */
+    const struct nk_principal *principal;
+    /* parse */
+    struct nk_buf body;
+    struct nk_call call;
+    struct nk_digest body_digest;
+    /* locate */
+    const struct nk_model *model;
+    struct nk_cedar_uid resource;
+    /* authorize */
+    struct nk_str context;  /* Cedar JSON, exactly what was decided on */
+    struct nk_str entities; /* likewise */
+    struct nk_cedar_answer answer;
+    bool judged;
+    struct nk_gate_refusal refusal;
+    /* receive */
+    int status; /* sent to the client */
+    int upstream_status;
+    bool streaming, began, complete, decided_recorded, call_sent;
+    struct nk_buf reply; /* whole answers */
+    struct nk_sse sse;   /* streams */
+    struct nk_stream *stream;
+    struct nk_arena event_arena; /* of one event */
+    struct nk_buf held;          /* events of a tool call that is not complete */
+    struct nk_usage usage;
+    struct nk_str finish;
+    int64_t reply_bytes;
+    int64_t tool_calls;
+};
+
+/* Stages: 0 to go on, NK_EAGAIN to wait for an event, or a negative NK_E… after gate_refuse. */
+int gate_match(struct nk_txn *t);
+int gate_identify(struct nk_txn *t);
+int gate_parse(struct nk_txn *t);
+int gate_locate(struct nk_txn *t);
+int gate_limit(struct nk_txn *t);
+int gate_authorize(struct nk_txn *t);
+int gate_forward(struct nk_txn *t);
+
+/* Marks the transaction as refused (the first refusal stays). Returns NK_EDENIED, or NK_ENOMEM. */
+int gate_refuse(struct nk_txn *t, enum nk_refusal_id id, const char *stage, struct nk_str detail,
+                struct nk_str reason);
+/* Puts the refusal into the client's dialect: head and body of the answer. Returns the effects. */
+unsigned gate_answer_refusal(struct nk_txn *t);
+/* The same in the middle of a stream. */
+unsigned gate_cut_stream(struct nk_txn *t, enum nk_refusal_id id, struct nk_str detail);
+const char *gate_refusal_name(enum nk_refusal_id id);
+int gate_refusal_status(enum nk_refusal_id id);
+
+/* The upstream's answer (receive): effects. */
+unsigned gate_receive_head(struct nk_txn *t, const struct nk_http_head *h);
+unsigned gate_receive_data(struct nk_txn *t, struct nk_str bytes);
+unsigned gate_receive_end(struct nk_txn *t);
+unsigned gate_receive_fail(struct nk_txn *t, int fail, struct nk_str why);
+
+/* Adds the decision's or the outcome's audit record (record): NK_FX_RECORD. */
+unsigned gate_record_decision(struct nk_txn *t);
+unsigned gate_record_outcome(struct nk_txn *t, const char *how);
+
+/* Answers lists of models from the configuration: what this principal may invoke. */
+unsigned gate_answer_models(struct nk_txn *t);
+/* Would the judge permit `action` on this model? Used for lists; decides exactly as authorize does.
+ */
+int gate_judge(struct nk_txn *t, struct nk_str action, struct nk_cedar_uid resource,
+               struct nk_cedar_answer *out);

@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * grammar.h - private to http: which bytes may stand where in a head, and the rules over its
+ * fields. These checks run on the raw bytes before llhttp sees them.
+ */
+#pragma once
+
+#include "http/http.h"
+
+/* A set of bytes, one bit each. */
+struct nk_http_set {
+    uint64_t bits[4];
+};
+
+extern const struct nk_http_set nk_http_token; /* RFC 9110, section 5.6.2 */
+extern const struct nk_http_set nk_http_value; /* field values and reason phrases */
+
+static inline bool nk_http_in(const struct nk_http_set *set, char c)
+{
+    unsigned char b = (unsigned char)c;
+    return set->bits[b >> 6] >> (b & 63) & 1;
+}
+/* Is `s` made of bytes of the set alone (an empty one is)? */
+bool nk_http_all_in(const struct nk_http_set *set, struct nk_str s);
+bool nk_http_token_ok(struct nk_str s); /* one byte or more */
+bool nk_http_value_ok(struct nk_str s);
+/* Origin-form: "/path?query", whole percent-encodings, no dot segment, no encoded control. */
+bool nk_http_target_ok(struct nk_str s);
+/* uri-host [":" port], not empty (RFC 9110, section 7.2). */
+bool nk_http_host_ok(struct nk_str s);
+
+/* The start line without its CRLF. Faults have offsets in that line. */
+int nk_http_request_line(struct nk_str line, struct nk_http_head *h, int *minor,
+                         struct nk_fault *f) NK_CHECKED;
+int nk_http_status_line(struct nk_str line, struct nk_http_head *h, int *minor,
+                        struct nk_fault *f) NK_CHECKED;
+/* One field line without its CRLF; `at` is its offset, for faults. */
+int nk_http_field_line(struct nk_str line, size_t at, struct nk_http_header *out,
+                       struct nk_fault *f) NK_CHECKED;
+/* The rules over all fields together: framing, Host, Connection, Expect, Upgrade. Fills the rest of
+ * *h; an absolute target becomes origin-form. */
+int nk_http_rules(struct nk_http_head *h, bool request, int minor, struct nk_fault *f) NK_CHECKED;
+/* Can an answer of that status have a body (RFC 9112, section 6.3)? */
+bool nk_http_has_body(int status);

@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * anthropic.h - what the files of the dialect "anthropic" share.
+ */
+#pragma once
+
+#include "proto/assembly.h"
+#include "proto/stream.h"
+
+/* Places in the dialect's table of endpoints. */
+enum nk_anthropic_kind {
+    NK_ANTHROPIC_MESSAGES,
+    NK_ANTHROPIC_COUNT,
+    NK_ANTHROPIC_MODELS,
+    NK_ANTHROPIC_MODEL,
+};
+
+enum nk_anthropic_kind nk_anthropic_kind(const struct nk_call *call);
+
+int nk_anthropic_parse_call(struct nk_call *call, struct nk_arena *a,
+                            struct nk_fault *f) NK_CHECKED;
+int nk_anthropic_parse_reply(const struct nk_call *call, const struct nk_json *body,
+                             struct nk_arena *a, struct nk_reply *out,
+                             struct nk_fault *f) NK_CHECKED;
+int nk_anthropic_read(struct nk_stream *s, const struct nk_sse_event *e, const struct nk_json *data,
+                      struct nk_str type, struct nk_fault *f) NK_CHECKED;

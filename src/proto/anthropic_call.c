@@ -1,0 +1,136 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * anthropic_call.c - requests of the dialect "anthropic": messages and count_tokens.
+ *
+ * Tools without a type, or of type "custom", are the client's own. All others are the provider's
+ * ("hosted": web_search_20250305, code_execution_20250825, mcp_toolset, bash_20250124 …) and are
+ * told by their type; so is each entry of mcp_servers, as "mcp". A message may bring tools as well:
+ * a content block "tool_addition".
+ */
+#include "proto/member.h"
+#include "proto/offer.h"
+#include "proto/anthropic.h"
+
+/* What is read here of a request, and of a tool. */
+static const char *const decided[] = {"model", "stream",      "messages", "max_tokens",
+                                      "tools", "mcp_servers", "container"};
+static const char *const decided_of_tool[] = {"type", "name"};
+
+static int read_tool(struct nk_offer *o, const struct nk_json *doc, uint32_t tool,
+                     struct nk_fault *f)
+{
+    struct nk_str type = {NULL, 0};
+    int r = nk_member_expect(doc, tool, "tools", NK_JSON_OBJECT, f);
+    if (!r)
+        r = nk_member_no_doubles(doc, tool, decided_of_tool, NK_COUNT(decided_of_tool), o->arena,
+                                 f);
+    if (!r)
+        r = nk_member_string(doc, tool, "type", false, o->arena, &type, f);
+    if (r)
+        return r;
+    if (type.p && !nk_str_eq(type, NK_STR("custom")))
+        return nk_offer_add(o, type, true, f);
+    return nk_offer_named(o, doc, tool, "name", false, f);
+}
+
+static int read_tools(struct nk_offer *o, const struct nk_json *doc, struct nk_fault *f)
+{
+    uint32_t list;
+    int r = nk_member_of(doc, 0, "tools", NK_JSON_ARRAY, &list, f);
+    for (uint32_t i = nk_json_first(doc, list); !r && i != NK_JSON_NONE;
+         i = nk_json_next(doc, list, i))
+        r = read_tool(o, doc, i, f);
+    return r;
+}
+
+static int read_servers(struct nk_offer *o, const struct nk_json *doc, struct nk_fault *f)
+{
+    uint32_t list;
+    int r = nk_member_of(doc, 0, "mcp_servers", NK_JSON_ARRAY, &list, f);
+    for (uint32_t i = nk_json_first(doc, list); !r && i != NK_JSON_NONE;
+         i = nk_json_next(doc, list, i))
+        r = nk_offer_add(o, NK_STR("mcp"), true, f);
+    return r;
+}
+
+/* The block's "tool" is a definition, or refers to a tool that is known already ("tool_reference")
+ * or is a server's ("mcp_…"). */
+static int read_addition(struct nk_offer *o, const struct nk_json *doc, uint32_t block,
+                         struct nk_fault *f)
+{
+    uint32_t tool, definition;
+    struct nk_str type = {NULL, 0};
+    int r = nk_member_of(doc, block, "tool", NK_JSON_OBJECT, &tool, f);
+    if (!r)
+        r = nk_member_string(doc, tool, "type", false, o->arena, &type, f);
+    if (!r)
+        r = nk_member_of(doc, tool, "definition", NK_JSON_OBJECT, &definition, f);
+    if (r || nk_str_eq(type, NK_STR("tool_reference")))
+        return r;
+    if (definition != NK_JSON_NONE)
+        return read_tool(o, doc, definition, f);
+    return type.p ? nk_offer_add(o, type, true, f) : nk_member_missing(doc, block, "type", f);
+}
+
+static int read_messages(struct nk_call *call, struct nk_offer *o, struct nk_fault *f)
+{
+    const struct nk_json *doc = &call->body;
+    uint32_t list;
+    int r = nk_member_of(doc, 0, "messages", NK_JSON_ARRAY, &list, f);
+    if (r)
+        return r;
+    if (list == NK_JSON_NONE)
+        return nk_member_missing(doc, 0, "messages", f);
+    call->message_count = doc->tape[list].count;
+    if (call->message_count == 0)
+        return nk_fault_set(f, NK_EINVAL, "proto", doc->tape[list].start,
+                            "\"messages\" must not be empty");
+    for (uint32_t i = nk_json_first(doc, list); i != NK_JSON_NONE; i = nk_json_next(doc, list, i)) {
+        r = nk_member_expect(doc, i, "messages", NK_JSON_OBJECT, f);
+        uint32_t content = nk_json_get(doc, i, NK_STR("content"));
+        if (content != NK_JSON_NONE && nk_json_type(doc, content) != NK_JSON_ARRAY)
+            content = NK_JSON_NONE;
+        for (uint32_t b = nk_json_first(doc, content); !r && b != NK_JSON_NONE;
+             b = nk_json_next(doc, content, b))
+            if (nk_json_is(doc, nk_json_get(doc, b, NK_STR("type")), NK_STR("tool_addition")))
+                r = read_addition(o, doc, b, f);
+        if (r)
+            return r;
+    }
+    return 0;
+}
+
+int nk_anthropic_parse_call(struct nk_call *call, struct nk_arena *a, struct nk_fault *f)
+{
+    const struct nk_json *doc = &call->body;
+    struct nk_offer offer = {.arena = a};
+    call->model_at = NK_JSON_NONE;
+    if (call->endpoint->local)
+        return 0;
+    if (doc->n == 0)
+        return nk_fault_set(f, NK_EINVAL, "proto", 0, "the request has no body");
+    int r = nk_member_expect(doc, 0, "body", NK_JSON_OBJECT, f);
+    if (!r)
+        r = nk_member_no_doubles(doc, 0, decided, NK_COUNT(decided), a, f);
+    if (!r)
+        r = nk_member_string(doc, 0, "model", false, a, &call->model, f);
+    if (r)
+        return r;
+    call->model_at = nk_member_get(doc, 0, "model");
+    if (!call->model.p)
+        return nk_member_missing(doc, 0, "model", f);
+    if (nk_anthropic_kind(call) == NK_ANTHROPIC_MESSAGES) {
+        r = nk_member_bool(doc, 0, "stream", &call->stream, f);
+        if (!r)
+            r = nk_member_count(doc, 0, "max_tokens", &call->max_tokens, f);
+    }
+    if (!r)
+        r = read_messages(call, &offer, f);
+    if (!r)
+        r = read_tools(&offer, doc, f);
+    if (!r)
+        r = read_servers(&offer, doc, f);
+    call->tools = offer.tools;
+    call->tool_count = offer.n;
+    return r;
+}

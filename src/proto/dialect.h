@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * dialect.h - what the files of this module share: the dialects' tables and the two things that all
+ * of them do alike (find a credential, let headers through a list).
+ */
+#pragma once
+
+#include "proto/proto.h"
+
+#define DIALECT(name) extern const struct nk_dialect nk_dialect_##name;
+#include "proto/proto.def"
+#undef DIALECT
+
+/* The value of `Authorization: Bearer` or of `x-api-key`, whichever the client sent. Absent: there
+ * is none. Empty (p != NULL, n == 0): an Authorization header of another scheme, an empty value, or
+ * several values that differ; such a request proves nothing and must be refused, because the next
+ * reader of it might choose the other one. */
+struct nk_str nk_dialect_credential(const struct nk_http_head *h);
+
+/* Is `name` one of the `n` lower-case header names? */
+bool nk_dialect_allows(const char *const *names, size_t n, struct nk_str name);

@@ -1,0 +1,221 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * openai_chat.c - answers of chat completions, whole and streamed, and of embeddings.
+ *
+ * In a stream, a choice's tool calls come as fragments {index, id, function: {name, arguments}} of
+ * any number and interleaving; nothing says that one call has ended but the choice's finish_reason
+ * (or "[DONE]"). So all calls of a choice become complete together, there.
+ */
+#include "proto/member.h"
+#include "proto/openai.h"
+
+enum { CHOICES_MAX = 128, LEGACY_CALL = -1 };
+
+int nk_openai_usage(const struct nk_json *doc, uint32_t obj, struct nk_usage *out,
+                    struct nk_fault *f)
+{
+    static const char *const inputs[] = {"prompt_tokens", "input_tokens"};
+    static const char *const outputs[] = {"completion_tokens", "output_tokens"};
+    uint32_t usage;
+    int r = nk_member_of(doc, obj, "usage", NK_JSON_OBJECT, &usage, f);
+    for (size_t i = 0; !r && i < NK_COUNT(inputs); i++)
+        r = nk_member_count(doc, usage, inputs[i], &out->input_tokens, f);
+    for (size_t i = 0; !r && i < NK_COUNT(outputs); i++)
+        r = nk_member_count(doc, usage, outputs[i], &out->output_tokens, f);
+    return r;
+}
+
+/* {name, arguments} of a function or {name, input} of a custom tool. */
+static int read_body(struct nk_assembly *s, struct nk_assembly_call *c, const struct nk_json *doc,
+                     uint32_t body, const char *text, struct nk_arena *scratch, struct nk_fault *f)
+{
+    struct nk_str name, fragment;
+    int r = nk_member_string(doc, body, "name", true, scratch, &name, f);
+    if (!r)
+        r = nk_assembly_say(s, &c->use.name, name, f);
+    if (!r)
+        r = nk_member_string(doc, body, text, true, scratch, &fragment, f);
+    return r ? r : nk_assembly_add(s, c, fragment, f);
+}
+
+/* Which of the two bodies a call has; both, or one after the other, would be read differently by
+ * different clients. */
+static int read_bodies(struct nk_assembly *s, struct nk_assembly_call *c, const struct nk_json *doc,
+                       uint32_t call, struct nk_arena *scratch, struct nk_fault *f)
+{
+    uint32_t function, custom;
+    int r = nk_member_of(doc, call, "function", NK_JSON_OBJECT, &function, f);
+    if (!r)
+        r = nk_member_of(doc, call, "custom", NK_JSON_OBJECT, &custom, f);
+    if (r)
+        return r;
+    bool begun = c->n || c->use.name.n;
+    if (function != NK_JSON_NONE ? custom != NK_JSON_NONE || c->plain
+                                 : custom != NK_JSON_NONE && begun && !c->plain)
+        return nk_fault_set(f, NK_EINVAL, "proto", doc->tape[call].start,
+                            "a tool call is both \"function\" and \"custom\"");
+    c->plain |= custom != NK_JSON_NONE;
+    if (c->plain)
+        return read_body(s, c, doc, custom, "input", scratch, f);
+    return read_body(s, c, doc, function, "arguments", scratch, f);
+}
+
+static int read_call(struct nk_assembly *s, const struct nk_json *doc, int64_t choice,
+                     int64_t index, uint32_t call, struct nk_arena *scratch, struct nk_fault *f)
+{
+    struct nk_assembly_call *c = nk_assembly_find(s, choice, index);
+    struct nk_str id, type;
+    int r = 0;
+    if (c && c->complete)
+        return nk_fault_set(f, NK_EINVAL, "proto", doc->tape[call].start,
+                            "a fragment of a tool call comes after its end");
+    if (!c)
+        r = nk_assembly_open(s, choice, index, &c, f);
+    if (!r)
+        r = nk_member_string(doc, call, "id", true, scratch, &id, f);
+    if (!r)
+        r = nk_assembly_say(s, &c->use.id, id, f);
+    if (!r)
+        r = nk_member_string(doc, call, "type", true, scratch, &type, f);
+    if (r)
+        return r;
+    c->use.hosted |=
+        type.n && !nk_str_eq(type, NK_STR("function")) && !nk_str_eq(type, NK_STR("custom"));
+    return read_bodies(s, c, doc, call, scratch, f);
+}
+
+/* function_call, the older way to make one call. */
+static int read_legacy(struct nk_assembly *s, const struct nk_json *doc, int64_t choice,
+                       uint32_t message, struct nk_arena *scratch, struct nk_fault *f)
+{
+    uint32_t body;
+    int r = nk_member_of(doc, message, "function_call", NK_JSON_OBJECT, &body, f);
+    if (r || body == NK_JSON_NONE)
+        return r;
+    struct nk_assembly_call *c = nk_assembly_find(s, choice, LEGACY_CALL);
+    if (!c)
+        r = nk_assembly_open(s, choice, LEGACY_CALL, &c, f);
+    return r ? r : read_body(s, c, doc, body, "arguments", scratch, f);
+}
+
+int nk_openai_chat_calls(struct nk_assembly *s, const struct nk_json *doc, int64_t choice,
+                         uint32_t message, bool whole, struct nk_arena *scratch, struct nk_fault *f)
+{
+    uint32_t list;
+    int64_t position = 0;
+    int r = nk_member_of(doc, message, "tool_calls", NK_JSON_ARRAY, &list, f);
+    for (uint32_t i = nk_json_first(doc, list); !r && i != NK_JSON_NONE;
+         i = nk_json_next(doc, list, i)) {
+        int64_t index = whole ? position++ : -1;
+        r = nk_member_expect(doc, i, "tool_calls", NK_JSON_OBJECT, f);
+        if (!r && !whole)
+            r = nk_member_count(doc, i, "index", &index, f);
+        if (!r && index < 0)
+            r = nk_member_missing(doc, i, "index", f);
+        if (!r)
+            r = read_call(s, doc, choice, index, i, scratch, f);
+    }
+    return r ? r : read_legacy(s, doc, choice, message, scratch, f);
+}
+
+static int read_choice(struct nk_stream *s, const struct nk_json *doc, uint32_t choice,
+                       struct nk_fault *f)
+{
+    int64_t index = -1;
+    uint32_t delta = NK_JSON_NONE;
+    struct nk_str finish = {NULL, 0};
+    int r = nk_member_expect(doc, choice, "choices", NK_JSON_OBJECT, f);
+    if (!r)
+        r = nk_member_count(doc, choice, "index", &index, f);
+    if (!r && (index < 0 || index >= CHOICES_MAX))
+        r = nk_fault_set(f, NK_EINVAL, "proto", doc->tape[choice].start,
+                         "\"index\" of a choice must be 0 to 127");
+    if (!r)
+        r = nk_member_of(doc, choice, "delta", NK_JSON_OBJECT, &delta, f);
+    if (r)
+        return r;
+    size_t opened = s->calls.count;
+    uint64_t bit = (uint64_t)1 << (index & 63);
+    r = nk_openai_chat_calls(&s->calls, doc, index, delta, false, &s->scratch, f);
+    if (!r && s->calls.count > opened && (s->done || (s->finished[index / 64] & bit)))
+        r = nk_fault_set(f, NK_EINVAL, "proto", doc->tape[choice].start,
+                         "a tool call begins after \"finish_reason\"");
+    if (!r)
+        r = nk_member_string(doc, choice, "finish_reason", true, &s->scratch, &finish, f);
+    if (r || finish.n == 0)
+        return r;
+    s->finished[index / 64] |= bit;
+    return nk_assembly_close_choice(&s->calls, index, f);
+}
+
+int nk_openai_chat_read(struct nk_stream *s, const struct nk_sse_event *e,
+                        const struct nk_json *data, struct nk_str type, struct nk_fault *f)
+{
+    (void)e;
+    (void)type;
+    uint32_t choices;
+    int r = nk_openai_usage(data, 0, &s->usage, f);
+    if (!r)
+        r = nk_member_of(data, 0, "choices", NK_JSON_ARRAY, &choices, f);
+    if (r)
+        return r;
+    for (uint32_t i = nk_json_first(data, choices); !r && i != NK_JSON_NONE;
+         i = nk_json_next(data, choices, i))
+        r = read_choice(s, data, i, f);
+    return r;
+}
+
+static int reply_chat(struct nk_assembly *s, const struct nk_json *doc, struct nk_reply *out,
+                      struct nk_fault *f)
+{
+    uint32_t choices;
+    int64_t position = 0;
+    int r = nk_member_of(doc, 0, "choices", NK_JSON_ARRAY, &choices, f);
+    for (uint32_t i = nk_json_first(doc, choices); !r && i != NK_JSON_NONE;
+         i = nk_json_next(doc, choices, i), position++) {
+        uint32_t message = NK_JSON_NONE;
+        struct nk_str finish = {NULL, 0};
+        r = nk_member_expect(doc, i, "choices", NK_JSON_OBJECT, f);
+        if (!r)
+            r = nk_member_of(doc, i, "message", NK_JSON_OBJECT, &message, f);
+        if (!r)
+            r = nk_member_string(doc, i, "finish_reason", true, s->arena, &finish, f);
+        if (!r && !out->finish.p)
+            out->finish = finish;
+        if (!r)
+            r = nk_openai_chat_calls(s, doc, position, message, true, s->arena, f);
+    }
+    return r ? r : nk_assembly_close_choice(s, -1, f);
+}
+
+int nk_openai_parse_reply(const struct nk_call *call, const struct nk_json *body,
+                          struct nk_arena *a, struct nk_reply *out, struct nk_fault *f)
+{
+    struct nk_assembly s = {.arena = a};
+    *out = (struct nk_reply){.usage = {-1, -1}};
+    if (body->n == 0)
+        return nk_fault_set(f, NK_EINVAL, "proto", 0, "the answer has no body");
+    int r = nk_member_expect(body, 0, "body", NK_JSON_OBJECT, f);
+    if (!r)
+        r = nk_member_string(body, 0, "model", true, a, &out->model, f);
+    if (!r)
+        r = nk_openai_usage(body, 0, &out->usage, f);
+    if (r)
+        return r;
+    switch (nk_openai_kind(call)) {
+    case NK_OPENAI_CHAT:
+        r = reply_chat(&s, body, out, f);
+        break;
+    case NK_OPENAI_RESPONSES:
+        r = nk_member_string(body, 0, "status", true, a, &out->finish, f);
+        if (!r)
+            r = nk_openai_output(&s, body, 0, a, f);
+        break;
+    default:
+        /* Embeddings put nothing out. */
+        if (out->usage.input_tokens >= 0 && out->usage.output_tokens < 0)
+            out->usage.output_tokens = 0;
+        break;
+    }
+    return r ? r : nk_assembly_release(&s, &out->tools, &out->tool_count, f);
+}

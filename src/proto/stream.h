@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * stream.h - what all streamed answers have in common. A kind of stream is one function that reads
+ * an event into the assembly; whether the event passes follows from the assembly alone: hold while
+ * a call is open, release when the last open one became complete, pass otherwise.
+ */
+#pragma once
+
+#include "proto/assembly.h"
+
+struct nk_stream {
+    /* Reads one event; `type` is its "type" member, or absent. */
+    int (*read)(struct nk_stream *s, const struct nk_sse_event *e, const struct nk_json *data,
+                struct nk_str type, struct nk_fault *f);
+    struct nk_assembly calls;
+    struct nk_arena scratch; /* for reading one event; what lasts is copied into the assembly */
+    struct nk_usage usage;
+    int64_t input, cache_written, cache_read; /* anthropic: parts of usage.input_tokens */
+    int64_t blocks;                           /* anthropic: content blocks begun */
+    uint64_t finished[2];                     /* chat: choices that gave a finish_reason */
+    bool done;                                /* the stream said that it is complete */
+};
+
+struct nk_stream *nk_stream_make(struct nk_arena *a,
+                                 int (*read)(struct nk_stream *, const struct nk_sse_event *,
+                                             const struct nk_json *, struct nk_str,
+                                             struct nk_fault *));
+/* The stream_event and stream_end of every dialect. */
+int nk_stream_event(struct nk_stream *s, const struct nk_sse_event *e, const struct nk_json *data,
+                    enum nk_stream_verdict *verdict, const struct nk_tool_use **calls,
+                    size_t *call_count, struct nk_fault *f);
+bool nk_stream_end(const struct nk_stream *s, struct nk_usage *usage);

@@ -1,0 +1,382 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * load.c - a bundle from the configuration file and all that it names. Only the warden does this,
+ * before it seals what it read. Every message begins with the key that named the file.
+ */
+#include "role/bundle.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#include "chain/chain.h"
+#include "edge/file.h"
+
+enum {
+    POLICY_FILES = 4096,
+    POLICY_BYTES = 4 << 20,
+    ENTITY_BYTES = 64 << 20,
+    KEY_BYTES = 16 << 20,
+    PEM_BYTES = 4 << 20,
+    SECRET_BYTES = 16384,
+    HOSTS_BYTES = 1 << 20,
+    WHERE = 96,
+};
+
+struct load {
+    struct nk_arena *arena;
+    const struct nk_config *config;
+    struct nk_bundle *bundle;
+    struct nk_fault *fault;
+};
+
+static const char stage[] = "config";
+
+static int say(struct load *l, int code, const char *key, const struct nk_fault *inner)
+{
+    return nk_fault_set(l->fault, code, stage, 0, "%s: %s", key, inner->message);
+}
+
+static int add(struct load *l, struct nk_str name, struct nk_str bytes, const char *key)
+{
+    int rc = name.p ? nk_bundle_add(l->bundle, l->arena, name, bytes) : NK_ENOMEM;
+    if (rc)
+        return nk_fault_set(l->fault, rc, stage, 0, "%s: cannot be kept (%s)", key,
+                            nk_error_name(rc));
+    return 0;
+}
+
+/* Reads a file as blob `name`; `must` (or NULL) has to occur in it. */
+static int add_file(struct load *l, struct nk_str name, struct nk_str path, size_t max,
+                    enum nk_file_care care, const char *must, const char *key)
+{
+    struct nk_fault inner = {0};
+    struct nk_str bytes;
+    int rc = nk_file_read(path.p, max, care, l->arena, &bytes, &inner);
+    if (rc)
+        return say(l, rc, key, &inner);
+    if (must && nk_str_search(bytes, nk_str(must)) < 0)
+        return nk_fault_set(l->fault, NK_EINVAL, stage, 0, "%s: %s holds no \"%s\"", key, path.p,
+                            must);
+    return add(l, name, bytes, key);
+}
+
+static int by_name(const void *a, const void *b)
+{
+    return nk_str_cmp(*(const struct nk_str *)a, *(const struct nk_str *)b);
+}
+
+/* Names of the *.cedar files, sorted; hidden files are left out (editors leave drafts behind). */
+static int list_policies(struct load *l, DIR *dir, struct nk_str **names, size_t *count)
+{
+    struct nk_str *list = nk_arena_array(l->arena, POLICY_FILES, sizeof *list);
+    size_t n = 0;
+    if (!list)
+        return nk_fault_set(l->fault, NK_ENOMEM, stage, 0, "policy.directory: out of memory");
+    for (struct dirent *e = readdir(dir); e; e = readdir(dir)) {
+        struct nk_str name = nk_str(e->d_name);
+        if (name.p[0] == '.' || !nk_str_ends(name, NK_STR(".cedar")))
+            continue;
+        if (n == POLICY_FILES)
+            return nk_fault_set(l->fault, NK_ELIMIT, stage, 0,
+                                "policy.directory: more than %d files in %s", POLICY_FILES,
+                                l->config->policy.p);
+        list[n++] = nk_arena_copy(l->arena, name);
+    }
+    qsort(list, n, sizeof *list, by_name);
+    *names = list;
+    *count = n;
+    return 0;
+}
+
+static int load_policies(struct load *l)
+{
+    struct nk_str *names, dir = l->config->policy;
+    size_t n = 0;
+    DIR *d = opendir(dir.p);
+    if (!d)
+        return nk_fault_set(l->fault, NK_EIO, stage, 0,
+                            "policy.directory: %s: %s; create it, or name another directory (an "
+                            "empty one refuses every request)",
+                            dir.p, strerror(errno));
+    int rc = list_policies(l, d, &names, &n);
+    closedir(d);
+    for (size_t i = 0; i < n && !rc; i++) {
+        struct nk_str name = nk_arena_printf(l->arena, "policy/%.*s", NK_FMT(names[i]));
+        struct nk_str path = nk_arena_printf(l->arena, "%.*s/%.*s", NK_FMT(dir), NK_FMT(names[i]));
+        if (!path.p)
+            return nk_fault_set(l->fault, NK_ENOMEM, stage, 0, "policy.directory: out of memory");
+        rc = add_file(l, name, path, POLICY_BYTES, NK_FILE_PUBLIC, NULL, "policy.directory");
+    }
+    return rc;
+}
+
+static int load_identity(struct load *l)
+{
+    const struct nk_config *c = l->config;
+    int rc = 0;
+    if (c->entities.p)
+        rc = add_file(l, NK_STR("entities"), c->entities, ENTITY_BYTES, NK_FILE_PUBLIC, NULL,
+                      "policy.entities");
+    if (!rc && c->keys.p)
+        rc = add_file(l, NK_STR("keys"), c->keys, KEY_BYTES, NK_FILE_PUBLIC, NULL, "identity.keys");
+    for (size_t i = 0; i < c->issuer_count && !rc; i++) {
+        struct nk_str jwks = c->issuers[i].jwks;
+        char key[WHERE];
+        snprintf(key, sizeof key, "identity.issuers[%zu].jwks", i);
+        if (nk_str_starts(jwks, NK_STR("file:")))
+            rc = add_file(l, nk_arena_printf(l->arena, "jwks/%zu", i), nk_str_sub(jwks, 5, jwks.n),
+                          PEM_BYTES, NK_FILE_PUBLIC, NULL, key);
+    }
+    return rc;
+}
+
+static int load_tls(struct load *l)
+{
+    int rc = 0;
+    for (size_t i = 0; i < l->config->listen_count && !rc; i++) {
+        const struct nk_config_listen *at = &l->config->listen[i];
+        char key[WHERE];
+        if (!at->tls_key.p)
+            continue;
+        snprintf(key, sizeof key, "listen[%zu].tls_certificate", i);
+        rc = add_file(l, nk_arena_printf(l->arena, "tls/%zu/cert", i), at->tls_certificate,
+                      PEM_BYTES, NK_FILE_PUBLIC, "-----BEGIN CERTIFICATE-----", key);
+        snprintf(key, sizeof key, "listen[%zu].tls_key", i);
+        if (!rc)
+            rc = add_file(l, nk_arena_printf(l->arena, "tls/%zu/key", i), at->tls_key, PEM_BYTES,
+                          NK_FILE_SECRET, "PRIVATE KEY-----", key);
+    }
+    return rc;
+}
+
+/* The text of a secret: one line of visible ASCII, so that it can stand in a header. */
+static int check_secret(struct load *l, struct nk_str *s, const char *key)
+{
+    while (s->n && (s->p[s->n - 1] == '\n' || s->p[s->n - 1] == '\r'))
+        s->n--;
+    for (size_t i = 0; i < s->n; i++)
+        if (s->p[i] <= ' ' || s->p[i] > '~')
+            return nk_fault_set(l->fault, NK_EINVAL, stage, i,
+                                "%s: the secret has a space, line break or special character at "
+                                "byte %zu",
+                                key, i);
+    if (s->n == 0)
+        return nk_fault_set(l->fault, NK_EINVAL, stage, 0, "%s: the secret is empty", key);
+    return 0;
+}
+
+static int load_secret(struct load *l, struct nk_str name, struct nk_str reference, const char *key)
+{
+    struct nk_fault inner = {0};
+    struct nk_str secret;
+    int rc;
+    if (nk_str_starts(reference, NK_STR("env:"))) {
+        const char *value = getenv(reference.p + 4);
+        if (!value)
+            return nk_fault_set(l->fault, NK_ENOTFOUND, stage, 0,
+                                "%s: the environment variable %.100s is not set", key,
+                                reference.p + 4);
+        secret = nk_arena_copy(l->arena, nk_str(value));
+        rc = secret.p ? 0 : NK_ENOMEM;
+    } else {
+        rc = nk_file_read(reference.p + 5, SECRET_BYTES, NK_FILE_SECRET, l->arena, &secret, &inner);
+    }
+    if (rc)
+        return say(l, rc, key, &inner);
+    rc = check_secret(l, &secret, key);
+    return rc ? rc : add(l, name, secret, key);
+}
+
+static int load_upstreams(struct load *l)
+{
+    int rc = 0;
+    for (size_t i = 0; i < l->config->upstream_count && !rc; i++) {
+        const struct nk_config_upstream *u = &l->config->upstreams[i];
+        char key[WHERE];
+        snprintf(key, sizeof key, "upstreams[%zu].credential", i);
+        if (u->credential.p)
+            rc = load_secret(l, nk_arena_printf(l->arena, "credential/%zu", i), u->credential, key);
+        snprintf(key, sizeof key, "upstreams[%zu].ca", i);
+        if (!rc && u->ca.p)
+            rc = add_file(l, nk_arena_printf(l->arena, "ca/%zu", i), u->ca, PEM_BYTES,
+                          NK_FILE_PUBLIC, "-----BEGIN CERTIFICATE-----", key);
+    }
+    return rc;
+}
+
+static struct nk_str next_word(struct nk_str *line)
+{
+    size_t from = 0, to;
+    while (from < line->n && (line->p[from] == ' ' || line->p[from] == '\t'))
+        from++;
+    for (to = from; to < line->n && line->p[to] != ' ' && line->p[to] != '\t'; to++)
+        ;
+    struct nk_str word = nk_str_sub(*line, from, to);
+    *line = nk_str_sub(*line, to, line->n);
+    return word;
+}
+
+struct nk_str nk_bundle_hosts(struct nk_str text, struct nk_arena *a)
+{
+    struct nk_buf out;
+    nk_buf_init(&out, HOSTS_BYTES * 4);
+    while (text.p) {
+        struct nk_str all = nk_str_cut(&text, '\n'), line = nk_str_cut(&all, '#');
+        if (line.n && line.p[line.n - 1] == '\r')
+            line.n--;
+        struct nk_str address = next_word(&line);
+        for (struct nk_str name = next_word(&line); name.n; name = next_word(&line))
+            nk_buf_printf(&out, "%.*s %.*s\n", NK_FMT(name), NK_FMT(address));
+    }
+    struct nk_str copy = out.error ? (struct nk_str){NULL, 0} : nk_arena_copy(a, nk_buf_str(&out));
+    nk_buf_free(&out);
+    return copy;
+}
+
+/* A machine without /etc/hosts is one with an empty one. */
+static int load_hosts(struct load *l)
+{
+    struct nk_fault inner = {0};
+    struct nk_str text, lines;
+    if (access("/etc/hosts", F_OK))
+        return 0;
+    int rc = nk_file_read("/etc/hosts", HOSTS_BYTES, NK_FILE_PUBLIC, l->arena, &text, &inner);
+    if (rc)
+        return say(l, rc, "hosts", &inner);
+    lines = nk_bundle_hosts(text, l->arena);
+    return lines.p ? add(l, NK_STR("hosts"), lines, "hosts")
+                   : nk_fault_set(l->fault, NK_ENOMEM, stage, 0, "hosts: out of memory");
+}
+
+static int make_directory(struct load *l, struct nk_str dir)
+{
+    struct stat st;
+    if (mkdir(dir.p, 0700) && errno != EEXIST)
+        return nk_fault_set(l->fault, NK_EIO, stage, 0, "audit.directory: %s: %s", dir.p,
+                            strerror(errno));
+    if (stat(dir.p, &st) || !S_ISDIR(st.st_mode))
+        return nk_fault_set(l->fault, NK_EINVAL, stage, 0, "audit.directory: %s: not a directory",
+                            dir.p);
+    if (st.st_mode & 022)
+        return nk_fault_set(l->fault, NK_EDENIED, stage, 0,
+                            "audit.directory: others may write to %s; run: chmod go-w %s", dir.p,
+                            dir.p);
+    return 0;
+}
+
+/* A new seed, 64 hexadecimal digits. Another process may be first: then its key is the key. */
+static int make_key(const char *path, struct nk_fault *f)
+{
+    unsigned char seed[NK_ED25519_KEY_SIZE];
+    struct nk_buf text;
+    nk_buf_init(&text, 128);
+    if (getrandom(seed, sizeof seed, 0) != (ssize_t)sizeof seed)
+        return nk_fault_set(f, NK_EIO, stage, 0, "no random bytes: %s", strerror(errno));
+    nk_buf_add_hex(&text, seed, sizeof seed);
+    nk_buf_add_char(&text, '\n');
+    int rc = text.error ? text.error : nk_file_create(path, 0600, nk_buf_str(&text), f);
+    nk_secret_wipe(seed, sizeof seed);
+    if (text.p)
+        nk_secret_wipe(text.p, text.n);
+    nk_buf_free(&text);
+    if (rc == NK_ECONFLICT)
+        *f = (struct nk_fault){0};
+    return rc == NK_ECONFLICT ? 0 : rc;
+}
+
+/* The public part is what `nakoso audit verify` trusts; it is written once and compared after. */
+static int keep_public(struct load *l, const unsigned char *seed, struct nk_str path)
+{
+    unsigned char public_key[NK_ED25519_KEY_SIZE];
+    struct nk_fault inner = {0};
+    struct nk_buf text;
+    struct nk_str have;
+    int rc = nk_ed25519_public(seed, public_key);
+    if (rc)
+        return nk_fault_set(l->fault, rc, stage, 0, "audit.directory: the key is not usable");
+    nk_buf_init(&text, 1024);
+    nk_checkpoint_key(l->config->audit_origin, public_key, &text);
+    nk_buf_add_char(&text, '\n');
+    rc = text.error ? text.error : nk_file_create(path.p, 0644, nk_buf_str(&text), &inner);
+    if (rc == NK_ECONFLICT) {
+        inner = (struct nk_fault){0};
+        rc = nk_file_read(path.p, 4096, NK_FILE_PUBLIC, l->arena, &have, &inner);
+        if (!rc && !nk_str_eq(have, nk_buf_str(&text)))
+            rc = nk_fault_set(&inner, NK_ECONFLICT, stage, 0,
+                              "%s is of another key or audit.origin; a log keeps both for life: "
+                              "name another directory for a new log",
+                              path.p);
+    }
+    nk_buf_free(&text);
+    return rc ? say(l, rc, "audit.directory", &inner) : 0;
+}
+
+static int load_audit(struct load *l)
+{
+    struct nk_str dir = l->config->audit, text;
+    struct nk_fault inner = {0};
+    int rc = make_directory(l, dir);
+    struct nk_str path = nk_arena_printf(l->arena, "%.*s/key", NK_FMT(dir));
+    struct nk_str public_path = nk_arena_printf(l->arena, "%.*s/key.pub", NK_FMT(dir));
+    char *seed = nk_arena_alloc(l->arena, NK_ED25519_KEY_SIZE);
+    if (rc)
+        return rc;
+    if (!path.p || !public_path.p || !seed)
+        return nk_fault_set(l->fault, NK_ENOMEM, stage, 0, "audit.directory: out of memory");
+    if (access(path.p, F_OK))
+        rc = make_key(path.p, &inner);
+    if (!rc)
+        rc = nk_file_read(path.p, 128, NK_FILE_SECRET, l->arena, &text, &inner);
+    if (rc)
+        return say(l, rc, "audit.directory", &inner);
+    rc = text.n == 2 * NK_ED25519_KEY_SIZE + 1
+             ? nk_hex_decode(nk_str_sub(text, 0, text.n - 1), seed, NK_ED25519_KEY_SIZE)
+             : NK_EINVAL;
+    nk_secret_wipe((char *)(uintptr_t)text.p, text.n);
+    if (rc)
+        return nk_fault_set(l->fault, rc, stage, 0,
+                            "audit.directory: %s is not a key (64 hexadecimal digits and a line "
+                            "end); restore it from a backup",
+                            path.p);
+    rc = keep_public(l, (unsigned char *)seed, public_path);
+    return rc ? rc
+              : add(l, NK_STR("audit/key"), (struct nk_str){seed, NK_ED25519_KEY_SIZE},
+                    "audit.directory");
+}
+
+static int load_config(struct load *l)
+{
+    struct nk_buf json;
+    nk_buf_init(&json, (size_t)8 << 20);
+    nk_config_write(l->config, &json);
+    struct nk_str copy =
+        json.error ? (struct nk_str){NULL, 0} : nk_arena_copy(l->arena, nk_buf_str(&json));
+    nk_buf_free(&json);
+    return add(l, copy.p ? NK_STR("config") : copy, copy, "config");
+}
+
+int nk_bundle_load(const char *file, struct nk_arena *a, struct nk_bundle *out, struct nk_fault *f)
+{
+    static int (*const steps[])(struct load *) = {load_config, load_policies,  load_identity,
+                                                  load_tls,    load_upstreams, load_hosts,
+                                                  load_audit};
+    struct nk_config config;
+    struct nk_fault inner = {0};
+    *out = (struct nk_bundle){.count = 0};
+    int rc = nk_config_load(file, a, &config, f);
+    if (rc)
+        return rc;
+    struct load l = {a, &config, out, &inner};
+    for (size_t i = 0; i < NK_COUNT(steps) && !rc; i++)
+        rc = steps[i](&l);
+    if (!rc)
+        return 0;
+    nk_bundle_wipe(out);
+    *out = (struct nk_bundle){.count = 0};
+    return nk_fault_set(f, rc, stage, 0, "%s: %s", file, inner.message);
+}
