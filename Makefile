@@ -73,6 +73,11 @@ $(OUT)/tests/%: tests/unit/%.cc tests/tap.h $(OUT)/libnakoso.a
 	@mkdir -p $(@D)
 	g++ $(CPPFLAGS) -Itests -std=c++17 -g $(OPT) -Wall -Wextra -Werror $(HARD) $(HARDLD) -MMD -MP -o $@ $< $(OUT)/libnakoso.a -lsimdjson -lcrypto
 
+# Plays .gate files against the core and against the daemon.
+$(OUT)/tests/scenario: $(wildcard tests/scenario/*.[ch]) tests/tap.h $(OBJ_TOP) $(OUT)/libnakoso.a
+	@mkdir -p $(@D)
+	$(CC) $(CPPFLAGS) -Itests $(CFLAGS) $(HARDLD) -o $@ $(filter %.c,$^) $(OBJ_TOP) $(OUT)/libnakoso.a $(LDLIBS)
+
 $(OUT)/fuzz/%: tests/fuzz/%.c $(OBJ_TOP) $(OUT)/libnakoso.a
 	@mkdir -p $(@D)
 	$(CC) $(CPPFLAGS) -Itests $(CFLAGS) -fsanitize=fuzzer $(HARDLD) -o $@ $< $(OBJ_TOP) $(OUT)/libnakoso.a $(LDLIBS)

@@ -58,19 +58,27 @@ static bool ipv6_ok(struct nk_str s)
     return gap ? groups < 8 : groups == 8;
 }
 
+static bool host_char_ok(char c)
+{
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' ||
+           c == '_';
+}
+
+/* A name, or four numbers: one that looks like an address has to be one. */
 static bool host_ok(struct nk_str s)
 {
-    if (s.n == 0 || s.n > HOST_MAX || s.p[0] == '-' || s.p[0] == '.' || s.p[s.n - 1] == '-')
-        return false;
     bool digits = true;
-    for (size_t i = 0; i < s.n; i++) {
-        char c = s.p[i];
-        bool digit = (c >= '0' && c <= '9') || c == '.';
-        if (!digit && !(c >= 'a' && c <= 'z') && !(c >= 'A' && c <= 'Z') && c != '-' && c != '_')
+    if (s.n == 0 || s.n > HOST_MAX)
+        return false;
+    for (struct nk_str rest = s; rest.p;) {
+        struct nk_str label = nk_str_cut(&rest, '.');
+        if (label.n == 0 || label.n > 63 || label.p[0] == '-' || label.p[label.n - 1] == '-')
             return false;
-        if (c == '.' && i + 1 < s.n && s.p[i + 1] == '.')
-            return false;
-        digits = digits && digit;
+        for (size_t i = 0; i < label.n; i++) {
+            if (!host_char_ok(label.p[i]))
+                return false;
+            digits = digits && label.p[i] >= '0' && label.p[i] <= '9';
+        }
     }
     return !digits || ipv4_ok(s);
 }

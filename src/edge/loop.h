@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * loop.h - one epoll loop for each role: descriptors, timers, and hooks for the rings. Objects that own
- * a watch are destroyed lazily (nk_loop_later), so that no event of the same batch meets freed memory.
+ * loop.h - one epoll loop for each role: descriptors, timers, and hooks for the rings. Objects that
+ * own a watch are destroyed lazily (nk_loop_later), so that no event of the same batch meets freed
+ * memory.
  */
 #pragma once
 
@@ -32,7 +33,8 @@ struct nk_later {
 /* What a role does around each batch. All may be NULL. */
 struct nk_loop_hooks {
     void *ctx;
-    bool (*poll)(void *ctx);  /* drain rings; true when there was work, then the loop does not sleep */
+    bool (*poll)(
+        void *ctx); /* drain rings; true when there was work, then the loop does not sleep */
     void (*flush)(void *ctx); /* after events and poll: publish rings, send sockets */
     bool (*sleep)(void *ctx); /* announce sleep on the rings; false: do not sleep after all */
     void (*awake)(void *ctx);
@@ -43,7 +45,8 @@ struct nk_loop *nk_loop_new(const struct nk_loop_hooks *hooks) NK_CHECKED;
 void nk_loop_free(struct nk_loop *l);
 /* Adds, changes or (events 0) removes a watch. EPOLLET and EPOLLRDHUP may be given. */
 int nk_loop_watch(struct nk_loop *l, struct nk_watch *w, uint32_t events) NK_CHECKED;
-/* Arms or moves a timer to now + after_us; nk_loop_disarm takes it out (harmless when not armed). */
+/* Arms or moves a timer to now + after_us; nk_loop_disarm takes it out (harmless when not armed).
+ */
 int nk_loop_arm(struct nk_loop *l, struct nk_timer *t, int64_t after_us) NK_CHECKED;
 void nk_loop_disarm(struct nk_loop *l, struct nk_timer *t);
 void nk_loop_later(struct nk_loop *l, struct nk_later *later);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * sock.h - a non-blocking stream socket, plain or TLS 1.2/1.3 (OpenSSL 3), behind one set of calls; and
- * addresses as the configuration writes them. Nothing here blocks.
+ * sock.h - a non-blocking stream socket, plain or TLS 1.2/1.3 (OpenSSL 3), behind one set of calls;
+ * and addresses as the configuration writes them. Nothing here blocks.
  */
 #pragma once
 
@@ -11,11 +11,16 @@
 #include <sys/un.h>
 #include "base/arena.h"
 
-struct nk_tls; /* a context: certificates, authorities, session cache */
+struct nk_tls; /* a context: certificates or authorities; may be freed while socks use it */
+
+/* Client: the newest session with one host, offered to it at the next handshake. Zeroed: none. */
+struct nk_tls_session {
+    void *session;
+};
 
 struct nk_sock {
     int fd;
-    void *ssl;      /* SSL *, or NULL for plain */
+    void *ssl;       /* SSL *, or NULL for plain */
     bool want_write; /* the last call stopped because TLS or the kernel wants to write */
 };
 
@@ -34,7 +39,8 @@ int nk_address_parse(struct nk_str text, struct nk_address *out, struct nk_fault
 /* A listening, non-blocking, close-on-exec socket (SO_REUSEADDR; SO_REUSEPORT when `shared`; Unix
  * sockets: a stale file is replaced, mode 0660). The descriptor or NK_EIO with the reason. */
 int nk_listen(const struct nk_address *at, bool shared, struct nk_fault *f) NK_CHECKED;
-/* Starts to connect: the descriptor (connected when it becomes writable) or NK_EIO. TCP_NODELAY is set. */
+/* Starts to connect: the descriptor (connected when it becomes writable) or NK_EIO. TCP_NODELAY is
+ * set. */
 int nk_connect(const struct nk_address *to) NK_CHECKED;
 
 /* Server context from PEM texts (chain and key), client context from PEM authorities (absent: the
@@ -42,14 +48,19 @@ int nk_connect(const struct nk_address *to) NK_CHECKED;
 struct nk_tls *nk_tls_server(struct nk_str cert, struct nk_str key, struct nk_fault *f) NK_CHECKED;
 struct nk_tls *nk_tls_client(struct nk_str ca, struct nk_fault *f) NK_CHECKED;
 void nk_tls_free(struct nk_tls *t);
+void nk_tls_session_free(struct nk_tls_session *s);
 
 /* Wraps a connected or accepted descriptor; the sock owns it from here on. `tls` NULL: plain. For
  * clients, `host` is verified against the certificate (name or IP address) and sent as SNI. */
 int nk_sock_open(struct nk_sock *s, int fd, struct nk_tls *tls, const char *host) NK_CHECKED;
-/* Bytes read (> 0), 0 at the end of the stream, NK_EAGAIN, NK_EIO, or NK_ECRYPTO (TLS refused; *f says
- * why). Handshakes happen inside reads and writes. */
+/* Client, right after nk_sock_open: resumes the session in `slot`, and keeps a new one there as
+ * soon as the server gives it. `slot` must outlive the sock. Harmless on a plain sock. */
+void nk_sock_resume(struct nk_sock *s, struct nk_tls_session *slot);
+/* Bytes read (> 0), 0 at the end of the stream, NK_EAGAIN, NK_EIO, or NK_ECRYPTO (TLS refused; *f
+ * says why). Handshakes happen inside reads and writes. */
 ssize_t nk_sock_read(struct nk_sock *s, void *to, size_t n, struct nk_fault *f) NK_CHECKED;
-/* Bytes written (maybe fewer), NK_EAGAIN, NK_EIO or NK_ECRYPTO. */
+/* Bytes written (maybe fewer), NK_EAGAIN, NK_EIO or NK_ECRYPTO. After NK_EAGAIN the next call must
+ * begin with the same bytes. */
 ssize_t nk_sock_write(struct nk_sock *s, const struct iovec *iov, int count) NK_CHECKED;
 /* Bytes that TLS has decrypted but not handed out yet (epoll does not know of them). */
 bool nk_sock_has_buffered(const struct nk_sock *s);

@@ -39,7 +39,6 @@ struct nk_txn *nk_txn_new(struct nk_arena *a, struct nk_setup *setup, const stru
     const struct nk_config_limits *lim = &setup->config.limits;
     *t = (struct nk_txn){.arena = a, .setup = setup, .state = s};
     s->env = *env;
-    s->wants_jwks = -1;
     s->usage = (struct nk_usage){-1, -1};
     s->call.model_at = NK_JSON_NONE;
     nk_buf_init(&t->out, (size_t)(lim->reply_bytes + lim->event_bytes));
@@ -212,9 +211,4 @@ int nk_txn_status(const struct nk_txn *t)
 bool nk_txn_allowed(const struct nk_txn *t)
 {
     return t->state->judged && t->state->answer.allow;
-}
-
-int nk_txn_wants_jwks(const struct nk_txn *t)
-{
-    return t->state->wants_jwks;
 }

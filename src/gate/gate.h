@@ -83,5 +83,3 @@ struct nk_str nk_txn_request_id(const struct nk_txn *t);
 int nk_txn_status(const struct nk_txn *t);
 /* True when the judge allowed, false when anything refused. */
 bool nk_txn_allowed(const struct nk_txn *t);
-/* The issuer whose key set should be fetched because a token could not be checked, or -1. */
-int nk_txn_wants_jwks(const struct nk_txn *t);

@@ -12,22 +12,13 @@ static enum nk_refusal_id refusal_for(int rc)
         return NK_REFUSAL_expired_credential;
     case NK_EAGAIN:
         return NK_REFUSAL_keys_not_ready;
+    case NK_EFULL:
+        return NK_REFUSAL_too_busy;
     case NK_ENOMEM:
         return NK_REFUSAL_out_of_memory;
     default:
         return NK_REFUSAL_bad_credential;
     }
-}
-
-/* Principals live in tables that a later request may change: keep our own. */
-static int keep(struct nk_txn *t, const struct nk_principal *p)
-{
-    struct nk_principal *mine = nk_arena_alloc(t->arena, sizeof *mine);
-    if (!mine)
-        return NK_ENOMEM;
-    *mine = *p;
-    t->state->principal = mine;
-    return 0;
 }
 
 int gate_identify(struct nk_txn *t)
@@ -37,10 +28,7 @@ int gate_identify(struct nk_txn *t)
     struct nk_str credential = s->dialect->credential(s->head);
     if (credential.n == 0)
         return gate_refuse(t, NK_REFUSAL_no_credential, "identify", NK_STR(""), NK_STR(""));
-    const struct nk_principal *p = NULL;
-    int rc = nk_ident_verify(t->setup->ident, credential, s->now_ms, &p, &f);
-    if (!rc)
-        rc = keep(t, p);
+    int rc = nk_ident_verify(t->setup->ident, credential, s->now_ms, t->arena, &s->principal, &f);
     if (!rc)
         return 0;
     return gate_refuse(t, refusal_for(rc), "identify", NK_STR(""),

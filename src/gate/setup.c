@@ -87,6 +87,8 @@ static int load_models(struct nk_setup *s, const uint64_t seed[2], struct nk_fau
                                .upstream = upstream_index(&s->config, c->upstream),
                                .upstream_name = c->upstream_name};
         NK_MUST(m->upstream < s->config.upstream_count); /* nk_config_parse has checked it */
+        if (nk_str_eq(m->upstream_name, m->name))
+            m->upstream_name = (struct nk_str){NULL, 0}; /* nothing to splice */
         m->dialect = nk_dialect_by_name(s->config.upstreams[m->upstream].dialect);
         if (!m->dialect)
             return nk_fault_set(f, NK_EUNSUPPORTED, "config", 0,

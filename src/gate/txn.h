@@ -39,7 +39,6 @@ struct nk_gate_state {
     struct nk_str segment;
     /* identify */
     const struct nk_principal *principal;
-    int wants_jwks;
     /* parse */
     struct nk_buf body;
     struct nk_call call;

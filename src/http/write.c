@@ -102,7 +102,8 @@ static bool is_framing(struct nk_str name)
            nk_str_eq_nocase(name, NK_STR("Connection"));
 }
 
-/* Field lines without the framing fields, which the caller adds; counts Host. */
+/* Field lines without the framing fields, which the caller adds; counts Host where
+ * that has a meaning (`hosts` not NULL). */
 static int put_fields(const struct nk_http_head *h, size_t *hosts, struct nk_buf *out)
 {
     for (size_t i = 0; i < h->header_count; i++) {
@@ -111,7 +112,7 @@ static int put_fields(const struct nk_http_head *h, size_t *hosts, struct nk_buf
             return NK_EINVAL;
         if (is_framing(x->name))
             continue;
-        if (nk_str_eq_nocase(x->name, NK_STR("Host"))) {
+        if (hosts && nk_str_eq_nocase(x->name, NK_STR("Host"))) {
             if (!nk_http_host_ok(x->value))
                 return NK_EINVAL;
             ++*hosts;
@@ -167,7 +168,7 @@ int nk_http_write_request(const struct nk_http_head *h, struct nk_buf *out)
 
 int nk_http_write_response(const struct nk_http_head *h, struct nk_buf *out)
 {
-    size_t mark = out->n, hosts = 0;
+    size_t mark = out->n;
     bool body = nk_http_has_body(h->status);
     if (h->status < 100 || h->status > 599 || h->status == 101 ||
         (h->chunked && (h->content_length >= 0 || !body)) ||
@@ -178,7 +179,7 @@ int nk_http_write_response(const struct nk_http_head *h, struct nk_buf *out)
     nk_buf_add(out, NK_STR(" "));
     nk_buf_add(out, nk_str(nk_http_reason(h->status)));
     nk_buf_add(out, NK_STR("\r\n"));
-    int rc = put_fields(h, &hosts, out);
+    int rc = put_fields(h, NULL, out);
     /* A body that nothing else ends is ended by closing. */
     bool until_close = body && !h->chunked && h->content_length < 0;
     put_framing(h, h->status >= 200 && (!h->keep_alive || until_close), out);

@@ -34,25 +34,50 @@ struct nk_principal {
     int64_t expires_ms;   /* Unix milliseconds; INT64_MAX when it does not expire */
 };
 
+/* A copy with all its slices, in one piece of `a`. NK_ENOMEM. */
+int nk_principal_copy(const struct nk_principal *p, struct nk_arena *a,
+                      const struct nk_principal **out) NK_CHECKED;
+
 struct nk_ident; /* keys, issuers, their key sets and the cache of verified proofs */
 
+enum {
+    NK_IDENT_MAX_CREDENTIAL = 16 << 10,
+    NK_IDENT_MAX_GROUPS = 1024,      /* of one principal */
+    NK_IDENT_MAX_ISSUERS = 64,       /* of one configuration */
+    NK_IDENT_CACHE_ENTRIES = 4096,   /* the cache never holds more … */
+    NK_IDENT_CACHE_BYTES = 2 << 20,  /* … or takes more for principals */
+    NK_IDENT_VERIFY_BUDGET = 250000, /* default of nk_ident_set_budget */
+};
+
 /* `keys` is the text of the API key file ("" when there is none), `jwks[i]` the key set of issuer i
- * of the configuration (absent when it has yet to be fetched). `seed` keys the hash tables. Errors
- * name the file and what is wrong. */
+ * of the configuration (absent when it has yet to be fetched). `seed` keys the hash tables. All
+ * memory but libcrypto's and the key sets' is taken from `a` here (some 3 MiB when there are
+ * issuers, and 400 bytes a key); nothing of `keys` and `jwks` need outlive the call, `cfg` must.
+ * Errors name the file and what is wrong. */
 int nk_ident_new(const struct nk_config *cfg, struct nk_str keys, const struct nk_str *jwks,
                  const uint64_t seed[2], struct nk_arena *a, struct nk_ident **out,
                  struct nk_fault *f) NK_CHECKED;
 /* Frees what the arena does not own (EVP keys). */
 void nk_ident_free(struct nk_ident *id);
 /* Puts a newly fetched key set in place of issuer i's; on an error the old one stays. The cache of
- * that issuer's tokens is emptied. */
+ * that issuer's tokens is emptied, unless the set is byte for byte the old one. */
 int nk_ident_set_jwks(struct nk_ident *id, size_t issuer, struct nk_str jwks,
                       struct nk_fault *f) NK_CHECKED;
+/* Has a token been seen since the last call that names a key which its issuer's set does not have
+ * (or an issuer without a set)? Then *issuer is which, and it is worth fetching that set anew. The
+ * caller says how often: anybody can send tokens with made-up key names. */
+bool nk_ident_wants_jwks(struct nk_ident *id, size_t *issuer);
+/* Microseconds of signature checking that one second may hold (estimates by algorithm; cached
+ * proofs and API keys are free). 0: no limit. One bad ES384 token costs as much as a thousand
+ * cached ones, so a flood of them must not take the gate's time from everybody else. */
+void nk_ident_set_budget(struct nk_ident *id, int64_t us_per_second);
 
 /* Proves who sends `credential` (the value behind "Bearer ", or of x-api-key) at time now_ms. The
- * principal and its slices live in the cache or in the table: copy what must outlive the
- * transaction's configuration. NK_EDENIED (unknown key, bad signature, wrong audience, revoked …),
- * NK_EEXPIRED, NK_EINVAL (malformed), NK_EAGAIN (the issuer's keys have not been fetched yet); the
- * message says why for the operator's log, never for the client. */
+ * principal and all its slices live in `a`, the transaction's arena: the cache and the tables may
+ * change under a transaction, who it acts for may not. NK_EDENIED (unknown key, bad signature,
+ * wrong audience, revoked …), NK_EEXPIRED, NK_EINVAL (malformed), NK_ELIMIT, NK_EAGAIN (the
+ * issuer's keys have not been fetched yet), NK_EFULL (the budget of signature checks is used up:
+ * later), NK_ENOMEM; the message says why for the operator's log, never for the client. */
 int nk_ident_verify(struct nk_ident *id, struct nk_str credential, int64_t now_ms,
-                    const struct nk_principal **out, struct nk_fault *f) NK_CHECKED;
+                    struct nk_arena *a, const struct nk_principal **out,
+                    struct nk_fault *f) NK_CHECKED;

@@ -1,0 +1,86 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * principal.c - copies of principals. See principal.h.
+ */
+#include "ident/principal.h"
+
+#include <string.h>
+
+static size_t count_strings(const struct nk_principal *p)
+{
+    size_t n = p->group_count;
+    for (size_t i = 0; i < p->attr_count; i++)
+        n += p->attrs[i].string_count;
+    return n;
+}
+
+static size_t text_size(const struct nk_str *s, size_t n)
+{
+    size_t total = 0;
+    for (size_t i = 0; i < n; i++)
+        total += s[i].n;
+    return total;
+}
+
+size_t nk_principal_size(const struct nk_principal *p)
+{
+    size_t text = p->type.n + p->id.n + p->source.n + text_size(p->groups, p->group_count);
+    for (size_t i = 0; i < p->attr_count; i++)
+        text += p->attrs[i].name.n + p->attrs[i].string.n +
+                text_size(p->attrs[i].strings, p->attrs[i].string_count);
+    return sizeof *p + p->attr_count * sizeof *p->attrs + count_strings(p) * sizeof(struct nk_str) +
+           text;
+}
+
+/* Where the next strings and the next text go. */
+struct packing {
+    struct nk_str *strings;
+    char *text;
+};
+
+static struct nk_str pack_text(struct packing *k, struct nk_str s)
+{
+    struct nk_str copy = {s.p ? k->text : NULL, s.n};
+    if (s.n)
+        memcpy(k->text, s.p, s.n);
+    k->text += s.n;
+    return copy;
+}
+
+static const struct nk_str *pack_strings(struct packing *k, const struct nk_str *list, size_t n)
+{
+    struct nk_str *copy = k->strings;
+    for (size_t i = 0; i < n; i++)
+        copy[i] = pack_text(k, list[i]);
+    k->strings += n;
+    return copy;
+}
+
+const struct nk_principal *nk_principal_pack(const struct nk_principal *p, void *memory)
+{
+    struct nk_principal *copy = memory;
+    struct nk_attr *attrs = (struct nk_attr *)(copy + 1);
+    struct nk_str *strings = (struct nk_str *)(attrs + p->attr_count);
+    struct packing k = {strings, (char *)(strings + count_strings(p))};
+    *copy = *p;
+    copy->type = pack_text(&k, p->type);
+    copy->id = pack_text(&k, p->id);
+    copy->source = pack_text(&k, p->source);
+    copy->groups = pack_strings(&k, p->groups, p->group_count);
+    copy->attrs = attrs;
+    for (size_t i = 0; i < p->attr_count; i++) {
+        attrs[i] = p->attrs[i];
+        attrs[i].name = pack_text(&k, p->attrs[i].name);
+        attrs[i].string = pack_text(&k, p->attrs[i].string);
+        attrs[i].strings = pack_strings(&k, p->attrs[i].strings, p->attrs[i].string_count);
+    }
+    return copy;
+}
+
+int nk_principal_copy(const struct nk_principal *p, struct nk_arena *a,
+                      const struct nk_principal **out)
+{
+    void *memory = nk_arena_alloc(a, nk_principal_size(p));
+    *out = memory ? nk_principal_pack(p, memory) : NULL;
+    return memory ? 0 : NK_ENOMEM;
+}

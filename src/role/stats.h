@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * stats.h - counters of all roles in one memory file: a page for each role instance, which it alone
+ * writes; everyone reads all. A counter costs one plain store. Counters survive a restart of their
+ * role, because the page does. Names are in stats.def.
+ */
+#pragma once
+
+#include "base/buf.h"
+#include "role/role.h"
+
+enum nk_stat {
+#define NK_STAT(id, metric, labels, kind, help) NK_STAT_##id,
+#define NK_STAT_TIME(id, metric, labels, help)
+#include "role/stats.def"
+#undef NK_STAT
+#undef NK_STAT_TIME
+    NK_STAT_COUNT
+};
+
+enum nk_stat_time {
+#define NK_STAT(id, metric, labels, kind, help)
+#define NK_STAT_TIME(id, metric, labels, help) NK_STAT_##id,
+#include "role/stats.def"
+#undef NK_STAT
+#undef NK_STAT_TIME
+    NK_STAT_TIME_COUNT
+};
+
+/* Buckets of a duration: 2^i * 64 us is the upper bound of bucket i (64 us … 134 s); the last one
+ * is without bound. */
+enum { NK_STATS_BUCKETS = 23 };
+
+struct nk_stats_time {
+    uint64_t sum_us, buckets[NK_STATS_BUCKETS];
+};
+
+struct nk_stats_page {
+    uint64_t value[NK_STAT_COUNT];
+    struct nk_stats_time time[NK_STAT_TIME_COUNT];
+};
+
+struct nk_stats {
+    struct nk_stats_page *own; /* writable */
+    const unsigned char *all;  /* read-only; page after page */
+    size_t page_size, page_count;
+};
+
+/* The memory file for all pages; the descriptor or NK_E…. */
+int nk_stats_create(void) NK_CHECKED;
+uint32_t nk_stats_page(enum nk_role role, uint32_t slot);
+/* Maps it; gauges of the own page become 0. */
+int nk_stats_open(struct nk_stats *s, int memfd, uint32_t page) NK_CHECKED;
+void nk_stats_close(struct nk_stats *s);
+
+/* Relaxed stores are enough: one writer a page, and readers take each number by itself. */
+static inline void nk_stats_set(struct nk_stats *s, enum nk_stat id, uint64_t v)
+{
+    __atomic_store_n(&s->own->value[id], v, __ATOMIC_RELAXED);
+}
+static inline void nk_stats_add(struct nk_stats *s, enum nk_stat id, uint64_t v)
+{
+    nk_stats_set(s, id, s->own->value[id] + v);
+}
+/* Gauges go down, too. */
+static inline void nk_stats_sub(struct nk_stats *s, enum nk_stat id, uint64_t v)
+{
+    nk_stats_set(s, id, s->own->value[id] - v);
+}
+void nk_stats_time(struct nk_stats *s, enum nk_stat_time id, int64_t us);
+/* Sum over all pages. */
+uint64_t nk_stats_total(const struct nk_stats *s, enum nk_stat id);
+/* Everything in the Prometheus text format, version 0.0.4. */
+void nk_stats_render(const struct nk_stats *s, struct nk_buf *out);

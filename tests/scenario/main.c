@@ -1,0 +1,193 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * main.c - plays .gate files: `scenario [--daemon] FILE…`. One TAP line for each file; what was
+ * expected and what was seen is told on a failure.
+ */
+#include "scenario/scenario.h"
+
+#include "tap.h"
+
+struct play {
+    struct scenario *s;
+    const struct driver *d;
+    struct sighting seen;
+    struct nk_buf headers;
+    const char *why; /* what went wrong, or NULL */
+    int line;
+};
+
+static struct nk_str next(struct nk_str *rest)
+{
+    struct nk_str w = nk_str_cut(rest, ' ');
+    *rest = nk_str_trim(*rest);
+    return w;
+}
+
+static void forget(struct sighting *seen)
+{
+    seen->status = 0;
+    seen->complete = seen->cut = seen->cancelled = false;
+    seen->calls = 0;
+    nk_buf_clear(&seen->head);
+    nk_buf_clear(&seen->body);
+    nk_buf_clear(&seen->call_head);
+    nk_buf_clear(&seen->call_body);
+}
+
+/* client NAME METHOD TARGET [BODY]; "-" is nobody */
+static const char *do_client(struct play *p, struct nk_str rest)
+{
+    struct nk_str name = next(&rest), method = next(&rest), target = next(&rest);
+    const struct scenario_key *key = NULL;
+    for (size_t i = 0; i < p->s->key_count; i++)
+        if (nk_str_eq(p->s->keys[i].name, name))
+            key = &p->s->keys[i];
+    if (!key && !nk_str_eq(name, NK_STR("-")))
+        return "no such key";
+    struct nk_str body = rest.n ? scenario_unescape(p->s, rest) : (struct nk_str){NULL, 0};
+    if (body.p)
+        nk_buf_add(&p->headers, NK_STR("Content-Type: application/json\r\n"));
+    forget(&p->seen);
+    const char *why =
+        p->d->client(p->s, &p->seen, key, method, target, nk_buf_str(&p->headers), body);
+    nk_buf_clear(&p->headers);
+    return why;
+}
+
+static const char *look(struct play *p, struct nk_str where, struct nk_str text, bool wanted)
+{
+    struct nk_str what = scenario_unescape(p->s, text);
+    bool there = nk_str_search(where, what) >= 0;
+    if (there == wanted)
+        return NULL;
+    return nk_arena_printf(&p->s->arena, "%s «%.*s», but there is: %.*s",
+                           wanted ? "looked for" : "must not have", NK_FMT(what), NK_FMT(where))
+        .p;
+}
+
+static bool cut_prefix(struct nk_str *s, const char *prefix)
+{
+    if (!nk_str_starts(*s, nk_str(prefix)))
+        return false;
+    *s = nk_str_trim(nk_str_sub(*s, strlen(prefix), s->n));
+    return true;
+}
+
+static const char *expect_model(struct play *p, struct nk_str e)
+{
+    struct sighting *seen = &p->seen;
+    struct nk_buf all;
+    nk_buf_init(&all, 64 << 20);
+    nk_buf_add(&all, nk_buf_str(&seen->call_head));
+    nk_buf_add(&all, nk_buf_str(&seen->call_body));
+    const char *why = "unknown expectation of the model";
+    if (nk_str_eq(e, NK_STR("sees nothing")))
+        why = seen->calls ? "the model was called" : NULL;
+    else if (nk_str_eq(e, NK_STR("is cancelled")))
+        why = seen->cancelled ? NULL : "the call was not cancelled";
+    else if (cut_prefix(&e, "sees"))
+        why = look(p, nk_buf_str(&all), e, true);
+    else if (cut_prefix(&e, "does not see"))
+        why = look(p, nk_buf_str(&all), e, false);
+    nk_buf_free(&all);
+    return why;
+}
+
+static const char *expect_status(struct play *p, struct nk_str e)
+{
+    uint64_t want = 0;
+    if (nk_str_to_u64(e, &want))
+        return "status must be a number";
+    if (p->seen.status == (int)want)
+        return NULL;
+    return nk_arena_printf(&p->s->arena, "status is %d: %.*s", p->seen.status,
+                           NK_FMT(nk_buf_str(&p->seen.body)))
+        .p;
+}
+
+static const char *do_expect(struct play *p, struct nk_str e)
+{
+    struct sighting *seen = &p->seen;
+    p->d->settle(p->s, seen);
+    if (cut_prefix(&e, "status"))
+        return expect_status(p, e);
+    if (cut_prefix(&e, "client sees"))
+        return look(p, nk_buf_str(&seen->body), e, true);
+    if (cut_prefix(&e, "client does not see"))
+        return look(p, nk_buf_str(&seen->body), e, false);
+    if (cut_prefix(&e, "header"))
+        return look(p, nk_buf_str(&seen->head), e, true);
+    if (cut_prefix(&e, "no header"))
+        return look(p, nk_buf_str(&seen->head), e, false);
+    if (cut_prefix(&e, "model"))
+        return expect_model(p, e);
+    if (cut_prefix(&e, "record has no"))
+        return look(p, nk_buf_str(&seen->records), e, false);
+    if (cut_prefix(&e, "record has"))
+        return look(p, nk_buf_str(&seen->records), e, true);
+    if (nk_str_eq(e, NK_STR("complete")))
+        return seen->complete && !seen->cut ? NULL : "the answer is not complete";
+    if (nk_str_eq(e, NK_STR("cut")))
+        return seen->cut && !seen->complete ? NULL : "the answer was not cut";
+    if (nk_str_eq(e, NK_STR("replay identical"))) {
+        const char *why = p->d->replay(p->s, seen);
+        return *why ? why : NULL;
+    }
+    return "unknown expectation";
+}
+
+static const char *do_step(struct play *p, const struct scenario_step *step)
+{
+    struct nk_str w = step->word;
+    if (nk_str_eq(w, NK_STR("client")))
+        return do_client(p, step->rest);
+    if (nk_str_eq(w, NK_STR("header"))) {
+        nk_buf_add(&p->headers, scenario_unescape(p->s, step->rest));
+        nk_buf_add(&p->headers, NK_STR("\r\n"));
+        return NULL;
+    }
+    if (nk_str_eq(w, NK_STR("upstream")))
+        return p->d->upstream(p->s, &p->seen, step->rest);
+    if (nk_str_eq(w, NK_STR("gone")))
+        return p->d->gone(p->s, &p->seen);
+    return do_expect(p, step->rest);
+}
+
+static void play(struct scenario *s, const struct driver *d)
+{
+    struct play p = {.s = s, .d = d};
+    struct nk_buf *bufs[] = {&p.seen.head,      &p.seen.body,    &p.seen.call_head,
+                             &p.seen.call_body, &p.seen.records, &p.headers};
+    for (size_t i = 0; i < NK_COUNT(bufs); i++)
+        nk_buf_init(bufs[i], 64 << 20);
+    p.why = d->open(s, &p.seen);
+    for (size_t i = 0; !p.why && i < s->step_count; i++) {
+        p.line = s->steps[i].line;
+        p.why = do_step(&p, &s->steps[i]);
+    }
+    tap_ok(!p.why, "%s: %.*s", d->name, NK_FMT(s->title));
+    if (p.why)
+        printf("# %s:%d: %s\n", s->file, p.line, p.why);
+    d->close(s, &p.seen);
+    for (size_t i = 0; i < NK_COUNT(bufs); i++)
+        nk_buf_free(bufs[i]);
+}
+
+int main(int argc, char **argv)
+{
+    const struct driver *d = &core_driver;
+    for (int i = 1; i < argc; i++) {
+        if (strcmp(argv[i], "--daemon") == 0) {
+            d = &daemon_driver;
+            continue;
+        }
+        struct scenario *s = scenario_read(argv[i]);
+        if (!s) {
+            tap_ok(false, "%s can be read", argv[i]);
+            continue;
+        }
+        play(s, d);
+        scenario_free(s);
+    }
+    return tap_done();
+}

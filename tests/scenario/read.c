@@ -1,0 +1,230 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * read.c - reads .gate files; see scenario.h.
+ */
+#include "scenario/scenario.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include "ident/keyfile.h"
+
+static struct nk_str word(struct nk_str *rest)
+{
+    *rest = nk_str_trim(*rest);
+    size_t n = 0;
+    while (n < rest->n && rest->p[n] != ' ' && rest->p[n] != '\t')
+        n++;
+    struct nk_str w = nk_str_sub(*rest, 0, n);
+    *rest = nk_str_trim(nk_str_sub(*rest, n, rest->n));
+    return w;
+}
+
+static bool is(struct nk_str s, const char *z)
+{
+    return nk_str_eq(s, nk_str(z));
+}
+
+/* key NAME TYPE ID [GROUP,GROUP…] */
+static bool read_key(struct scenario *s, struct nk_str rest)
+{
+    if (s->key_count == KEYS_MAX)
+        return false;
+    struct scenario_key *k = &s->keys[s->key_count++];
+    k->name = word(&rest);
+    k->type = word(&rest);
+    k->id = word(&rest);
+    k->groups = rest;
+    snprintf(k->secret, sizeof k->secret, "scenario-key-of-%.*s-0123456789", NK_FMT(k->name));
+    return k->id.n > 0;
+}
+
+/* model NAME DIALECT [UPSTREAM-NAME] */
+static bool read_model(struct scenario *s, struct nk_str rest)
+{
+    if (s->model_count == MODELS_MAX)
+        return false;
+    struct scenario_model *m = &s->models[s->model_count++];
+    m->name = word(&rest);
+    m->dialect = word(&rest);
+    m->upstream_name = word(&rest);
+    return m->dialect.n > 0;
+}
+
+static bool read_line(struct scenario *s, int line, struct nk_str text)
+{
+    struct nk_str rest = text, w = word(&rest);
+    if (w.n == 0 || w.p[0] == '#')
+        return true;
+    if (is(w, "title")) {
+        s->title = rest;
+    } else if (is(w, "policy")) {
+        nk_buf_add(&s->policy, rest);
+        nk_buf_add_char(&s->policy, '\n');
+    } else if (is(w, "entities")) {
+        nk_buf_add(&s->entities, rest);
+    } else if (is(w, "limit")) { /* limit KEY VALUE */
+        struct nk_str key = word(&rest);
+        nk_json_put_name(&s->config, key);
+        nk_buf_add(&s->config, rest);
+    } else if (is(w, "audit")) {
+        s->strict = is(rest, "strict");
+    } else if (is(w, "key")) {
+        return read_key(s, rest);
+    } else if (is(w, "model")) {
+        return read_model(s, rest);
+    } else if (is(w, "client") || is(w, "header") || is(w, "upstream") || is(w, "gone") ||
+               is(w, "expect")) {
+        if (s->step_count == STEPS_MAX)
+            return false;
+        s->steps[s->step_count++] = (struct scenario_step){line, w, rest};
+    } else {
+        return false;
+    }
+    return true;
+}
+
+static struct nk_str slurp(struct nk_arena *a, const char *file)
+{
+    struct nk_buf b;
+    nk_buf_init(&b, 1 << 20);
+    FILE *in = fopen(file, "rb");
+    size_t n = 1;
+    while (in && n > 0) {
+        char *to = nk_buf_reserve(&b, 4096);
+        n = to ? fread(to, 1, 4096, in) : 0;
+        b.n += n;
+    }
+    struct nk_str text = in ? nk_arena_copy(a, nk_buf_str(&b)) : (struct nk_str){NULL, 0};
+    if (in)
+        fclose(in);
+    nk_buf_free(&b);
+    return text;
+}
+
+struct scenario *scenario_read(const char *file)
+{
+    struct scenario *s = calloc(1, sizeof *s);
+    if (!s)
+        return NULL;
+    nk_arena_init(&s->arena, 16 << 20);
+    nk_buf_init(&s->policy, 1 << 20);
+    nk_buf_init(&s->entities, 1 << 20);
+    nk_buf_init(&s->config, 1 << 20);
+    s->file = file;
+    struct nk_str text = slurp(&s->arena, file);
+    int line = 0;
+    for (struct nk_str rest = text; rest.p;) {
+        struct nk_str part = nk_str_cut(&rest, '\n');
+        if (!read_line(s, ++line, part)) {
+            fprintf(stderr, "%s:%d: cannot read this step: %.*s\n", file, line, NK_FMT(part));
+            scenario_free(s);
+            return NULL;
+        }
+    }
+    if (text.p)
+        return s;
+    fprintf(stderr, "%s: cannot be read\n", file);
+    scenario_free(s);
+    return NULL;
+}
+
+void scenario_free(struct scenario *s)
+{
+    nk_buf_free(&s->policy);
+    nk_buf_free(&s->entities);
+    nk_buf_free(&s->config);
+    nk_arena_free(&s->arena);
+    free(s);
+}
+
+static int hex(char c)
+{
+    return c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
+struct nk_str scenario_unescape(struct scenario *s, struct nk_str text)
+{
+    char *out = nk_arena_alloc(&s->arena, text.n + 1);
+    size_t n = 0;
+    for (size_t i = 0; out && i < text.n; i++) {
+        char c = text.p[i];
+        if (c != '\\' || i + 1 == text.n) {
+            out[n++] = c;
+            continue;
+        }
+        c = text.p[++i];
+        if (c == 'x' && i + 2 < text.n && hex(text.p[i + 1]) >= 0 && hex(text.p[i + 2]) >= 0) {
+            out[n++] = (char)(hex(text.p[i + 1]) << 4 | hex(text.p[i + 2]));
+            i += 2;
+        } else if (c == 'n' || c == 'r' || c == 't' || c == '\\') {
+            out[n++] = c == 'n' ? '\n' : c == 'r' ? '\r' : c == 't' ? '\t' : '\\';
+        } else { /* every other backslash is meant, such as JSON's \" */
+            out[n++] = '\\';
+            out[n++] = c;
+        }
+    }
+    return (struct nk_str){out, n};
+}
+
+static void put_upstreams(const struct scenario *s, int port, struct nk_buf *out)
+{
+    static const char *const dialects[] = {"openai", "anthropic"};
+    nk_buf_add(out, NK_STR(",\"upstreams\":["));
+    for (size_t d = 0; d < 2; d++)
+        nk_buf_printf(out,
+                      "%s{\"name\":\"%s\",\"dialect\":\"%s\",\"url\":\"http://127.0.0.1:%d\","
+                      "\"connect_timeout\":\"2s\",\"first_byte_timeout\":\"3s\"}",
+                      d ? "," : "", dialects[d], dialects[d], port);
+    nk_buf_add(out, NK_STR("],\"models\":["));
+    for (size_t i = 0; i < s->model_count; i++) {
+        const struct scenario_model *m = &s->models[i];
+        nk_buf_printf(out, "%s{\"name\":\"%.*s\",\"upstream\":\"%.*s\"", i ? "," : "",
+                      NK_FMT(m->name), NK_FMT(m->dialect));
+        if (m->upstream_name.n)
+            nk_json_put_member(out, NK_STR("upstream_name"), m->upstream_name);
+        nk_buf_add_char(out, '}');
+    }
+    nk_buf_add_char(out, ']');
+}
+
+void scenario_config(const struct scenario *s, int upstream_port, struct nk_buf *out)
+{
+    nk_buf_add(out, NK_STR("{\"listen\":[{\"address\":\"unix:gate.sock\"}]"));
+    put_upstreams(s, upstream_port, out);
+    nk_buf_add(
+        out,
+        NK_STR(",\"identity\":{\"keys\":\"keys.jsonl\"},\"policy\":{\"directory\":\"policies\""));
+    if (s->entities.n)
+        nk_buf_add(out, NK_STR(",\"entities\":\"entities.json\""));
+    nk_buf_add(out, NK_STR("},\"audit\":{\"directory\":\"audit\",\"mode\":"));
+    nk_buf_add(out, s->strict ? NK_STR("\"strict\"}") : NK_STR("\"group\"}"));
+    nk_buf_add(out, NK_STR(",\"limits\":{"));
+    nk_buf_add(out, s->config.n
+                        ? nk_str_sub(nk_buf_str(&s->config), s->config.p[0] == ',', s->config.n)
+                        : NK_STR(""));
+    nk_buf_add(out, NK_STR("}}"));
+}
+
+void scenario_keys(struct scenario *s, struct nk_buf *out)
+{
+    for (size_t i = 0; i < s->key_count; i++) {
+        const struct scenario_key *k = &s->keys[i];
+        struct nk_str groups[16];
+        size_t n = 0;
+        for (struct nk_str rest = k->groups; rest.n && n < NK_COUNT(groups);)
+            groups[n++] = nk_str_trim(nk_str_cut(&rest, ','));
+        struct nk_keyfile_entry e = {
+            .id = nk_arena_printf(&s->arena, "scenario%zu", i),
+            .digest = nk_sha256(nk_str(k->secret)),
+            .type = k->type,
+            .principal = k->id,
+            .groups = groups,
+            .group_count = n,
+            .created_ms = 1700000000000,
+            .expires_ms = INT64_MAX,
+            .revoked_ms = INT64_MAX,
+        };
+        nk_keyfile_put(&e, out);
+    }
+}
