@@ -406,7 +406,7 @@ static void test_limits(void)
     tap_ok(strcmp(rc, "ELIMIT") == 0 && made == 17, "at most 1 MiB of arguments (%d, %s)", made,
            f.message);
     nk_arena_free(&arena);
-    nk_arena_init(&arena, 65536);
+    nk_arena_init(&arena, 16384);
     s = call.dialect->stream_new(&call, &arena);
     f = (struct nk_fault){0};
     rc = "OK";
