@@ -90,7 +90,7 @@ $(OUT)/bench/%: bench/%.cc
 	@mkdir -p $(@D)
 	g++ -std=c++17 -g $(OPT) -Wall -Wextra -Werror $(HARD) $(HARDLD) -o $@ $< -lsimdjson -ljansson
 
-unit: $(UNIT)
+unit: $(UNIT) $(OUT)/tests/scenario
 
 fuzzers: $(FUZZ)
 
@@ -122,7 +122,7 @@ bench: all # measures; see bench/README.md
 	@bench/run
 
 format: # clang-format over all sources
-	find src include tests bench tools -name '*.[ch]' -o -name '*.cc' | xargs clang-format -i
+	find src include tests bench -name '*.[ch]' -o -name '*.cc' | xargs clang-format -i
 
 DESTDIR ?=
 PREFIX ?= /usr/local
@@ -131,10 +131,11 @@ install: all # DESTDIR and PREFIX as usual
 	install -D -m 644 $(OUT)/libnakoso.a $(DESTDIR)$(PREFIX)/lib/libnakoso.a
 	install -D -m 644 include/nakoso.h $(DESTDIR)$(PREFIX)/include/nakoso.h
 	install -D -m 644 packaging/nakoso.1 $(DESTDIR)$(PREFIX)/share/man/man1/nakoso.1
+	install -D -m 644 packaging/nakoso.sysusers $(DESTDIR)$(PREFIX)/lib/sysusers.d/nakoso.conf
 	@install -d $(DESTDIR)$(PREFIX)/lib/pkgconfig $(DESTDIR)$(PREFIX)/lib/systemd/system
 	sed 's|@PREFIX@|$(PREFIX)|; s|@VERSION@|$(VERSION)|' packaging/nakoso.pc.in > $(DESTDIR)$(PREFIX)/lib/pkgconfig/nakoso.pc
 	sed 's|@PREFIX@|$(PREFIX)|' packaging/nakoso.service > $(DESTDIR)$(PREFIX)/lib/systemd/system/nakoso.service
-	@for f in $$(find policy examples -type f); do install -D -m 644 $$f $(DESTDIR)$(PREFIX)/share/nakoso/$$f || exit 1; done
+	@for f in $$(find policy examples -type f 2>/dev/null); do install -D -m 644 $$f $(DESTDIR)$(PREFIX)/share/nakoso/$$f || exit 1; done
 
 clean:
 	rm -rf build
