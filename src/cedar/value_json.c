@@ -267,7 +267,7 @@ int nk_cedar_entities_parse(struct nk_cedar_entities *e, struct nk_str json, str
     static const struct nk_json_limits limits = {ENTITIES_BYTES, ENTITIES_DEPTH, ENTITIES_VALUES};
     struct nk_arena *arena = cedar_entities_arena(e);
     struct nk_json doc;
-    int rc = nk_json_parse(&limits, json, arena, &doc, f);
+    int rc = nk_json_parse_any_name(&limits, json, arena, &doc, f);
     if (rc)
         return rc;
     struct reading r = {.doc = &doc, .arena = arena, .fault = f};
