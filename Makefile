@@ -76,7 +76,7 @@ $(OUT)/tests/%: tests/unit/%.cc tests/tap.h $(OUT)/libnakoso.a
 # Plays .gate files against the core and against the daemon.
 $(OUT)/tests/scenario: $(wildcard tests/scenario/*.[ch]) tests/tap.h $(OBJ_TOP) $(OUT)/libnakoso.a
 	@mkdir -p $(@D)
-	$(CC) $(CPPFLAGS) -Itests $(CFLAGS) $(HARDLD) -o $@ $(filter %.c,$^) $(OBJ_TOP) $(OUT)/libnakoso.a $(LDLIBS)
+	$(CC) $(CPPFLAGS) -Itests $(CFLAGS) $(HARDLD) -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc -o $@ $(filter %.c,$^) $(OBJ_TOP) $(OUT)/libnakoso.a $(LDLIBS)
 
 $(OUT)/fuzz/%: tests/fuzz/%.c $(OBJ_TOP) $(OUT)/libnakoso.a
 	@mkdir -p $(@D)

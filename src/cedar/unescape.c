@@ -111,14 +111,17 @@ int cedar_unescape(struct nk_str raw, struct nk_arena *a, struct nk_str *out, si
     return 0;
 }
 
+/* At most this many wildcards: each is a star or an escape. */
 static size_t count_stars(struct nk_str raw)
 {
     size_t n = 0;
     for (size_t i = 0; i < raw.n; i++)
-        n += raw.p[i] == '*';
+        n += raw.p[i] == '*' || raw.p[i] == '\\';
     return n;
 }
 
+/* As in the reference, a star is a wildcard however it is written, \x2a and \u{2a} too; only \* is
+ * a star. */
 int cedar_unescape_pattern(struct nk_str raw, struct nk_arena *a, const struct nk_str **parts,
                            uint32_t *n, size_t *bad)
 {
@@ -129,15 +132,16 @@ int cedar_unescape_pattern(struct nk_str raw, struct nk_arena *a, const struct n
         return NK_ENOMEM;
     *n = 0;
     for (*bad = 0; *bad < raw.n;) {
-        if (raw.p[*bad] == '*') {
-            own[(*n)++] = (struct nk_str){to.p + start, to.n - start};
-            start = to.n;
-            ++*bad;
-        } else if (nk_str_eq(nk_str_sub(raw, *bad, *bad + 2), NK_STR("\\*"))) {
+        size_t before = to.n;
+        if (nk_str_eq(nk_str_sub(raw, *bad, *bad + 2), NK_STR("\\*"))) {
             to.p[to.n++] = '*';
             *bad += 2;
         } else if (!copy_one(raw, bad, &to)) {
             return NK_EINVAL;
+        } else if (to.p[before] == '*') {
+            to.n = before;
+            own[(*n)++] = (struct nk_str){to.p + start, to.n - start};
+            start = to.n;
         }
     }
     own[(*n)++] = (struct nk_str){to.p + start, to.n - start};
