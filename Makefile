@@ -58,7 +58,7 @@ $(OUT)/src/%.o: src/%.c Makefile
 
 # llhttp's generated C is Debian's (node-llhttp); it is built as it is, without our warnings, in its
 # strict mode (which is off by default).
-$(OUT)/llhttp/%.o: $(LLHTTP)/%.c
+$(OUT)/llhttp/%.o: $(LLHTTP)/%.c Makefile
 	@mkdir -p $(@D)
 	$(CC) -std=gnu17 -g -O2 $(HARD) -DLLHTTP_STRICT_MODE=1 -I/usr/share/include/llhttp -w -c -o $@ $<
 
