@@ -181,9 +181,10 @@ static bool spend(struct nk_ident *id, int cost_us, int64_t now_ms)
     if (id->budget_at_ms == INT64_MIN)
         id->budget_at_ms = now_ms;
     int64_t passed = now_ms - id->budget_at_ms;
-    if (passed > 0) {
+    int64_t gain = passed > 0 ? (passed < 1000 ? passed : 1000) * id->budget / 1000 : 0;
+    if (gain > 0) { /* a fraction waits for its rest: small budgets fill as well */
         id->budget_at_ms = now_ms;
-        id->budget_left += (passed < 1000 ? passed : 1000) * id->budget / 1000;
+        id->budget_left += gain;
         if (id->budget_left > id->budget)
             id->budget_left = id->budget;
     }

@@ -394,15 +394,15 @@ static void test_budget(void)
         return;
     for (int i = 0; i < 3; i++) {
         char sub[] = {'u', (char)('0' + i), 0};
-        sign(&keys[0], sub, &token[i]); /* ES256: 150 us each */
+        sign(&keys[0], sub, &token[i]); /* ES256: 70 us each */
     }
-    nk_ident_set_budget(t.id, 200);
+    nk_ident_set_budget(t.id, 100);
     TAP_CHECK(prove(&t, nk_buf_str(&token[0]), now, &p, &f) == 0);
     TAP_CHECK(prove(&t, nk_buf_str(&token[1]), now, &p, &f) == 0); /* overdraws once */
     TAP_CHECK(prove(&t, nk_buf_str(&token[2]), now, &p, &f) == NK_EFULL && !p);
     TAP_CHECK(prove(&t, nk_buf_str(&token[0]), now, &p, &f) == 0); /* cached: free */
-    TAP_CHECK(prove(&t, nk_buf_str(&token[2]), now + 499, &p, &f) == NK_EFULL);
-    TAP_CHECK(prove(&t, nk_buf_str(&token[2]), now + 510, &p, &f) == 0);
+    TAP_CHECK(prove(&t, nk_buf_str(&token[2]), now + 399, &p, &f) == NK_EFULL);
+    TAP_CHECK(prove(&t, nk_buf_str(&token[2]), now + 499, &p, &f) == 0);
     /* A cached token is judged by the clock of each request. */
     TAP_CHECK(prove(&t, nk_buf_str(&token[0]), 1800000359999, &p, &f) == 0);
     TAP_CHECK(prove(&t, nk_buf_str(&token[0]), 1800000360000, &p, &f) == NK_EEXPIRED && !p);
