@@ -142,14 +142,22 @@ int nk_ident_set_jwks(struct nk_ident *id, size_t issuer, struct nk_str jwks, st
     struct nk_digest text = nk_sha256(jwks);
     if (at->jwks.count && memcmp(&text, &at->text, sizeof text) == 0)
         return 0;
-    int rc = nk_jwks_parse(jwks, 0, &fresh, f);
+    struct nk_fault why = {0};
+    int rc = nk_jwks_parse(jwks, 0, &fresh, &why);
     if (rc)
-        return rc;
+        return nk_fault_set(f, rc, "jwks", why.offset, "the key set of %.*s: %s",
+                            NK_FMT(at->config->issuer), why.message);
     nk_jwks_free(&at->jwks);
     at->jwks = fresh;
     at->text = text;
     at->generation++;
     return 0;
+}
+
+const struct nk_jwks *nk_ident_jwks(const struct nk_ident *id, size_t issuer)
+{
+    NK_MUST(issuer < id->issuer_count);
+    return &id->issuers[issuer].jwks;
 }
 
 bool nk_ident_wants_jwks(struct nk_ident *id, size_t *issuer)

@@ -318,7 +318,9 @@ static void test_rotation(void)
     TAP_CHECK(!nk_ident_wants_jwks(t.id, &issuer));
     /* The old set stays when the new one is damaged. */
     f = (struct nk_fault){0};
-    TAP_CHECK(nk_ident_set_jwks(t.id, 0, NK_STR("{\"keys\":[]}"), &f) == NK_EINVAL);
+    TAP_CHECK(nk_ident_set_jwks(t.id, 0, NK_STR("{\"keys\":[]}"), &f) == NK_EINVAL &&
+              strstr(f.message, "the key set of https://idp.example: no usable key"));
+    TAP_CHECK(nk_ident_jwks(t.id, 0)->count == KEYS && nk_ident_jwks(t.id, 1)->count == 0);
     TAP_CHECK(prove(&t, nk_buf_str(&token), now, &p, &f) == 0);
     /* A new set with a new key under the same name: the cached token is worth nothing. */
     struct kit_key fresh = kit_key("EdDSA", "EdDSA", 0), next = kit_key("next", "EdDSA", 0);
