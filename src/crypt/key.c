@@ -26,7 +26,8 @@ struct nk_str nk_key_bytes(struct nk_str text, struct nk_arena *a)
     nk_buf_init(&b, text.n + 3);
     if (nk_base64url_decode(text, &b) == 0)
         bytes = nk_arena_copy(a, nk_buf_str(&b));
-    nk_secret_wipe(b.p, b.n);
+    if (b.p)
+        nk_secret_wipe(b.p, b.n);
     nk_buf_free(&b);
     return bytes;
 }
