@@ -21,6 +21,15 @@ static struct nk_str read_file(struct nk_arena *a, const char *path)
     return (struct nk_str){text, n};
 }
 
+/* Bytes of a case's input to show: at most 70, whole characters. */
+static int shown(const struct case_line *c)
+{
+    size_t n = c->n < 70 ? c->n : 70;
+    while (n > 0 && n < c->n && (c->input[n] & 0xC0) == 0x80)
+        n--;
+    return (int)n;
+}
+
 /* Policies ------------------------------------------------------------------------------------ */
 
 static const char *verdict(int rc)
@@ -40,8 +49,8 @@ static void policy_case(const struct case_line *c, void *ctx)
     struct nk_cedar_policies *p = nk_cedar_policies_new(&a);
     int rc = nk_cedar_policies_add(p, (struct nk_str){c->input, c->n}, NK_STR("p"), true, &fault);
     bool same = strcmp(c->expect, verdict(rc)) == 0 && (rc == 0) == (fault.code == 0);
-    tap_ok(same && (rc == 0 || nk_cedar_policies_count(p) == 0), "%s:%d %s: %.60s%s%s", c->file,
-           c->line, c->expect, c->input, rc ? " -- " : "", fault.message);
+    tap_ok(same && (rc == 0 || nk_cedar_policies_count(p) == 0), "%s:%d %s: %.*s%s%s", c->file,
+           c->line, c->expect, shown(c), c->input, rc ? " -- " : "", fault.message);
     nk_arena_free(&a);
 }
 
@@ -95,8 +104,8 @@ static void expression_case(const struct case_line *c, void *ctx)
     struct nk_arena a;
     nk_arena_init(&a, BIG);
     struct nk_str got = value_of(ctx, &a, (struct nk_str){c->input, c->n});
-    tap_ok(nk_str_eq(got, nk_str(c->expect)), "%s:%d %s: %.70s%s%.*s", c->file, c->line, c->expect,
-           c->input, nk_str_eq(got, nk_str(c->expect)) ? "" : " -- ",
+    tap_ok(nk_str_eq(got, nk_str(c->expect)), "%s:%d %s: %.*s%s%.*s", c->file, c->line, c->expect,
+           shown(c), c->input, nk_str_eq(got, nk_str(c->expect)) ? "" : " -- ",
            nk_str_eq(got, nk_str(c->expect)) ? 0 : (int)got.n, got.p);
     nk_arena_free(&a);
 }
@@ -114,8 +123,8 @@ static void entity_case(const struct case_line *c, void *ctx)
     if (!rc)
         rc = nk_cedar_entities_seal(e, &fault);
     bool ok = strcmp(c->expect, "ok") == 0;
-    tap_ok(ok == (rc == 0) && (rc == 0) == (fault.code == 0), "%s:%d %s: %.60s%s%s", c->file,
-           c->line, c->expect, c->input, rc ? " -- " : "", fault.message);
+    tap_ok(ok == (rc == 0) && (rc == 0) == (fault.code == 0), "%s:%d %s: %.*s%s%s", c->file,
+           c->line, c->expect, shown(c), c->input, rc ? " -- " : "", fault.message);
     nk_arena_free(&a);
 }
 
