@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 # Nakoso: plain `make` builds build/nakoso. `make run` and `make check` install what is missing.
 # Variants: SAN=asan (AddressSanitizer and UBSan), SAN=fuzz (clang, libFuzzer), OPT=-O0.
 .DEFAULT_GOAL := all
@@ -38,12 +39,11 @@ OBJ_CORE := $(SRC_CORE:%.c=$(OUT)/%.o) $(addprefix $(OUT)/llhttp/,api.o http.o l
 OBJ_TOP := $(SRC_TOP:%.c=$(OUT)/%.o)
 UNIT := $(patsubst tests/unit/%,$(OUT)/tests/%,$(basename $(wildcard tests/unit/*.c tests/unit/*.cc)))
 FUZZ := $(patsubst tests/fuzz/%.c,$(OUT)/fuzz/%,$(wildcard tests/fuzz/*.c))
-BENCH := $(patsubst bench/%.c,$(OUT)/bench/%,$(wildcard bench/*.c))
+BENCH := $(patsubst bench/%,$(OUT)/bench/%,$(basename $(wildcard bench/*.c bench/*.cc)))
 
-all: deps $(OUT)/nakoso
-
-deps:
+all: # build/nakoso
 	@tools/deps build
+	@$(MAKE) --no-print-directory $(OUT)/nakoso
 
 $(OUT)/nakoso: $(OUT)/src/main.o $(OBJ_TOP) $(OUT)/libnakoso.a
 	$(CC) $(CFLAGS) $(HARDLD) -o $@ $^ $(LDLIBS)
@@ -90,14 +90,58 @@ $(OUT)/bench/%: bench/%.cc
 	@mkdir -p $(@D)
 	g++ -std=c++17 -g $(OPT) -Wall -Wextra -Werror $(HARD) $(HARDLD) -o $@ $< -lsimdjson -ljansson
 
-unit: $(UNIT)
+unit: $(UNIT) $(OUT)/tests/scenario
 
-check:
+fuzzers: $(FUZZ)
+
+run: all # the hospital story on this machine; stays up until Ctrl-C
+	@tools/deps check
+	@tools/demo --stay
+
+demo: all # the same story without staying up; the exit status tells
+	@tools/deps check
+	@tools/demo
+
+check: # everything that is tested; tools/check unit/json runs a part
 	@tools/deps build check
 	@tools/check
+
+fuzz: # every fuzz target for FUZZ_SECONDS, starting from its corpus
+	@tools/deps build check
+	@$(MAKE) --no-print-directory -j2 SAN=fuzz fuzzers
+	@tools/fuzz $(FUZZ_SECONDS)
+FUZZ_SECONDS ?= 60
+
+lint: # clang-tidy and cppcheck
+	@tools/deps build check lint
+	@tools/lint
+
+bench: all # measures; see bench/README.md
+	@tools/deps check bench
+	@$(MAKE) --no-print-directory $(BENCH)
+	@bench/run
+
+format: # clang-format over all sources
+	find src include tests bench -name '*.[ch]' -o -name '*.cc' | xargs clang-format -i
+
+DESTDIR ?=
+PREFIX ?= /usr/local
+install: all # DESTDIR and PREFIX as usual
+	install -D -m 755 $(OUT)/nakoso $(DESTDIR)$(PREFIX)/bin/nakoso
+	install -D -m 644 $(OUT)/libnakoso.a $(DESTDIR)$(PREFIX)/lib/libnakoso.a
+	install -D -m 644 include/nakoso.h $(DESTDIR)$(PREFIX)/include/nakoso.h
+	install -D -m 644 packaging/nakoso.1 $(DESTDIR)$(PREFIX)/share/man/man1/nakoso.1
+	install -D -m 644 packaging/nakoso.sysusers $(DESTDIR)$(PREFIX)/lib/sysusers.d/nakoso.conf
+	@install -d $(DESTDIR)$(PREFIX)/lib/pkgconfig $(DESTDIR)$(PREFIX)/lib/systemd/system
+	sed 's|@PREFIX@|$(PREFIX)|; s|@VERSION@|$(VERSION)|' packaging/nakoso.pc.in > $(DESTDIR)$(PREFIX)/lib/pkgconfig/nakoso.pc
+	sed 's|@PREFIX@|$(PREFIX)|' packaging/nakoso.service > $(DESTDIR)$(PREFIX)/lib/systemd/system/nakoso.service
+	@for f in $$(find policy examples -type f 2>/dev/null); do install -D -m 644 $$f $(DESTDIR)$(PREFIX)/share/nakoso/$$f || exit 1; done
 
 clean:
 	rm -rf build
 
-.PHONY: all deps unit check clean
+help: # this list
+	@sed -nE 's/^([a-z]+):[^#]*# (.*)/make \1|\2/p' Makefile | column -t -s '|'
+
+.PHONY: all unit fuzzers run demo check fuzz lint bench format install clean help
 -include $(shell find $(OUT) -name '*.d' 2>/dev/null)

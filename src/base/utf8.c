@@ -20,15 +20,16 @@ static size_t sequence(const char *p, size_t n)
         return 1;
     if (a < 0xC2 || a > 0xF4)
         return 0;
-    if (a < 0xE0)
-        return n >= 2 && is_tail(p[1]) ? 2 : 0;
-    if (n < 3 || !is_tail(p[1]) || !is_tail(p[2]))
+    size_t length = a < 0xE0 ? 2 : a < 0xF0 ? 3 : 4;
+    if (n < length)
         return 0;
-    if (a < 0xF0)
-        return (a == 0xE0 && b < 0xA0) || (a == 0xED && b > 0x9F) ? 0 : 3;
-    if (n < 4 || !is_tail(p[3]))
-        return 0;
-    return (a == 0xF0 && b < 0x90) || (a == 0xF4 && b > 0x8F) ? 0 : 4;
+    for (size_t i = 1; i < length; i++)
+        if (!is_tail(p[i]))
+            return 0;
+    /* Overlong forms, surrogates, and what lies above U+10FFFF. */
+    bool wrong = (a == 0xE0 && b < 0xA0) || (a == 0xED && b > 0x9F) || (a == 0xF0 && b < 0x90) ||
+                 (a == 0xF4 && b > 0x8F);
+    return wrong ? 0 : length;
 }
 
 size_t nk_utf8_check(struct nk_str s)

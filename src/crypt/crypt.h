@@ -13,24 +13,9 @@ struct nk_digest {
     unsigned char b[NK_SHA256_SIZE];
 };
 
-/* SHA-256 (FIPS 180-4) of the slices one behind the other. Never fails: a libcrypto without SHA-256
- * is a broken installation (NK_MUST). */
+/* SHA-256 (FIPS 180-4) of the slices one behind the other. Never fails and takes no memory. */
 struct nk_digest nk_sha256(struct nk_str s);
 struct nk_digest nk_sha256_parts(const struct nk_str *parts, size_t n);
-
-/* The same digests from a context that its owner keeps: half the time of nk_sha256 and no memory
- * taken, because OpenSSL 3 looks an algorithm up by name at each use unless somebody keeps it. For
- * the hot paths. Not thread-safe (roles are single-threaded). */
-struct nk_hasher {
-    struct evp_md_ctx_st *ctx;
-    struct evp_md_st *sha256;
-};
-/* 0, NK_ENOMEM, or NK_ECRYPTO when libcrypto has no SHA-256. */
-int nk_hasher_init(struct nk_hasher *h) NK_CHECKED;
-void nk_hasher_free(struct nk_hasher *h);
-struct nk_digest nk_hasher_sha256(const struct nk_hasher *h, struct nk_str s);
-struct nk_digest nk_hasher_sha256_parts(const struct nk_hasher *h, const struct nk_str *parts,
-                                        size_t n);
 
 /* Compares in constant time. */
 bool nk_digest_eq(struct nk_digest a, struct nk_digest b);

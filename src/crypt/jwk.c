@@ -16,14 +16,15 @@ struct reading {
     struct nk_fault *f;
 };
 
-enum { SKIP = 1, KID_MAX = 256 };
+enum { KID_MAX = 256 };
 
+/* Leaves a key out: not an error. */
 static int skip(struct reading *r, uint32_t at, const char *why)
 {
     r->set->skipped++;
     nk_fault_set(&r->set->why, NK_EUNSUPPORTED, "jwks", nk_json_span(r->doc, at).p - r->doc->text.p,
                  "a key was left out: %s", why);
-    return SKIP;
+    return 0;
 }
 
 static int refuse(struct reading *r, int code, uint32_t at, const char *why)
@@ -105,32 +106,26 @@ static const struct nk_jws_alg *alg_of(struct reading *r, uint32_t key)
     return !alg->curve || member_is(r, key, "crv", alg->curve) ? alg : NULL;
 }
 
-static int make_key(struct reading *r, uint32_t at, struct nk_jwk *key)
+static int make_key(struct reading *r, uint32_t at, struct nk_jwk *key, const char **why)
 {
-    const char *why = "it is malformed";
-    int rc = NK_EUNSUPPORTED;
+    int rc = NK_ECRYPTO;
     switch (key->alg->kind) {
     case NK_JWS_HMAC:
         key->secret = bytes(r, at, "k");
-        rc = key->secret.n >= (size_t)key->alg->digest_size ? 0 : NK_ECRYPTO;
-        why = "the secret is shorter than the hash";
-        break;
+        *why = "the secret is shorter than the hash";
+        return key->secret.n >= (size_t)key->alg->digest_size ? 0 : NK_ECRYPTO;
     case NK_JWS_RSA:
     case NK_JWS_PSS:
-        rc = nk_key_rsa(bytes(r, at, "n"), bytes(r, at, "e"), key, &why);
+        rc = nk_key_rsa(bytes(r, at, "n"), bytes(r, at, "e"), key, why);
         break;
     case NK_JWS_ECDSA:
-        rc = nk_key_ec(bytes(r, at, "x"), bytes(r, at, "y"), key, &why);
+        rc = nk_key_ec(bytes(r, at, "x"), bytes(r, at, "y"), key, why);
         break;
     case NK_JWS_EDDSA:
-        rc = nk_key_ed25519(bytes(r, at, "x"), key, &why);
+        rc = nk_key_ed25519(bytes(r, at, "x"), key, why);
         break;
     }
-    if (rc == 0 && key->key)
-        rc = nk_key_prime(key);
-    if (rc == NK_ENOMEM)
-        return refuse(r, rc, at, "out of memory");
-    return rc ? skip(r, at, why) : 0;
+    return rc ? rc : nk_key_prime(key);
 }
 
 static int read_key(struct reading *r, uint32_t at, struct nk_str kid)
@@ -152,12 +147,14 @@ static int read_key(struct reading *r, uint32_t at, struct nk_str kid)
         return skip(r, at, "its `alg`, `kty` and `crv` are unknown or do not fit together");
     key->signature_size = key->alg->signature_size;
     key->cost = key->alg->cost;
-    int rc = make_key(r, at, key);
-    if (rc == 0)
+    const char *why = "it is malformed";
+    int rc = make_key(r, at, key, &why);
+    if (rc == 0) {
         r->set->count++;
-    else
-        nk_key_free(key);
-    return rc < 0 ? rc : 0;
+        return 0;
+    }
+    nk_key_free(key);
+    return rc == NK_ENOMEM ? refuse(r, rc, at, "out of memory") : skip(r, at, why);
 }
 
 static int read_kid(struct reading *r, uint32_t at, struct nk_str *seen, size_t n)

@@ -2,17 +2,17 @@
  *
  * gate.c - a request as one short list. The order is fixed: an order is a security property.
  *
- * | stage     | from -> to                 | facts it adds |
- * |-----------|----------------------------|-----------------------------------------------------------|
- * | match     | head -> endpoint           | dialect, operation, trace; unknown operations end here
- * | | identify  | proofs -> principal        | who, groups, attributes, how proven | | parse     |
- * bytes -> call              | model, messages, tools, size and digest of the body       | | locate
- * | call -> resource           | model, upstream; known or not                             | |
- * limit     | load -> room               | requests under way; room in the audit log | | authorize
- * | facts -> decision          | the only judge: reasons, errors                           | |
- * forward   | call -> upstream           | the call, written anew | | receive   | bytes -> reply |
- * usage, finish, tool calls                                 | | record    | facts -> audit record
- * | always runs, on a refusal too                             |
+ * | stage     | from -> to            | facts it adds                                              |
+ * |-----------|-----------------------|------------------------------------------------------------|
+ * | match     | head -> endpoint      | dialect, operation, trace; unknown operations end here     |
+ * | identify  | proofs -> principal   | who, groups, attributes, how proven                        |
+ * | limit     | load -> room          | requests under way; room in the audit log                  |
+ * | parse     | bytes -> call         | model, messages, tools, size and digest of the body        |
+ * | locate    | call -> resource      | model, upstream; known or not                              |
+ * | authorize | facts -> decision     | the only judge: reasons, errors                            |
+ * | forward   | call -> upstream      | the call, written anew                                     |
+ * | receive   | bytes -> reply        | usage, finish, tool calls                                  |
+ * | record    | facts -> audit record | always runs, on a refusal too                              |
  *
  * Every stage before authorize only adds facts; a stage that fails before it is a refusal by
  * construction. Who asks is proven before a byte of the body is kept, so that nobody unknown can

@@ -35,7 +35,6 @@ struct issuer {
 };
 
 struct nk_ident {
-    struct nk_hasher hasher;
     struct nk_map keys;    /* digest -> struct api_key */
     struct nk_map by_name; /* `iss` -> struct issuer */
     struct issuer *issuers;
@@ -116,9 +115,7 @@ int nk_ident_new(const struct nk_config *cfg, struct nk_str keys, const struct n
     nk_map_init(&id->by_name, a, seed);
     nk_arena_init(&id->scratch, SCRATCH);
     nk_ident_set_budget(id, NK_IDENT_VERIFY_BUDGET);
-    int rc = nk_hasher_init(&id->hasher);
-    if (rc == 0)
-        rc = load_keys(id, cfg, keys, a, f);
+    int rc = load_keys(id, cfg, keys, a, f);
     if (rc == 0)
         rc = load_issuers(id, cfg, jwks, a, f);
     if (rc) {
@@ -134,7 +131,6 @@ void nk_ident_free(struct nk_ident *id)
     for (size_t i = 0; i < id->issuer_count; i++)
         nk_jwks_free(&id->issuers[i].jwks);
     id->issuer_count = 0;
-    nk_hasher_free(&id->hasher);
     nk_arena_free(&id->scratch);
 }
 
@@ -143,7 +139,7 @@ int nk_ident_set_jwks(struct nk_ident *id, size_t issuer, struct nk_str jwks, st
     struct nk_jwks fresh;
     NK_MUST(issuer < id->issuer_count);
     struct issuer *at = &id->issuers[issuer];
-    struct nk_digest text = nk_hasher_sha256(&id->hasher, jwks);
+    struct nk_digest text = nk_sha256(jwks);
     if (at->jwks.count && memcmp(&text, &at->text, sizeof text) == 0)
         return 0;
     int rc = nk_jwks_parse(jwks, 0, &fresh, f);
@@ -308,7 +304,7 @@ static int verify(struct nk_ident *id, struct nk_str credential, int64_t now_ms,
         return nk_fault_set(f, NK_EINVAL, "ident", 0, "an empty credential");
     if (credential.n > NK_IDENT_MAX_CREDENTIAL)
         return nk_fault_set(f, NK_ELIMIT, "ident", 0, "a credential of more than 16 KiB");
-    struct nk_digest digest = nk_hasher_sha256(&id->hasher, credential);
+    struct nk_digest digest = nk_sha256(credential);
     const struct api_key *key = nk_map_get(&id->keys, digest_str(&digest));
     if (key) {
         int rc = verify_key(key, now_ms, f);

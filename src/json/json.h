@@ -51,6 +51,10 @@ enum { NK_JSON_NONE = 0x7fffffff }; /* "no such entry", as an index */
  * NK_ENOMEM with the byte offset and reason in *f (stage "json"). */
 int nk_json_parse(const struct nk_json_limits *lim, struct nk_str text, struct nk_arena *a,
                   struct nk_json *doc, struct nk_fault *f) NK_CHECKED;
+/* The same, but NUL (written \u0000) is allowed in member names: the attributes of Cedar's entities
+ * may be named by any text. Slices only; never for names that C strings are made of. */
+int nk_json_parse_any_name(const struct nk_json_limits *lim, struct nk_str text, struct nk_arena *a,
+                           struct nk_json *doc, struct nk_fault *f) NK_CHECKED;
 
 enum nk_json_type nk_json_type(const struct nk_json *doc, uint32_t i);
 /* The bytes of entry i as written. */

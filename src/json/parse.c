@@ -20,6 +20,7 @@ struct parser {
     uint32_t n, cap;
     uint32_t open; /* the innermost open array or object, or NK_JSON_NONE */
     uint32_t depth;
+    bool nul_names; /* names may hold NUL */
     const struct nk_json_limits *lim;
     struct nk_arena *arena;
     struct nk_fault *fault;
@@ -301,7 +302,7 @@ static inline int on_name(struct parser *p)
     int rc = read_string(p, &flags);
     if (rc)
         return rc;
-    if (flags & HAS_NUL)
+    if (flags & HAS_NUL && !p->nul_names)
         return refuse(p, from, "NUL in a member name");
     if (flags & HAS_ESCAPE)
         p->tape[p->open].escaped = 1;
@@ -339,8 +340,8 @@ static int parse(struct parser *p)
     return p->at < p->end ? refuse(p, p->at, "text goes on behind the value") : 0;
 }
 
-int nk_json_parse(const struct nk_json_limits *lim, struct nk_str text, struct nk_arena *a,
-                  struct nk_json *doc, struct nk_fault *f)
+static int parse_text(const struct nk_json_limits *lim, struct nk_str text, bool nul_names,
+                      struct nk_arena *a, struct nk_json *doc, struct nk_fault *f)
 {
     NK_MUST(lim->max_depth >= 1 && lim->max_depth <= 512);
     NK_MUST(lim->max_values >= 1 && lim->max_values < 1u << 27 && lim->max_bytes < UINT32_MAX);
@@ -354,6 +355,7 @@ int nk_json_parse(const struct nk_json_limits *lim, struct nk_str text, struct n
         return nk_fault_set(f, NK_EINVAL, "json", 0, "empty text");
     struct parser p = {.text = text.p, .at = text.p, .end = text.p + text.n, .open = NK_JSON_NONE};
     p.lim = lim;
+    p.nul_names = nul_names;
     p.arena = a;
     p.fault = f;
     p.names.text = text;
@@ -369,4 +371,16 @@ int nk_json_parse(const struct nk_json_limits *lim, struct nk_str text, struct n
     doc->tape = p.tape;
     doc->n = p.n;
     return 0;
+}
+
+int nk_json_parse(const struct nk_json_limits *lim, struct nk_str text, struct nk_arena *a,
+                  struct nk_json *doc, struct nk_fault *f)
+{
+    return parse_text(lim, text, false, a, doc, f);
+}
+
+int nk_json_parse_any_name(const struct nk_json_limits *lim, struct nk_str text, struct nk_arena *a,
+                           struct nk_json *doc, struct nk_fault *f)
+{
+    return parse_text(lim, text, true, a, doc, f);
 }

@@ -20,7 +20,7 @@ enum {
     POLICY_FILES = 4096,
     POLICY_BYTES = 4 << 20,
     ENTITY_BYTES = 64 << 20,
-    KEY_BYTES = 16 << 20,
+    KEY_BYTES = 32 << 20,
     PEM_BYTES = 4 << 20,
     SECRET_BYTES = 16384,
     HOSTS_BYTES = 1 << 20,

@@ -29,7 +29,7 @@ enum nk_stat_time {
 
 /* Buckets of a duration: 2^i * 64 us is the upper bound of bucket i (64 us … 134 s); the last one
  * is without bound. */
-enum { NK_STATS_BUCKETS = 23 };
+enum { NK_STATS_BUCKETS = 23, NK_STATS_FIRST_US = 64 };
 
 struct nk_stats_time {
     uint64_t sum_us, buckets[NK_STATS_BUCKETS];

@@ -49,30 +49,33 @@ static const char *core_open(struct scenario *s, struct sighting *seen)
     return NULL;
 }
 
-static void put_head(const struct nk_http_head *h, struct nk_buf *out)
+static void put_record(struct sighting *seen, struct nk_str facts)
 {
-    for (size_t i = 0; i < h->header_count; i++)
-        nk_buf_printf(out, "%.*s: %.*s\n", NK_FMT(h->headers[i].name), NK_FMT(h->headers[i].value));
+    struct nk_arena scratch;
+    struct nk_fault f = {0};
+    nk_arena_init(&scratch, 1 << 20);
+    if (nk_chain_append(&core.chain, 7, core.chain.tree.size, facts, &scratch, &seen->records, &f))
+        nk_buf_printf(&seen->records, "BROKEN RECORD: %s\n", f.message);
+    nk_arena_free(&scratch);
 }
 
 static void effects(struct sighting *seen, unsigned fx)
 {
     struct nk_txn *t = core.txn;
     for (size_t i = 0; fx & NK_FX_RECORD && i < t->record_count; i++)
-        if (nk_chain_append(&core.chain, 7, core.chain.tree.size, t->records[i], &seen->records))
-            nk_buf_add(&seen->records, NK_STR("BROKEN RECORD\n"));
+        put_record(seen, t->records[i]);
     if (fx & NK_FX_ABORT)
         seen->cancelled = true;
     if (fx & NK_FX_CALL) {
         seen->calls++;
         nk_buf_printf(&seen->call_head, "%.*s %.*s\n", NK_FMT(t->call.head.method),
                       NK_FMT(t->call.head.target));
-        put_head(&t->call.head, &seen->call_head);
+        scenario_put_headers(&t->call.head, &seen->call_head);
         nk_buf_add(&seen->call_body, t->call.body);
     }
     if (fx & NK_FX_HEAD) {
         seen->status = t->reply_head.status;
-        put_head(&t->reply_head, &seen->head);
+        scenario_put_headers(&t->reply_head, &seen->head);
     }
     if (fx & NK_FX_DATA) {
         nk_buf_add(&seen->body, nk_buf_str(&t->out));
@@ -107,7 +110,7 @@ static const char *feed_request(struct sighting *seen, struct nk_str bytes)
     size_t piece = core.requests % 2 ? 1 : bytes.n; /* in turn: byte by byte, and whole */
     for (size_t at = 0; p && at < bytes.n; at += piece) {
         struct nk_str in = nk_str_sub(bytes, at, at + piece);
-        while (in.n && !seen->complete && !seen->cut) {
+        while (!seen->complete && !seen->cut) {
             enum nk_http_event event;
             struct nk_fault f = {0};
             int rc = nk_http_parse(p, &in, &event, &f);
@@ -121,8 +124,10 @@ static const char *feed_request(struct sighting *seen, struct nk_str bytes)
                 step(seen, NK_EV_REQUEST, nk_http_parser_head(p), NK_STR(""), 0);
             else if (event == NK_HTTP_BODY)
                 step(seen, NK_EV_BODY, NULL, nk_http_parser_body(p), 0);
-            else
+            else {
                 step(seen, NK_EV_REQUEST_END, NULL, NK_STR(""), 0);
+                return NULL;
+            }
         }
     }
     return p ? NULL : "out of memory";
@@ -158,7 +163,7 @@ static const char *core_client(struct scenario *s, struct sighting *seen,
 /* The upstream's words as HTTP text, through the same parser that the courier uses. */
 static const char *upstream_bytes(struct sighting *seen, struct nk_str in)
 {
-    while (in.n) {
+    for (;;) {
         enum nk_http_event event;
         struct nk_fault f = {0};
         int rc = nk_http_parse(core.upstream, &in, &event, &f);
@@ -167,15 +172,16 @@ static const char *upstream_bytes(struct sighting *seen, struct nk_str in)
             return NULL;
         }
         if (event == NK_HTTP_MORE)
-            break;
+            return NULL;
         if (event == NK_HTTP_HEAD)
             step(seen, NK_EV_ANSWER, nk_http_parser_head(core.upstream), NK_STR(""), 0);
         else if (event == NK_HTTP_BODY)
             step(seen, NK_EV_ANSWER_DATA, NULL, nk_http_parser_body(core.upstream), 0);
-        else
+        else {
             step(seen, NK_EV_ANSWER_END, NULL, NK_STR(""), 0);
+            return NULL;
+        }
     }
-    return NULL;
 }
 
 static const char *core_upstream(struct scenario *s, struct sighting *seen, struct nk_str what)

@@ -190,12 +190,6 @@ static const char *daemon_client(struct scenario *s, struct sighting *seen,
     return NULL;
 }
 
-static void put_headers(const struct nk_http_head *h, struct nk_buf *out)
-{
-    for (size_t i = 0; i < h->header_count; i++)
-        nk_buf_printf(out, "%.*s: %.*s\n", NK_FMT(h->headers[i].name), NK_FMT(h->headers[i].value));
-}
-
 /* Reads one request of the courier; NULL when it was read. */
 static const char *read_call(struct sighting *seen)
 {
@@ -208,7 +202,7 @@ static const char *read_call(struct sighting *seen)
         if (n <= 0)
             return "the call did not arrive whole";
         struct nk_str in = {bytes, (size_t)n};
-        while (in.n) {
+        for (;;) {
             enum nk_http_event event;
             struct nk_fault f = {0};
             if (nk_http_parse(p, &in, &event, &f))
@@ -219,7 +213,7 @@ static const char *read_call(struct sighting *seen)
             if (event == NK_HTTP_HEAD) {
                 nk_buf_printf(&seen->call_head, "%.*s %.*s\n", NK_FMT(h->method),
                               NK_FMT(h->target));
-                put_headers(h, &seen->call_head);
+                scenario_put_headers(h, &seen->call_head);
             } else if (event == NK_HTTP_BODY) {
                 nk_buf_add(&seen->call_body, nk_http_parser_body(p));
             } else {
@@ -311,7 +305,7 @@ static bool take_answer(struct sighting *seen, int patience)
         seen->cut = !seen->complete;
         return true;
     }
-    for (struct nk_str in = {bytes, (size_t)n}; in.n;) {
+    for (struct nk_str in = {bytes, (size_t)n};;) {
         struct nk_fault f = {0};
         if (nk_http_parse(me.client_parser, &in, &event, &f)) {
             nk_buf_printf(&seen->body, "MALFORMED ANSWER: %s", f.message);
@@ -322,7 +316,7 @@ static bool take_answer(struct sighting *seen, int patience)
             break;
         if (event == NK_HTTP_HEAD) {
             seen->status = nk_http_parser_head(me.client_parser)->status;
-            put_headers(nk_http_parser_head(me.client_parser), &seen->head);
+            scenario_put_headers(nk_http_parser_head(me.client_parser), &seen->head);
         } else if (event == NK_HTTP_BODY) {
             nk_buf_add(&seen->body, nk_http_parser_body(me.client_parser));
         } else {

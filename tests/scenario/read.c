@@ -215,7 +215,7 @@ void scenario_keys(struct scenario *s, struct nk_buf *out)
         for (struct nk_str rest = k->groups; rest.n && n < NK_COUNT(groups);)
             groups[n++] = nk_str_trim(nk_str_cut(&rest, ','));
         struct nk_keyfile_entry e = {
-            .id = nk_arena_printf(&s->arena, "scenario%zu", i),
+            .id = nk_arena_printf(&s->arena, "scenariokey%c", (char)(0x61 + (int)i)),
             .digest = nk_sha256(nk_str(k->secret)),
             .type = k->type,
             .principal = k->id,
@@ -226,5 +226,16 @@ void scenario_keys(struct scenario *s, struct nk_buf *out)
             .revoked_ms = INT64_MAX,
         };
         nk_keyfile_put(&e, out);
+    }
+}
+
+void scenario_put_headers(const struct nk_http_head *h, struct nk_buf *out)
+{
+    for (size_t i = 0; i < h->header_count; i++) {
+        struct nk_str name = h->headers[i].name;
+        for (size_t k = 0; k < name.n; k++)
+            nk_buf_add_char(
+                out, (char)(name.p[k] >= 'A' && name.p[k] <= 'Z' ? name.p[k] + 32 : name.p[k]));
+        nk_buf_printf(out, ": %.*s\n", NK_FMT(h->headers[i].value));
     }
 }

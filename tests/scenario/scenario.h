@@ -77,5 +77,7 @@ void scenario_free(struct scenario *s);
 struct nk_str scenario_unescape(struct scenario *s, struct nk_str text);
 /* The canonical configuration JSON of the scenario (daemon: upstream at `port`). */
 void scenario_config(const struct scenario *s, int upstream_port, struct nk_buf *out);
+/* "name: value" lines, names in lower case. */
+void scenario_put_headers(const struct nk_http_head *h, struct nk_buf *out);
 /* The API key file. */
 void scenario_keys(struct scenario *s, struct nk_buf *out);

@@ -7,6 +7,7 @@
 #include "role/ring.h"
 
 #include <poll.h>
+#include <sched.h>
 #include <signal.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
@@ -67,6 +68,23 @@ static void pause_random(uint64_t *s)
         ;
 }
 
+/* 0 to 127 looks, or up to 1023, or up to 8191: about as long as the answer takes to come, whether
+ * the other side is awake or asleep, so that sleep and answer often meet. */
+static uint64_t looks_random(uint64_t *s)
+{
+    uint64_t r = xorshift(s);
+    return (r >> 8) & ((128ULL << (r % 3 * 3)) - 1);
+}
+
+/* One side on each core, where there are two: only then can stores and loads change places. */
+static void pin(int core)
+{
+    cpu_set_t set;
+    CPU_ZERO(&set);
+    CPU_SET(core, &set);
+    sched_setaffinity(0, sizeof set, &set);
+}
+
 /* A role's epoll set with one edge-triggered eventfd. */
 static int watch(int fd)
 {
@@ -82,10 +100,13 @@ static int watch(int fd)
 static bool sleep_loses(int ep, bool (*has_come)(struct nk_ring *), struct nk_ring *r)
 {
     struct epoll_event ev;
-    while (epoll_wait(ep, &ev, 1, 20) == 0)
+    for (int i = 0; i < 1000; i++) {
+        if (epoll_wait(ep, &ev, 1, 20) != 0)
+            return false;
         if (has_come(r))
-            return epoll_wait(ep, &ev, 1, 5000) == 0;
-    return false;
+            return epoll_wait(ep, &ev, 1, 3000) == 0;
+    }
+    return true; /* the other side waits, too */
 }
 
 static bool has_backlog(struct nk_ring *r)
@@ -112,16 +133,18 @@ static void ping_send(struct nk_ring *out, uint64_t *seed)
 static unsigned ping(struct nk_ring *out, struct nk_ring *in, int ep, bool starts, uint64_t seed)
 {
     unsigned lost = 0;
-    for (unsigned i = 0; i < ROUNDS; i++) {
+    for (unsigned i = 0; i < ROUNDS && !lost; i++) {
         struct nk_ring_record rec;
         if (starts)
             ping_send(out, &seed);
-        while (nk_ring_next(in, &rec)) {
-            pause_random(&seed);
-            if (nk_ring_sleep(in)) {
+        for (uint64_t looks = looks_random(&seed); nk_ring_next(in, &rec); looks--) {
+            if (!looks && nk_ring_sleep(in)) {
                 lost += sleep_loses(ep, has_backlog, in);
                 nk_ring_awake(in);
+                if (lost)
+                    return lost;
             }
+            looks += !looks;
         }
         nk_ring_release(in);
         if (!starts)
@@ -135,15 +158,20 @@ static void test_wakeups(void)
     struct pair there = pair_new(), back = pair_new();
     pid_t child = fork();
     if (child == 0) {
+        pin(1);
         struct nk_ring *in = pair_open(there, false), *out = pair_open(back, true);
         _exit(ping(out, in, watch(there.eventfd), false, 88172645463325252ULL) != 0);
     }
+    cpu_set_t cores;
+    sched_getaffinity(0, sizeof cores, &cores);
+    pin(0);
     struct nk_ring *out = pair_open(there, true), *in = pair_open(back, false);
     unsigned lost = ping(out, in, watch(back.eventfd), true, 0x9E3779B97F4A7C15ULL);
     nk_ring_close(in);
     nk_ring_close(out);
     int status = 1;
     waitpid(child, &status, 0);
+    sched_setaffinity(0, sizeof cores, &cores);
     tap_ok(lost == 0 && status == 0, "no wake-up lost in %d rounds (here %u)", ROUNDS, lost);
     pair_close(there);
     pair_close(back);
@@ -236,12 +264,33 @@ static unsigned consume(struct nk_ring *r, int eventfd, uint64_t count, unsigned
     return lost;
 }
 
+/* The memory file as ring.c lays it out. */
+struct file {
+    uint64_t tail, count, want_space, producer_rest[PAGE / 8 - 3];
+    uint64_t head, consumer_rest[PAGE / 8 - 1];
+    union {
+        uint32_t u32[SIZE / 4];
+        uint64_t u64[SIZE / 8];
+    } data;
+};
+
+static struct file *file_map(int memfd)
+{
+    struct file *f = mmap(NULL, sizeof *f, PROT_READ | PROT_WRITE, MAP_SHARED, memfd, 0);
+    return f == MAP_FAILED ? NULL : f;
+}
+
 static void test_stream(void)
 {
     struct pair p = pair_new();
     pid_t child = fork();
-    if (child == 0)
+    if (child == 0) {
+        /* Begins when the ring has been full once. */
+        for (struct file *f = file_map(p.memfd);
+             !__atomic_load_n(&f->want_space, __ATOMIC_ACQUIRE);)
+            usleep(100);
         _exit(consume(pair_open(p, false), p.eventfd, RECORDS, NULL) ? 2 : 0);
+    }
     struct nk_ring *r = pair_open(p, true);
     unsigned full = 0, lost = produce(r, p.backfd, RECORDS, &full);
     int status = 1;
@@ -294,15 +343,6 @@ static void test_consumer_killed(void)
 
 /* Hostile sides: the words of the memory file are written by hand. --------------------------------
  */
-struct file {
-    uint64_t tail, producer_rest[PAGE / 8 - 1];
-    uint64_t head, consumer_rest[PAGE / 8 - 1];
-    union {
-        uint32_t u32[SIZE / 4];
-        uint64_t u64[SIZE / 8];
-    } data;
-};
-
 static const struct {
     const char *name;
     uint64_t tail;
@@ -321,12 +361,6 @@ static const struct {
     {"head longer than the payload", 32 + 104, 100, 101, 0, NK_EINVAL},
     {"bytes that must be zero", 32, 0, 0, 1, NK_EINVAL},
 };
-
-static struct file *file_map(int memfd)
-{
-    struct file *f = mmap(NULL, sizeof *f, PROT_READ | PROT_WRITE, MAP_SHARED, memfd, 0);
-    return f == MAP_FAILED ? NULL : f;
-}
 
 static void test_hostile_producer(void)
 {

@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * parse.h - the recursive-descent parser of policy text, in two files: parse_policy.c (policies,
+ * annotations, scopes) and parse_expr.c (expressions). The first error stays; after it every
+ * function returns NULL or false at once. Depth: every recursion passes cedar_parse_expr, which
+ * counts.
+ */
+#pragma once
+
+#include "cedar/ast.h"
+#include "cedar/lexer.h"
+
+struct cedar_parser {
+    struct cedar_lexer lexer;
+    struct cedar_token token; /* the one not yet taken */
+    struct nk_arena *arena;
+    struct nk_fault *fault;
+    int code;       /* 0, or the error */
+    unsigned depth; /* expressions inside each other */
+};
+
+/* Notes an error at an offset of the text; returns NULL. */
+void *cedar_parse_fail(struct cedar_parser *p, int code, size_t offset, const char *why);
+/* The same for the token at hand: `expected` says what should stand there. */
+void *cedar_parse_unexpected(struct cedar_parser *p, const char *expected);
+
+void cedar_next(struct cedar_parser *p);
+bool cedar_at(const struct cedar_parser *p, int kind);
+bool cedar_at_word(const struct cedar_parser *p, struct nk_str word);
+/* Takes the token if it is that one. */
+bool cedar_take(struct cedar_parser *p, int kind);
+bool cedar_take_word(struct cedar_parser *p, struct nk_str word);
+/* Takes it or fails. */
+bool cedar_need(struct cedar_parser *p, int kind, const char *expected);
+/* Goes on with a list behind an item: true when another item follows, false at `close` (taken) or
+ * on an error. A trailing comma is allowed. */
+bool cedar_more(struct cedar_parser *p, int close);
+
+/* Takes a quoted string and unescapes it. */
+bool cedar_take_string(struct cedar_parser *p, struct nk_str *out);
+/* A type's name, A::B, in its normal spelling without white space; if an entity's id follows
+ * (A::B::"id"), *uid_follows is set and the string is the token at hand. */
+bool cedar_take_type(struct cedar_parser *p, struct nk_str *out, bool *uid_follows);
+
+/* An expression and its value if it is constant; NULL on an error. */
+struct cedar_node *cedar_parse_expr(struct cedar_parser *p);
+/* All policies up to the end, linked by `next`, ids not yet given; check p->code. */
+struct cedar_policy *cedar_parse_policies(struct cedar_parser *p);
+
+/* Gives `node` its constant value if all its children have one (sets, records, extension calls that
+ * succeed). 0 or NK_ENOMEM. */
+int cedar_fold(struct nk_arena *a, struct cedar_node *node) NK_CHECKED;
