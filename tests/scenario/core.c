@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include "chain/chain.h"
 #include "chain/replay.h"
 
 enum { NOW_MS = 1795314900 };
@@ -34,7 +35,7 @@ static const char *core_open(struct scenario *s, struct sighting *seen)
     nk_buf_init(&core.keys, 1 << 20);
     scenario_config(s, 1, &core.config);
     scenario_keys(s, &core.keys);
-    struct nk_setup_file policy = {NK_STR("scenario.cedar"), nk_buf_str(&s->policy)};
+    struct nk_set_policy policy = {NK_STR("scenario.cedar"), nk_buf_str(&s->policy)};
     struct nk_setup_input in = {.config = nk_buf_str(&core.config),
                                 .policies = &policy,
                                 .policy_count = s->policy.n ? 1 : 0,
@@ -231,11 +232,11 @@ static const char *replay_line(struct scenario *s, struct nk_str line)
     struct nk_fault f = {0};
     const char *why = "";
     nk_arena_init(&a, 16 << 20);
-    struct nk_replay_result r;
+    struct nk_replay r;
     if (nk_json_parse(&lim, line, &a, &doc, &f) ||
         nk_replay_record(&doc, core.setup->policies, core.setup->entities, &a, &r, &f))
         why = nk_arena_printf(&s->arena, "%s", f.message).p;
-    else if (r.verdict == NK_REPLAY_DIFFERS)
+    else if (r.judged && !r.same)
         why = "decided differently";
     nk_arena_free(&a);
     return why;
