@@ -36,7 +36,7 @@ static void hook_flush(void *ctx)
 static bool hook_sleep(void *ctx)
 {
     struct gate *g = ctx;
-    if (gate_has_flushable(g))
+    if (gate_has_flushable(g) || !gate_blocked_may_sleep(g))
         return false;
     return !g->answers || nk_ring_sleep(g->answers);
 }

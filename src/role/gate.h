@@ -132,6 +132,7 @@ void gate_call_forget(struct gate_conn *c);
 bool gate_records_put(struct gate_conn *c);
 void gate_block(struct gate_conn *c);
 void gate_unblock_all(struct gate *g);
+bool gate_blocked_may_sleep(struct gate *g);
 bool gate_answers_drain(struct gate *g);
 void gate_courier_lost(struct gate *g);
 void gate_credit(struct gate_conn *c);

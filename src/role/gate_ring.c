@@ -222,18 +222,27 @@ static bool unblock(struct gate_conn *c)
     struct gate_request *r = c->req;
     if (!r)
         return true;
-    if (r->record_count && !gate_records_put(c)) {
-        (void)nk_ring_want_space(g->audit, RECORD_RESERVE);
+    if (r->record_count && !gate_records_put(c))
         return false;
-    }
     if (r->abort_waiting) {
         r->abort_waiting = false;
         gate_call_abort(c);
     } else if (r->call_waiting && g->calls && !call_send(c)) {
-        (void)nk_ring_want_space(g->calls, PIECE_MAX);
         return false;
     }
     return !r->abort_waiting;
+}
+
+/* Asks to be woken when there is room again; false when there is already. */
+bool gate_blocked_may_sleep(struct gate *g)
+{
+    for (struct gate_conn *c = g->blocked; c; c = c->next_blocked) {
+        bool records = c->req && c->req->record_count;
+        struct nk_ring *full = records ? g->audit : g->calls;
+        if (full && nk_ring_want_space(full, records ? RECORD_RESERVE : NK_RING_RECORD_MAX))
+            return false;
+    }
+    return true;
 }
 
 void gate_unblock_all(struct gate *g)
