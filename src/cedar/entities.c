@@ -74,7 +74,8 @@ int nk_cedar_entities_add(struct nk_cedar_entities *e, struct nk_cedar_uid uid,
                           const struct nk_cedar_value *attrs, const struct nk_cedar_value *tags)
 {
     NK_MUST(!e->sealed);
-    NK_MUST((!attrs || attrs->kind == CEDAR_RECORD) && (!tags || tags->kind == CEDAR_RECORD));
+    if ((attrs && attrs->kind != CEDAR_RECORD) || (tags && tags->kind != CEDAR_RECORD))
+        return NK_EINVAL;
     int rc = (e->n + 1) * 2 > e->cap ? grow(e) : 0;
     if (rc)
         return rc;
@@ -204,6 +205,11 @@ bool cedar_entity_in(const struct cedar_entity *entity, const struct cedar_uid *
             to = at;
     }
     return false;
+}
+
+bool cedar_entities_sealed(const struct nk_cedar_entities *e)
+{
+    return e->sealed;
 }
 
 struct nk_arena *cedar_entities_arena(const struct nk_cedar_entities *e)
