@@ -3,7 +3,6 @@
  * value_json.c - Cedar's JSON form of values and entities (docs.cedarpolicy.com, "Entities and
  * context syntax"):
  *
- *   {"__entity": {"type": "User", "id": "alice"}}       an entity
  *   {"__entity": {"type": "User", "id": "alice"}} an entity
  *   {"__extn": {"fn": "ip", "arg": "10.0.0.1"}}   an extension value; "args": [...] for several
  *   true, 7, "text", [...], {...}                 the rest as it looks; null, 1.5: errors
