@@ -159,7 +159,7 @@ static void drop_prepared(struct gate *g)
     nk_setup_release(g->prepared);
     g->prepared = NULL;
     nk_control_close(&g->prepared_with);
-    for (size_t i = 0; i < GATE_TLS_MAX; i++) {
+    for (size_t i = 0; i < NK_ROLE_LISTENERS_MAX; i++) {
         nk_tls_free(g->prepared_tls[i]);
         g->prepared_tls[i] = NULL;
     }
@@ -218,7 +218,7 @@ static void on_commit(struct gate *g)
     if (open_listeners(g, m->listeners, m->listener_count, m->admin, g->prepared_tls) ||
         gate_fetch_start(g))
         nk_loop_stop(g->loop, 1);
-    for (size_t i = 0; i < GATE_TLS_MAX; i++)
+    for (size_t i = 0; i < NK_ROLE_LISTENERS_MAX; i++)
         g->prepared_tls[i] = NULL; /* the listeners have them now */
     m->listener_count = 0;
     m->admin = -1;
@@ -289,7 +289,7 @@ static void on_control(struct nk_watch *w, uint32_t events)
 static int start_serving(struct gate *g, struct nk_fault *f)
 {
     struct nk_role_start *s = g->start;
-    struct nk_tls *tls[GATE_TLS_MAX] = {0};
+    struct nk_tls *tls[NK_ROLE_LISTENERS_MAX] = {0};
     int rc = nk_stats_open(&g->stats, s->stats, nk_stats_page(s->role, s->slot));
     if (!rc)
         rc = load_tls(&s->bundle, s->listener_count, tls, f);

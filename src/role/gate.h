@@ -17,7 +17,6 @@
 
 enum {
     GATE_READ_SIZE = 64 << 10,
-    GATE_TLS_MAX = NK_ROLE_LISTENERS_MAX,
     GATE_NO_SLOT = UINT32_MAX & 0x7fffffff,
     GATE_RECORDS_MAX = 4, /* records of one request that wait for room in the audit ring */
 };
@@ -51,6 +50,7 @@ struct gate_request {
     bool body_complete; /* nothing more of it is on the wire */
     bool chunked;       /* the answer is */
     bool close_after;   /* the client or we want no further request on this connection */
+    bool answer_begun;  /* something of the answer has come */
     bool abort_waiting; /* the courier must still be told to cancel */
     bool head_sent;     /* the call's first record is in the ring */
     struct nk_str wire; /* the call's head, encoded */
@@ -106,7 +106,7 @@ struct gate {
     int64_t *fetch_due_us, *fetched_at_us; /* for each issuer: next and last fetch */
     struct nk_buf *fetched;                /* for each issuer: document under way */
     struct nk_control prepared_with;       /* descriptors that come into use by COMMIT */
-    struct nk_tls *prepared_tls[GATE_TLS_MAX];
+    struct nk_tls *prepared_tls[NK_ROLE_LISTENERS_MAX];
     char read_buffer[GATE_READ_SIZE];
 };
 
@@ -127,6 +127,8 @@ void gate_reply_whole(struct gate_conn *c, int status, struct nk_str type, struc
 /* gate_ring.c */
 int gate_slots_new(struct gate *g, uint32_t n) NK_CHECKED;
 void gate_call_start(struct gate_conn *c);
+void gate_call_deadline(struct gate_conn *c);
+void gate_call_timeout(struct gate_conn *c);
 void gate_call_abort(struct gate_conn *c);
 void gate_call_forget(struct gate_conn *c);
 bool gate_records_put(struct gate_conn *c);

@@ -141,7 +141,10 @@ static void on_deadline(struct nk_timer *timer)
                                            : "See limits.body_timeout.");
         return;
     }
-    gate_conn_close(c);
+    if (c->state == CONN_BUSY && c->req && c->req->slot != GATE_NO_SLOT && c->out.n == 0)
+        gate_call_timeout(c);
+    else
+        gate_conn_close(c);
 }
 
 /* Enough for the copies and tapes of one request and one answer of the configured sizes. */

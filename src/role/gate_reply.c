@@ -149,7 +149,8 @@ static void after_flush(struct gate_conn *c)
 {
     nk_buf_free(&c->out);
     if (c->req) {
-        gate_conn_deadline(c, 0);
+        if (c->req->slot != GATE_NO_SLOT)
+            gate_call_deadline(c);
         gate_credit(c);
         return;
     }

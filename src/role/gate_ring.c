@@ -16,6 +16,7 @@ enum {
     CREDIT_STEP = NK_WIRE_FIRST_CREDIT / 4, /* grant in steps, not for every piece */
     RECORD_RESERVE = 80 << 10, /* a decision and more must fit, or no request is taken */
     OUTCOME_RESERVE = 2 << 10, /* for each request under way */
+    SILENCE_MS = 2000,         /* beyond the upstream's own times */
 };
 
 int gate_slots_new(struct gate *g, uint32_t n)
@@ -155,6 +156,22 @@ static int call_encode(struct gate_conn *c)
     return r->wire.p ? 0 : NK_ENOMEM;
 }
 
+/* The courier keeps the upstream's times; this is for the case that the courier itself falls silent
+ * or a message is lost: a client never waits for ever. */
+void gate_call_deadline(struct gate_conn *c)
+{
+    const struct nk_config *cfg = &c->req->txn->setup->config;
+    const struct nk_config_upstream *u = &cfg->upstreams[c->req->txn->call.upstream];
+    gate_conn_deadline(
+        c, (c->req->answer_begun ? u->idle_timeout : u->connect_timeout + u->first_byte_timeout) +
+               SILENCE_MS);
+}
+
+void gate_call_timeout(struct gate_conn *c)
+{
+    answer_fail(c, NK_UPSTREAM_TIMEOUT, NK_STR("the courier was silent"));
+}
+
 void gate_call_start(struct gate_conn *c)
 {
     struct gate *g = c->gate;
@@ -167,6 +184,7 @@ void gate_call_start(struct gate_conn *c)
         return;
     }
     c->req->call_waiting = true;
+    gate_call_deadline(c);
     if (c->req->record_count || !call_send(c))
         gate_block(c);
 }
@@ -347,6 +365,9 @@ static void answer(struct gate *g, const struct nk_ring_record *rec)
         slot_free(g, c->req);
         answer_step(c, &e);
     } else if (still(g, rec, c)) {
+        c->req->answer_begun = true;
+        if (c->out.n == 0)
+            gate_call_deadline(c);
         gate_credit(c);
     }
 }
