@@ -58,7 +58,7 @@ $(OUT)/src/%.o: src/%.c Makefile
 
 # llhttp's generated C is Debian's (node-llhttp); it is built as it is, without our warnings, in its
 # strict mode (which is off by default).
-$(OUT)/llhttp/%.o: $(LLHTTP)/%.c
+$(OUT)/llhttp/%.o: $(LLHTTP)/%.c Makefile
 	@mkdir -p $(@D)
 	$(CC) -std=gnu17 -g -O2 $(HARD) -DLLHTTP_STRICT_MODE=1 -I/usr/share/include/llhttp -w -c -o $@ $<
 
@@ -76,7 +76,7 @@ $(OUT)/tests/%: tests/unit/%.cc tests/tap.h $(OUT)/libnakoso.a
 # Plays .gate files against the core and against the daemon.
 $(OUT)/tests/scenario: $(wildcard tests/scenario/*.[ch]) tests/tap.h $(OBJ_TOP) $(OUT)/libnakoso.a
 	@mkdir -p $(@D)
-	$(CC) $(CPPFLAGS) -Itests $(CFLAGS) $(HARDLD) -o $@ $(filter %.c,$^) $(OBJ_TOP) $(OUT)/libnakoso.a $(LDLIBS)
+	$(CC) $(CPPFLAGS) -Itests $(CFLAGS) $(HARDLD) -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc -o $@ $(filter %.c,$^) $(OBJ_TOP) $(OUT)/libnakoso.a $(LDLIBS)
 
 $(OUT)/fuzz/%: tests/fuzz/%.c $(OBJ_TOP) $(OUT)/libnakoso.a
 	@mkdir -p $(@D)

@@ -6,50 +6,56 @@
 
 #include <string.h>
 
-static uint64_t rotl(uint64_t x, int b)
+struct sip {
+    uint64_t a, b, c, d;
+};
+
+static inline uint64_t rotl(uint64_t x, int b)
 {
     return x << b | x >> (64 - b);
 }
 
-static void sip_round(uint64_t v[4])
+/* By value, so that the state stays in registers. */
+static inline struct sip sip_round(struct sip v)
 {
-    v[0] += v[1];
-    v[1] = rotl(v[1], 13) ^ v[0];
-    v[0] = rotl(v[0], 32);
-    v[2] += v[3];
-    v[3] = rotl(v[3], 16) ^ v[2];
-    v[0] += v[3];
-    v[3] = rotl(v[3], 21) ^ v[0];
-    v[2] += v[1];
-    v[1] = rotl(v[1], 17) ^ v[2];
-    v[2] = rotl(v[2], 32);
+    v.a += v.b;
+    v.b = rotl(v.b, 13) ^ v.a;
+    v.a = rotl(v.a, 32);
+    v.c += v.d;
+    v.d = rotl(v.d, 16) ^ v.c;
+    v.a += v.d;
+    v.d = rotl(v.d, 21) ^ v.a;
+    v.c += v.b;
+    v.b = rotl(v.b, 17) ^ v.c;
+    v.c = rotl(v.c, 32);
+    return v;
 }
 
-static void sip_word(uint64_t v[4], uint64_t word)
+static inline struct sip sip_word(struct sip v, uint64_t word)
 {
-    v[3] ^= word;
-    sip_round(v);
-    v[0] ^= word;
+    v.d ^= word;
+    v = sip_round(v);
+    v.a ^= word;
+    return v;
 }
 
 uint64_t nk_hash(const uint64_t seed[2], struct nk_str s)
 {
-    uint64_t v[4] = {seed[0] ^ 0x736f6d6570736575u, seed[1] ^ 0x646f72616e646f6du,
-                     seed[0] ^ 0x6c7967656e657261u, seed[1] ^ 0x7465646279746573u};
+    struct sip v = {seed[0] ^ 0x736f6d6570736575u, seed[1] ^ 0x646f72616e646f6du,
+                    seed[0] ^ 0x6c7967656e657261u, seed[1] ^ 0x7465646279746573u};
     uint64_t word = 0;
     size_t whole = s.n & ~(size_t)7;
     for (size_t i = 0; i < whole; i += 8) {
         memcpy(&word, s.p + i, 8);
-        sip_word(v, word);
+        v = sip_word(v, word);
     }
     word = 0;
-    if (s.n > whole)
-        memcpy(&word, s.p + whole, s.n - whole);
-    sip_word(v, word | (uint64_t)s.n << 56);
-    v[2] ^= 0xff;
-    for (int i = 0; i < 3; i++)
-        sip_round(v);
-    return v[0] ^ v[1] ^ v[2] ^ v[3];
+    for (size_t i = s.n; i-- > whole;)
+        word = word << 8 | (unsigned char)s.p[i];
+    v = sip_word(v, word | (uint64_t)s.n << 56);
+    v.c ^= 0xff;
+    v = sip_round(sip_round(sip_round(v)));
+    return v.a ^ v.b ^ v.c ^ v.d;
 }
 
 void nk_map_init(struct nk_map *m, struct nk_arena *arena, const uint64_t seed[2])

@@ -135,7 +135,7 @@ int nk_str_to_i64(struct nk_str s, int64_t *out)
 {
     bool negative = s.n && s.p[0] == '-';
     uint64_t magnitude = 0;
-    int rc = nk_str_to_u64(negative ? nk_str_sub(s, 1, s.n) : s, &magnitude);
+    int rc = nk_str_to_u64(negative ? (struct nk_str){s.p + 1, s.n - 1} : s, &magnitude);
     if (rc)
         return rc;
     if (magnitude > (uint64_t)INT64_MAX + (negative ? 1 : 0))

@@ -31,7 +31,7 @@ enum cedar_node_kind {
     CEDAR_NODE_EQ,           /* a == b; op 1: a != b */
     CEDAR_NODE_LESS,         /* op: enum cedar_order */
     CEDAR_NODE_IN,           /* a in b */
-    CEDAR_NODE_SUM,          /* children; each child's op says + (0) or - (1) */
+    CEDAR_NODE_SUM,          /* children, each added or (minus) subtracted */
     CEDAR_NODE_PRODUCT,      /* children joined by * */
     CEDAR_NODE_CONTAINS,     /* a.contains(b) */
     CEDAR_NODE_CONTAINS_ALL, /* a.containsAll(b) */

@@ -119,7 +119,9 @@ int nk_cedar_authorize(const struct nk_cedar_policies *p, const struct nk_cedar_
         .vars = {&vars[0], &vars[1], &vars[2], req->context ? req->context : &cedar_empty_record}};
     struct found f = {.error_n = 0};
     *out = (struct nk_cedar_answer){.allow = false};
-    NK_MUST(e.vars[CEDAR_CONTEXT]->kind == CEDAR_RECORD);
+    NK_MUST(!entities || cedar_entities_sealed(entities));
+    if (e.vars[CEDAR_CONTEXT]->kind != CEDAR_RECORD)
+        return NK_EINVAL;
     for (size_t i = 0; i < p->n; i++)
         if (!ask(&e, p->items[i], &f))
             return NK_ENOMEM;

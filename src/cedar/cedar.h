@@ -44,11 +44,13 @@ int nk_cedar_value_parse(const struct nk_json *doc, uint32_t at, struct nk_arena
  */
 struct nk_cedar_entities;
 
-/* An empty store. Lookups that fail go on in `below` (may be NULL): the per-request store with the
- * principal lies over the whole-life store with models and groups. */
+/* An empty store. Lookups that fail go on in `below` (may be NULL, otherwise sealed before this one
+ * is): the per-request store with the principal lies over the whole-life store with models and
+ * groups. Entities below reach no ancestor through entities above. */
 struct nk_cedar_entities *nk_cedar_entities_new(struct nk_arena *a,
                                                 const struct nk_cedar_entities *below) NK_CHECKED;
-/* Adds one entity; attrs and tags are records or NULL. NK_ECONFLICT when uid is there already. */
+/* Adds one entity; attrs and tags are records or NULL (NK_EINVAL otherwise). NK_ECONFLICT when uid
+ * is in this store already; one of the same uid in a store below is hidden, not merged. */
 int nk_cedar_entities_add(struct nk_cedar_entities *e, struct nk_cedar_uid uid,
                           const struct nk_cedar_uid *parents, size_t parent_count,
                           const struct nk_cedar_value *attrs,
@@ -64,10 +66,11 @@ int nk_cedar_entities_seal(struct nk_cedar_entities *e, struct nk_fault *f) NK_C
 struct nk_cedar_policies;
 
 struct nk_cedar_policies *nk_cedar_policies_new(struct nk_arena *a) NK_CHECKED;
-/* Parses policy text and adds its policies. A policy's id is its @id annotation when `use_id` is
- * set and it has one, otherwise "<prefix><index in this text>". NK_EINVAL, NK_EUNSUPPORTED
- * (templates, until they can be linked), NK_ECONFLICT (double id) with file offset; fault stage
- * "cedar", and the message names line and column. On an error nothing of this text is added. */
+/* Parses policy text, which must live as long as the set, and adds its policies. A policy's id is
+ * its @id annotation when `use_id` is set and it has one with a value, otherwise "<prefix><index in
+ * this text>". NK_EINVAL, NK_EUNSUPPORTED (templates, until they can be linked), NK_ECONFLICT
+ * (double id) with file offset; fault stage "cedar", and the message names line and column. On an
+ * error nothing of this text is added. */
 int nk_cedar_policies_add(struct nk_cedar_policies *p, struct nk_str text, struct nk_str prefix,
                           bool use_id, struct nk_fault *f) NK_CHECKED;
 size_t nk_cedar_policies_count(const struct nk_cedar_policies *p);
@@ -92,8 +95,9 @@ struct nk_cedar_answer {
     size_t error_count;
 };
 
-/* Decides. `entities` is sealed. Memory for evaluation and for the answer comes from `a`.
- * 0 or NK_ENOMEM; on NK_ENOMEM the answer is deny. */
+/* Decides. `entities` is sealed, or NULL for none. Memory for evaluation and for the answer comes
+ * from `a`. 0, NK_ENOMEM, or NK_EINVAL (the context is no record); on an error the answer is deny
+ * without reasons. */
 int nk_cedar_authorize(const struct nk_cedar_policies *p, const struct nk_cedar_entities *entities,
                        const struct nk_cedar_request *req, struct nk_arena *a,
                        struct nk_cedar_answer *out) NK_CHECKED;

@@ -69,12 +69,29 @@ static int grow(struct nk_cedar_entities *e)
     return 0;
 }
 
+static bool is_record(const struct nk_cedar_value *v)
+{
+    return !v || v->kind == CEDAR_RECORD;
+}
+
+static const struct cedar_uid *copy_uids(struct nk_arena *a, const struct nk_cedar_uid *uids,
+                                         size_t n)
+{
+    struct cedar_uid *own = nk_arena_array(a, n, sizeof *own);
+    for (size_t i = 0; own && i < n; i++)
+        own[i] = cedar_uid(uids[i]);
+    return own;
+}
+
 int nk_cedar_entities_add(struct nk_cedar_entities *e, struct nk_cedar_uid uid,
                           const struct nk_cedar_uid *parents, size_t parent_count,
                           const struct nk_cedar_value *attrs, const struct nk_cedar_value *tags)
 {
     NK_MUST(!e->sealed);
-    NK_MUST((!attrs || attrs->kind == CEDAR_RECORD) && (!tags || tags->kind == CEDAR_RECORD));
+    if (!is_record(attrs) || !is_record(tags))
+        return NK_EINVAL;
+    if (parent_count >= UINT32_MAX - 1)
+        return NK_ELIMIT;
     int rc = (e->n + 1) * 2 > e->cap ? grow(e) : 0;
     if (rc)
         return rc;
@@ -82,15 +99,10 @@ int nk_cedar_entities_add(struct nk_cedar_entities *e, struct nk_cedar_uid uid,
     struct cedar_entity **slot = find_slot(e, &id);
     if (*slot)
         return NK_ECONFLICT;
-    if (parent_count >= UINT32_MAX - 1)
-        return NK_ELIMIT;
     struct cedar_entity *entity = nk_arena_alloc(e->arena, sizeof *entity);
-    struct cedar_uid *own =
-        parent_count ? nk_arena_array(e->arena, parent_count, sizeof *own) : NULL;
-    if (!entity || (parent_count && !own))
+    const struct cedar_uid *own = copy_uids(e->arena, parents, parent_count);
+    if (!entity || !own)
         return NK_ENOMEM;
-    for (size_t i = 0; i < parent_count; i++)
-        own[i] = cedar_uid(parents[i]);
     *entity = (struct cedar_entity){.id = id,
                                     .attrs = attrs ? attrs : &cedar_empty_record,
                                     .tags = tags ? tags : &cedar_empty_record,
@@ -204,6 +216,11 @@ bool cedar_entity_in(const struct cedar_entity *entity, const struct cedar_uid *
             to = at;
     }
     return false;
+}
+
+bool cedar_entities_sealed(const struct nk_cedar_entities *e)
+{
+    return e->sealed;
 }
 
 struct nk_arena *cedar_entities_arena(const struct nk_cedar_entities *e)

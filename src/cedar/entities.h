@@ -22,3 +22,4 @@ const struct cedar_entity *cedar_entities_find(const struct nk_cedar_entities *e
 /* Is `uid` an ancestor of `entity` (not the entity itself)? */
 bool cedar_entity_in(const struct cedar_entity *entity, const struct cedar_uid *uid);
 struct nk_arena *cedar_entities_arena(const struct nk_cedar_entities *e);
+bool cedar_entities_sealed(const struct nk_cedar_entities *e);

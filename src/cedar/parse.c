@@ -5,6 +5,10 @@
  */
 #include "cedar/parse.h"
 
+#include <stdio.h>
+
+enum { SHOWN = 24 };
+
 void *cedar_parse_fail(struct cedar_parser *p, int code, size_t offset, const char *why)
 {
     if (p->code)
@@ -21,9 +25,22 @@ void *cedar_parse_fail(struct cedar_parser *p, int code, size_t offset, const ch
     return NULL;
 }
 
+/* The beginning of the token at hand, whole characters. */
+static struct nk_str shown(const struct cedar_parser *p)
+{
+    struct nk_str s = nk_str_sub(p->lexer.text, p->token.offset, p->lexer.at);
+    size_t n = s.n < SHOWN ? s.n : SHOWN;
+    while (n > 0 && n < s.n && (s.p[n] & 0xC0) == 0x80)
+        n--;
+    return nk_str_sub(s, 0, n);
+}
+
 void *cedar_parse_unexpected(struct cedar_parser *p, const char *expected)
 {
-    return cedar_parse_fail(p, NK_EINVAL, p->token.offset, expected);
+    char text[160];
+    struct nk_str found = p->token.kind == CEDAR_END ? NK_STR("the end") : shown(p);
+    snprintf(text, sizeof text, "%s; here is %.*s", expected, NK_FMT(found));
+    return cedar_parse_fail(p, NK_EINVAL, p->token.offset, text);
 }
 
 void cedar_next(struct cedar_parser *p)

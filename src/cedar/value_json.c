@@ -3,10 +3,9 @@
  * value_json.c - Cedar's JSON form of values and entities (docs.cedarpolicy.com, "Entities and
  * context syntax"):
  *
- *   {"__entity": {"type": "User", "id": "alice"}}       an entity
- *   {"__extn": {"fn": "ip", "arg": "10.0.0.1"}}         an extension value; "args": [ … ] for
- * several true, 7, "text", [ … ], { … }                       the rest as it looks; null and 1.5
- * are errors
+ *   {"__entity": {"type": "User", "id": "alice"}} an entity
+ *   {"__extn": {"fn": "ip", "arg": "10.0.0.1"}}   an extension value; "args": [...] for several
+ *   true, 7, "text", [...], {...}                 the rest as it looks; null, 1.5: errors
  *
  * Stricter than the reference in one point: an object with a member __entity, __extn or __expr is
  * that escape and nothing else. A misspelt one is an error here, not a record.

@@ -13,6 +13,7 @@ struct reading {
     const struct nk_json *doc;
     struct nk_jwks *set;
     unsigned flags;
+    bool no_memory; /* a value could not be kept: not the same as a malformed one */
     struct nk_fault *f;
 };
 
@@ -42,11 +43,22 @@ static bool member_is(struct reading *r, uint32_t key, const char *name, const c
     return nk_json_is(r->doc, member(r, key, name), nk_str(content));
 }
 
+/* The text of a member; absent when it is no string. */
+static struct nk_str text_of(struct reading *r, uint32_t at)
+{
+    struct nk_str text = nk_json_string(r->doc, at, &r->set->arena);
+    if (!text.p && at != NK_JSON_NONE && nk_json_type(r->doc, at) == NK_JSON_STRING)
+        r->no_memory = true;
+    return text;
+}
+
 /* The bytes of a base64url member, kept in the set's arena; absent when missing or malformed. */
 static struct nk_str bytes(struct reading *r, uint32_t key, const char *name)
 {
-    return nk_key_bytes(nk_json_string(r->doc, member(r, key, name), &r->set->arena),
-                        &r->set->arena);
+    struct nk_str out;
+    if (nk_key_bytes(text_of(r, member(r, key, name)), &r->set->arena, &out) == NK_ENOMEM)
+        r->no_memory = true;
+    return out;
 }
 
 static bool has_private_part(struct reading *r, uint32_t key)
@@ -95,8 +107,7 @@ static const struct nk_jws_alg *alg_of(struct reading *r, uint32_t key)
         [NK_JWS_ECDSA] = "EC", [NK_JWS_EDDSA] = "OKP",
     };
     uint32_t at = member(r, key, "alg");
-    struct nk_str name = at == NK_JSON_NONE ? nk_str(default_alg(r, key))
-                                            : nk_json_string(r->doc, at, &r->set->arena);
+    struct nk_str name = at == NK_JSON_NONE ? nk_str(default_alg(r, key)) : text_of(r, at);
     /* Key sets are met that name P-521's algorithm after the curve; the curve leaves no doubt. */
     if (nk_str_eq(name, NK_STR("ES521")) && member_is(r, key, "crv", "P-521"))
         name = NK_STR("ES512");
@@ -109,6 +120,8 @@ static const struct nk_jws_alg *alg_of(struct reading *r, uint32_t key)
 static int make_key(struct reading *r, uint32_t at, struct nk_jwk *key, const char **why)
 {
     int rc = NK_ECRYPTO;
+    key->signature_size = key->alg->signature_size;
+    key->cost = key->alg->cost;
     switch (key->alg->kind) {
     case NK_JWS_HMAC:
         key->secret = bytes(r, at, "k");
@@ -143,18 +156,17 @@ static int read_key(struct reading *r, uint32_t at, struct nk_str kid)
         return skip(r, at, "its `use` or `key_ops` is not to verify signatures");
     struct nk_jwk *key = &r->set->keys[r->set->count];
     *key = (struct nk_jwk){.kid = kid, .alg = alg_of(r, at)};
-    if (!key->alg)
+    if (!key->alg && !r->no_memory)
         return skip(r, at, "its `alg`, `kty` and `crv` are unknown or do not fit together");
-    key->signature_size = key->alg->signature_size;
-    key->cost = key->alg->cost;
     const char *why = "it is malformed";
-    int rc = make_key(r, at, key, &why);
+    int rc = r->no_memory ? NK_ENOMEM : make_key(r, at, key, &why);
     if (rc == 0) {
         r->set->count++;
         return 0;
     }
     nk_key_free(key);
-    return rc == NK_ENOMEM ? refuse(r, rc, at, "out of memory") : skip(r, at, why);
+    return rc == NK_ENOMEM || r->no_memory ? refuse(r, NK_ENOMEM, at, "out of memory")
+                                           : skip(r, at, why);
 }
 
 static int read_kid(struct reading *r, uint32_t at, struct nk_str *seen, size_t n)

@@ -17,18 +17,20 @@
 
 enum { RSA_MIN_BITS = 2048, RSA_MAX_BITS = 8192, EXPONENT_MIN = 65537, EXPONENT_MAX_BYTES = 8 };
 
-struct nk_str nk_key_bytes(struct nk_str text, struct nk_arena *a)
+int nk_key_bytes(struct nk_str text, struct nk_arena *a, struct nk_str *out)
 {
     struct nk_buf b;
-    struct nk_str bytes = {NULL, 0};
+    *out = (struct nk_str){NULL, 0};
     if (!text.p || text.n == 0)
-        return bytes;
+        return NK_EINVAL;
     nk_buf_init(&b, text.n + 3);
-    if (nk_base64url_decode(text, &b) == 0)
-        bytes = nk_arena_copy(a, nk_buf_str(&b));
-    nk_secret_wipe(b.p, b.n);
+    int rc = nk_base64url_decode(text, &b);
+    if (rc == 0)
+        *out = nk_arena_copy(a, nk_buf_str(&b));
+    if (b.p)
+        nk_secret_wipe(b.p, b.n);
     nk_buf_free(&b);
-    return bytes;
+    return rc == 0 && !out->p ? NK_ENOMEM : rc;
 }
 
 static int no(const char **why, const char *text)

@@ -6,8 +6,8 @@
 
 #include "crypt/jwk.h"
 
-/* Strict base64url to bytes in `a`; absent when malformed, absent or empty. */
-struct nk_str nk_key_bytes(struct nk_str text, struct nk_arena *a);
+/* Strict base64url to bytes in `a`. NK_EINVAL when malformed, absent or empty; NK_ENOMEM. */
+int nk_key_bytes(struct nk_str text, struct nk_arena *a, struct nk_str *out) NK_CHECKED;
 
 /* Each sets key->key (RSA: signature_size and cost too). 0, NK_ENOMEM, or NK_ECRYPTO with the
  * reason in *why. */

@@ -65,11 +65,11 @@ static int tls_error(struct nk_sock *s, struct nk_fault *f)
     unsigned long e = ERR_peek_error();
     long verify = SSL_get_verify_result(s->ssl);
     const char *reason = ERR_reason_error_string(e);
-    if (why == SSL_ERROR_SYSCALL || ERR_GET_REASON(e) == SSL_R_UNEXPECTED_EOF_WHILE_READING)
-        return NK_EIO;
     if (verify != X509_V_OK)
         return nk_fault_set(f, NK_ECRYPTO, "tls", 0, "certificate: %s",
                             X509_verify_cert_error_string(verify));
+    if (why == SSL_ERROR_SYSCALL || ERR_GET_REASON(e) == SSL_R_UNEXPECTED_EOF_WHILE_READING)
+        return NK_EIO;
     return nk_fault_set(f, NK_ECRYPTO, "tls", 0, "%s", reason ? reason : "handshake failed");
 }
 

@@ -5,66 +5,35 @@
 #include "gate/setup.h"
 
 #include <stdlib.h>
-#include <string.h>
 
 enum { SETUP_CEILING = 512 << 20 };
 
-static int load_policies(struct nk_setup *s, const struct nk_setup_input *in, struct nk_fault *f)
+static void put_hex(char out[2 * NK_SHA256_SIZE + 1], struct nk_digest d)
 {
-    s->policies = nk_cedar_policies_new(&s->arena);
-    for (size_t i = 0; s->policies && i < in->policy_count; i++) {
-        struct nk_str base = in->policies[i].name;
-        if (nk_str_ends(base, NK_STR(".cedar")))
-            base.n -= 6;
-        struct nk_str prefix = nk_arena_printf(&s->arena, "%.*s.", NK_FMT(base));
-        struct nk_fault inner = {0};
-        int rc = prefix.p ? nk_cedar_policies_add(s->policies, in->policies[i].text, prefix, true,
-                                                  &inner)
-                          : NK_ENOMEM;
-        if (rc)
-            return nk_fault_set(f, rc, "policy", inner.offset, "policy file %.*s: %s",
-                                NK_FMT(in->policies[i].name), inner.message);
+    static const char digit[] = "0123456789abcdef";
+    for (size_t i = 0; i < sizeof d.b; i++) {
+        out[2 * i] = digit[d.b[i] >> 4];
+        out[2 * i + 1] = digit[d.b[i] & 15];
     }
-    return s->policies ? 0 : NK_ENOMEM;
+    out[2 * sizeof d.b] = 0;
 }
 
-/* Adds an entity unless the entities file has described it already. */
-static int add_entity(struct nk_setup *s, struct nk_cedar_uid uid,
-                      const struct nk_cedar_uid *parent, const struct nk_cedar_value *attrs)
+/* What the judge needs comes from the policy set, in the one way that replay uses too. */
+static int load_set(struct nk_setup *s, const struct nk_setup_input *in, struct nk_fault *f)
 {
-    int rc = nk_cedar_entities_add(s->entities, uid, parent, parent ? 1 : 0, attrs, NULL);
-    return rc == NK_ECONFLICT ? 0 : rc;
-}
-
-static int add_model(struct nk_setup *s, const struct nk_model *m)
-{
-    struct nk_cedar_uid parent = {NK_STR("Upstream"), s->config.upstreams[m->upstream].name};
-    const struct nk_cedar_member attrs[] = {
-        {NK_STR("dialect"), nk_cedar_string(&s->arena, nk_str(m->dialect->name))},
-        {NK_STR("upstream"), nk_cedar_string(&s->arena, parent.id)},
-    };
-    const struct nk_cedar_value *record = nk_cedar_record(&s->arena, attrs, NK_COUNT(attrs));
-    if (!attrs[0].value || !attrs[1].value || !record)
-        return NK_ENOMEM;
-    return add_entity(s, (struct nk_cedar_uid){NK_STR("Model"), m->name}, &parent, record);
-}
-
-static int load_entities(struct nk_setup *s, const struct nk_setup_input *in, struct nk_fault *f)
-{
-    struct nk_fault inner = {0};
-    s->entities = nk_cedar_entities_new(&s->arena, NULL);
-    int rc = s->entities ? 0 : NK_ENOMEM;
-    if (!rc && in->entities.n)
-        rc = nk_cedar_entities_parse(s->entities, in->entities, &inner);
-    for (size_t i = 0; !rc && i < s->config.upstream_count; i++)
-        rc = add_entity(s, (struct nk_cedar_uid){NK_STR("Upstream"), s->config.upstreams[i].name},
-                        NULL, NULL);
-    for (size_t i = 0; !rc && i < s->config.model_count; i++)
-        rc = add_model(s, &s->model_list[i]);
+    struct nk_set set = {
+        .policies = in->policies, .policy_count = in->policy_count, .entities = in->entities};
+    struct nk_digest digest;
+    int rc = nk_set_configure(&set, &s->config, &s->arena);
     if (!rc)
-        rc = nk_cedar_entities_seal(s->entities, &inner);
-    return rc ? nk_fault_set(f, rc, "entities", inner.offset, "entities file: %s", inner.message)
-              : 0;
+        rc = nk_set_policies(&set, &s->arena, &s->policies, f);
+    if (!rc)
+        rc = nk_set_entities(&set, &s->arena, &s->entities, f);
+    if (!rc)
+        rc = nk_set_digest(&set, &digest);
+    if (!rc)
+        put_hex(s->policies_hex, digest);
+    return rc;
 }
 
 static size_t upstream_index(const struct nk_config *c, struct nk_str name)
@@ -102,25 +71,13 @@ static int load_models(struct nk_setup *s, const uint64_t seed[2], struct nk_fau
     return s->model_list ? 0 : NK_ENOMEM;
 }
 
-static void put_hex(char out[2 * NK_SHA256_SIZE + 1], struct nk_digest d)
-{
-    static const char digit[] = "0123456789abcdef";
-    for (size_t i = 0; i < sizeof d.b; i++) {
-        out[2 * i] = digit[d.b[i] >> 4];
-        out[2 * i + 1] = digit[d.b[i] & 15];
-    }
-    out[2 * sizeof d.b] = 0;
-}
-
 static int load(struct nk_setup *s, const struct nk_setup_input *in, struct nk_fault *f)
 {
     int rc = nk_config_parse(in->config, &s->arena, &s->config, f);
     if (!rc)
         rc = load_models(s, in->seed, f);
     if (!rc)
-        rc = load_policies(s, in, f);
-    if (!rc)
-        rc = load_entities(s, in, f);
+        rc = load_set(s, in, f);
     if (!rc)
         rc = nk_ident_new(&s->config, in->keys, in->jwks, in->seed, &s->arena, &s->ident, f);
     put_hex(s->config_hex, nk_sha256(in->config));

@@ -9,19 +9,15 @@
 
 #include "base/map.h"
 #include "cedar/cedar.h"
-#include "chain/chain.h"
+#include "chain/set.h"
 #include "config/config.h"
 #include "ident/ident.h"
 #include "proto/proto.h"
 
-struct nk_setup_file {
-    struct nk_str name, text;
-};
-
 /* What a configuration consists of, as bytes. Absent slices: there is none. */
 struct nk_setup_input {
-    struct nk_str config; /* canonical JSON */
-    const struct nk_setup_file *policies;
+    struct nk_str config;                 /* canonical JSON */
+    const struct nk_set_policy *policies; /* in the order of loading */
     size_t policy_count;
     struct nk_str entities;
     struct nk_str keys;

@@ -142,14 +142,22 @@ int nk_ident_set_jwks(struct nk_ident *id, size_t issuer, struct nk_str jwks, st
     struct nk_digest text = nk_sha256(jwks);
     if (at->jwks.count && memcmp(&text, &at->text, sizeof text) == 0)
         return 0;
-    int rc = nk_jwks_parse(jwks, 0, &fresh, f);
+    struct nk_fault why = {0};
+    int rc = nk_jwks_parse(jwks, 0, &fresh, &why);
     if (rc)
-        return rc;
+        return nk_fault_set(f, rc, "jwks", why.offset, "the key set of %.*s: %s",
+                            NK_FMT(at->config->issuer), why.message);
     nk_jwks_free(&at->jwks);
     at->jwks = fresh;
     at->text = text;
     at->generation++;
     return 0;
+}
+
+const struct nk_jwks *nk_ident_jwks(const struct nk_ident *id, size_t issuer)
+{
+    NK_MUST(issuer < id->issuer_count);
+    return &id->issuers[issuer].jwks;
 }
 
 bool nk_ident_wants_jwks(struct nk_ident *id, size_t *issuer)
@@ -181,9 +189,10 @@ static bool spend(struct nk_ident *id, int cost_us, int64_t now_ms)
     if (id->budget_at_ms == INT64_MIN)
         id->budget_at_ms = now_ms;
     int64_t passed = now_ms - id->budget_at_ms;
-    if (passed > 0) {
+    int64_t gain = passed > 0 ? (passed < 1000 ? passed : 1000) * id->budget / 1000 : 0;
+    if (gain > 0) { /* a fraction waits for its rest: small budgets fill as well */
         id->budget_at_ms = now_ms;
-        id->budget_left += (passed < 1000 ? passed : 1000) * id->budget / 1000;
+        id->budget_left += gain;
         if (id->budget_left > id->budget)
             id->budget_left = id->budget;
     }

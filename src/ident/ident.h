@@ -7,7 +7,7 @@
 #pragma once
 
 #include "config/config.h"
-#include "crypt/crypt.h"
+#include "crypt/jwk.h"
 #include "json/json.h"
 
 enum nk_attr_type { NK_ATTR_STRING, NK_ATTR_INT, NK_ATTR_BOOL, NK_ATTR_STRINGS };
@@ -63,6 +63,8 @@ void nk_ident_free(struct nk_ident *id);
  * that issuer's tokens is emptied, unless the set is byte for byte the old one. */
 int nk_ident_set_jwks(struct nk_ident *id, size_t issuer, struct nk_str jwks,
                       struct nk_fault *f) NK_CHECKED;
+/* The set in use, for the log: how many keys it has, how many were left out and why. */
+const struct nk_jwks *nk_ident_jwks(const struct nk_ident *id, size_t issuer);
 /* Has a token been seen since the last call that names a key which its issuer's set does not have
  * (or an issuer without a set)? Then *issuer is which, and it is worth fetching that set anew. The
  * caller says how often: anybody can send tokens with made-up key names. */

@@ -44,10 +44,11 @@ int nk_keyfile_time(struct nk_str text, int64_t *unix_ms)
         return NK_EINVAL;
     }
     for (size_t i = 0; shape[i]; i++) {
-        if (shape[i] == 'd' && full[i] >= '0' && full[i] <= '9')
-            v[field] = v[field] * 10 + (full[i] - '0');
-        else if (shape[i] != full[i])
+        bool is_digit = full[i] >= '0' && full[i] <= '9';
+        if (shape[i] == 'd' ? !is_digit : shape[i] != full[i])
             return NK_EINVAL;
+        if (is_digit)
+            v[field] = v[field] * 10 + (full[i] - '0');
         else
             field++;
     }

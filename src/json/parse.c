@@ -119,7 +119,7 @@ static const char *check_escape(struct parser *p, const char *s, int *flags)
     *flags |= HAS_ESCAPE;
     char kind = p->end - s > 1 ? s[1] : 0;
     if (kind != 'u') {
-        if (kind && memchr("\"\\/bfnrt", kind, 8))
+        if (nk_str_find(NK_STR("\"\\/bfnrt"), kind) >= 0)
             return s + 2;
         refuse(p, s, "invalid escape");
         return NULL;

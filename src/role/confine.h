@@ -13,8 +13,9 @@
 #include "base/str.h"
 
 struct nk_confine_path {
-    const char *path; /* a directory or file */
-    bool write;       /* create, write, rename, remove below it; otherwise read only */
+    const char *path; /* a directory or file; NULL: what `fd` has open */
+    int fd;
+    bool write; /* create, write, rename, remove below it; otherwise read only */
 };
 
 /* Promises: see confine.def for the words and the system calls behind each. NK_EUNSUPPORTED when
@@ -25,3 +26,5 @@ int nk_confine(const char *promises, const struct nk_confine_path *paths, size_t
 /* Landlock ABI of this kernel (0: none) and whether seccomp filters work. */
 int nk_confine_landlock_abi(void);
 bool nk_confine_has_seccomp(void);
+/* What a word of a promise means, in a few words of English; NULL for no word. */
+const char *nk_confine_meaning(struct nk_str word);

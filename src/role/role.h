@@ -49,7 +49,7 @@ struct nk_role_start {
     uint32_t instance;   /* random number of this start: the audit records' gate number */
     uint32_t generation; /* of the configuration in `bundle` */
     uint64_t seed[2];    /* random, for nk_map_init */
-    int control;         /* non-blocking; watch it with EPOLLIN, then nk_control_recv */
+    int control; /* non-blocking; watch it with EPOLLIN (not edge-triggered), then nk_control_recv */
     struct nk_arena arena;
     struct nk_bundle bundle;              /* opened; the part for this role */
     int listeners[NK_ROLE_LISTENERS_MAX]; /* gate: as in config.listen, non-blocking */
@@ -63,8 +63,7 @@ struct nk_role_start {
     int state_dir; /* scribe: the directory of config.audit, opened; else -1 */
 };
 
-/* Life of a role; each is a program of its own that returns its exit status. --------------------
- */
+/* Each is a program of its own that returns its exit status. */
 int nk_gate_main(struct nk_role_start *s);
 int nk_courier_main(struct nk_role_start *s);
 int nk_scribe_main(struct nk_role_start *s);
@@ -75,7 +74,7 @@ struct nk_role_entry {
     int (*run)(struct nk_role_start *s);
 };
 
-/* After exec with "--role NAME": ignores SIGINT, SIGTERM, SIGHUP and SIGPIPE (the warden's DRAIN is
+/* After exec with "--role NAME": opens the log, ignores SIGINT, SIGTERM, SIGHUP and SIGPIPE (the warden's DRAIN is
  * what ends a role), receives START, opens the bundle and runs the entry of that name. Returns the
  * exit status. */
 int nk_role_enter(const char *name, const struct nk_role_entry *roles, size_t count);
@@ -87,7 +86,10 @@ int nk_role_confine(const struct nk_role_start *s, struct nk_fault *f) NK_CHECKE
 struct nk_ring *nk_role_ring_open(const struct nk_role_ring *ring, bool producer) NK_CHECKED;
 /* Closes those descriptors that are there and sets them to -1. */
 void nk_role_ring_close(struct nk_role_ring *ring);
+/* "gate", its promise (words of confine.def), and what it may at worst do: the rows of roles.def. */
 const char *nk_role_name(enum nk_role role);
+const char *nk_role_promise(enum nk_role role);
+const char *nk_role_worst(enum nk_role role);
 
 /* The control channel. --------------------------------------------------------------------------
  */
@@ -127,6 +129,7 @@ struct nk_control {
     enum nk_role role;
     uint64_t seed[2];
     uint32_t audit_count; /* so many AUDIT messages follow */
+    uint32_t log_level;   /* enum nk_log_level */
     int stats, state_dir;
 };
 

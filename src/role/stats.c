@@ -64,8 +64,7 @@ int nk_stats_open(struct nk_stats *s, int memfd, uint32_t page)
     void *all = mmap(NULL, PAGES * size, PROT_READ, MAP_SHARED, memfd, 0);
     if (all == MAP_FAILED)
         return NK_ENOMEM;
-    void *own =
-        mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, memfd, (off_t)(page * size));
+    void *own = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, memfd, (off_t)(page * size));
     if (own == MAP_FAILED) {
         munmap(all, PAGES * size);
         return NK_ENOMEM;

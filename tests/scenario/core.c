@@ -8,6 +8,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include "scenario/torture.h"
+#include "chain/chain.h"
 #include "chain/replay.h"
 
 enum { NOW_MS = 1795314900 };
@@ -34,7 +36,7 @@ static const char *core_open(struct scenario *s, struct sighting *seen)
     nk_buf_init(&core.keys, 1 << 20);
     scenario_config(s, 1, &core.config);
     scenario_keys(s, &core.keys);
-    struct nk_setup_file policy = {NK_STR("scenario.cedar"), nk_buf_str(&s->policy)};
+    struct nk_set_policy policy = {NK_STR("scenario.cedar"), nk_buf_str(&s->policy)};
     struct nk_setup_input in = {.config = nk_buf_str(&core.config),
                                 .policies = &policy,
                                 .policy_count = s->policy.n ? 1 : 0,
@@ -42,7 +44,9 @@ static const char *core_open(struct scenario *s, struct sighting *seen)
                                 .seed = {1, 2}};
     if (s->entities.n)
         in.entities = nk_buf_str(&s->entities);
+    torture_enter();
     core.setup = nk_setup_new(&in, &f);
+    torture_leave();
     nk_chain_init(&core.chain);
     if (!core.setup)
         return nk_arena_printf(&s->arena, "%s", f.message).p;
@@ -90,7 +94,12 @@ static void step(struct sighting *seen, enum nk_event_type type, const struct nk
 {
     struct nk_event e = {
         .type = type, .unix_ms = NOW_MS * 1000LL, .head = head, .bytes = bytes, .fail = fail};
-    effects(seen, nk_gate_step(core.txn, &e));
+    if (!core.txn)
+        return;
+    torture_enter();
+    unsigned fx = nk_gate_step(core.txn, &e);
+    torture_leave();
+    effects(seen, fx);
 }
 
 static void end_request(void)
@@ -113,7 +122,9 @@ static const char *feed_request(struct sighting *seen, struct nk_str bytes)
         while (!seen->complete && !seen->cut) {
             enum nk_http_event event;
             struct nk_fault f = {0};
+            torture_enter();
             int rc = nk_http_parse(p, &in, &event, &f);
+            torture_leave();
             if (rc) {
                 step(seen, NK_EV_BAD_REQUEST, NULL, nk_str(f.message), rc);
                 return NULL;
@@ -141,7 +152,9 @@ static const char *core_client(struct scenario *s, struct sighting *seen,
     nk_arena_init(&core.arena, 32 << 20);
     nk_arena_init(&core.upstream_arena, 32 << 20);
     struct nk_gate_env env = {.instance = 7, .number = core.requests};
+    torture_enter();
     core.txn = nk_txn_new(&core.arena, core.setup, &env);
+    torture_leave();
     if (!core.txn)
         return "out of memory";
     struct nk_buf b;
@@ -163,6 +176,8 @@ static const char *core_client(struct scenario *s, struct sighting *seen,
 /* The upstream's words as HTTP text, through the same parser that the courier uses. */
 static const char *upstream_bytes(struct sighting *seen, struct nk_str in)
 {
+    if (!core.upstream)
+        return "no answer has begun";
     for (;;) {
         enum nk_http_event event;
         struct nk_fault f = {0};
@@ -231,11 +246,11 @@ static const char *replay_line(struct scenario *s, struct nk_str line)
     struct nk_fault f = {0};
     const char *why = "";
     nk_arena_init(&a, 16 << 20);
-    struct nk_replay_result r;
+    struct nk_replay r;
     if (nk_json_parse(&lim, line, &a, &doc, &f) ||
         nk_replay_record(&doc, core.setup->policies, core.setup->entities, &a, &r, &f))
         why = nk_arena_printf(&s->arena, "%s", f.message).p;
-    else if (r.verdict == NK_REPLAY_DIFFERS)
+    else if (r.judged && !r.same)
         why = "decided differently";
     nk_arena_free(&a);
     return why;

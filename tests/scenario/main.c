@@ -4,6 +4,7 @@
  * expected and what was seen is told on a failure.
  */
 #include "scenario/scenario.h"
+#include "scenario/torture.h"
 
 #include "tap.h"
 
@@ -153,13 +154,80 @@ static const char *do_step(struct play *p, const struct scenario_step *step)
     return do_expect(p, step->rest);
 }
 
+static void bufs_init(struct play *p)
+{
+    struct nk_buf *bufs[] = {&p->seen.head,      &p->seen.body,    &p->seen.call_head,
+                             &p->seen.call_body, &p->seen.records, &p->headers};
+    for (size_t i = 0; i < NK_COUNT(bufs); i++)
+        nk_buf_init(bufs[i], 64 << 20);
+}
+
+static void bufs_free(struct play *p)
+{
+    struct nk_buf *bufs[] = {&p->seen.head,      &p->seen.body,    &p->seen.call_head,
+                             &p->seen.call_body, &p->seen.records, &p->headers};
+    for (size_t i = 0; i < NK_COUNT(bufs); i++)
+        nk_buf_free(bufs[i]);
+}
+
+static bool has(const struct sighting *seen, const char *what)
+{
+    return nk_str_search(nk_buf_str(&seen->records), nk_str(what)) >= 0;
+}
+
+/* What must hold whatever failed. */
+static const char *broken_promise(const struct sighting *seen)
+{
+    if (has(seen, "BROKEN"))
+        return "a record breaks the chain";
+    if (seen->calls && !has(seen, "\"decision\":\"allow\""))
+        return "the model was called without a recorded decision";
+    if (seen->calls && seen->complete && !has(seen, "\"kind\":\"outcome\""))
+        return "answered without a recorded outcome";
+    if (seen->status && !has(seen, "\"kind\":\"decision\""))
+        return "answered without a recorded decision";
+    return NULL;
+}
+
+/* Plays all but the expectations with allocation `at` failing; how many allocations there were. */
+static long torture_once(struct scenario *s, long at, bool for_good, const char **why)
+{
+    struct play p = {.s = s, .d = &core_driver};
+    bufs_init(&p);
+    torture_start(at, for_good);
+    if (!p.d->open(s, &p.seen))
+        for (size_t i = 0; i < s->step_count; i++)
+            if (!nk_str_eq(s->steps[i].word, NK_STR("expect")))
+                (void)do_step(&p, &s->steps[i]);
+    long n = torture_stop();
+    *why = broken_promise(&p.seen);
+    p.d->close(s, &p.seen);
+    bufs_free(&p);
+    return n;
+}
+
+static void torture(struct scenario *s)
+{
+    const char *why = NULL;
+    long n = torture_once(s, 0, false, &why), at = 0;
+    for (int mode = 0; mode < 2 && !why; mode++)
+        for (at = 1; at <= n && !why; at++) {
+            /* The scenario's own arena is the player's: a fresh one for each round. */
+            struct scenario *fresh = scenario_read(s->file);
+            if (!fresh)
+                break;
+            (void)torture_once(fresh, at, mode == 1, &why);
+            scenario_free(fresh);
+        }
+    tap_ok(!why, "torture, %ld allocations: %.*s", n, NK_FMT(s->title));
+    if (why)
+        printf("# %s: allocation %ld fails: %s\n", s->file, at - 1, why);
+}
+
 static void play(struct scenario *s, const struct driver *d)
 {
     struct play p = {.s = s, .d = d};
-    struct nk_buf *bufs[] = {&p.seen.head,      &p.seen.body,    &p.seen.call_head,
-                             &p.seen.call_body, &p.seen.records, &p.headers};
-    for (size_t i = 0; i < NK_COUNT(bufs); i++)
-        nk_buf_init(bufs[i], 64 << 20);
+    bufs_init(&p);
     p.why = d->open(s, &p.seen);
     for (size_t i = 0; !p.why && i < s->step_count; i++) {
         p.line = s->steps[i].line;
@@ -169,16 +237,20 @@ static void play(struct scenario *s, const struct driver *d)
     if (p.why)
         printf("# %s:%d: %s\n", s->file, p.line, p.why);
     d->close(s, &p.seen);
-    for (size_t i = 0; i < NK_COUNT(bufs); i++)
-        nk_buf_free(bufs[i]);
+    bufs_free(&p);
 }
 
 int main(int argc, char **argv)
 {
     const struct driver *d = &core_driver;
+    bool hurt = false;
     for (int i = 1; i < argc; i++) {
         if (strcmp(argv[i], "--daemon") == 0) {
             d = &daemon_driver;
+            continue;
+        }
+        if (strcmp(argv[i], "--torture") == 0) {
+            hurt = true;
             continue;
         }
         struct scenario *s = scenario_read(argv[i]);
@@ -186,7 +258,10 @@ int main(int argc, char **argv)
             tap_ok(false, "%s can be read", argv[i]);
             continue;
         }
-        play(s, d);
+        if (hurt)
+            torture(s);
+        else
+            play(s, d);
         scenario_free(s);
     }
     return tap_done();

@@ -1,0 +1,155 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * control.c - messages between the warden and a role: struct nk_control as it is, with each
+ * descriptor replaced by its place in the SCM_RIGHTS array. A packet socket keeps a message and its
+ * descriptors together, so there is no framing to get wrong.
+ */
+#include "role/role.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+enum { FDS_MAX = 15 + NK_ROLE_LISTENERS_MAX };
+
+union cmsg_space {
+    struct cmsghdr align;
+    char bytes[CMSG_SPACE(FDS_MAX * sizeof(int))];
+};
+
+/* Where the descriptors of a message are. */
+static size_t fd_places(struct nk_control *m, int *places[FDS_MAX])
+{
+    size_t n = 0;
+    struct nk_role_ring *rings[] = {&m->calls, &m->answers, &m->audit};
+    for (size_t i = 0; i < NK_COUNT(rings); i++) {
+        places[n++] = &rings[i]->memfd;
+        places[n++] = &rings[i]->eventfd;
+        places[n++] = &rings[i]->backfd;
+    }
+    for (size_t i = 0; i < NK_ROLE_LISTENERS_MAX; i++)
+        places[n++] = &m->listeners[i];
+    places[n++] = &m->bundle;
+    places[n++] = &m->admin;
+    places[n++] = &m->stats;
+    places[n++] = &m->state_dir;
+    return n;
+}
+
+void nk_control_init(struct nk_control *m, enum nk_control_kind kind)
+{
+    int *places[FDS_MAX];
+    memset(m, 0, sizeof *m); /* padding, too: it is sent */
+    m->kind = kind;
+    for (size_t n = fd_places(m, places); n > 0; n--)
+        *places[n - 1] = -1;
+}
+
+void nk_control_close(struct nk_control *m)
+{
+    int *places[FDS_MAX];
+    for (size_t n = fd_places(m, places); n > 0; n--) {
+        if (*places[n - 1] >= 0)
+            close(*places[n - 1]);
+        *places[n - 1] = -1;
+    }
+}
+
+int nk_control_send(int fd, const struct nk_control *m)
+{
+    struct nk_control copy = *m;
+    int *places[FDS_MAX], fds[FDS_MAX];
+    size_t count = fd_places(&copy, places), n = 0;
+    for (size_t i = 0; i < count; i++)
+        if (*places[i] >= 0) {
+            fds[n] = *places[i];
+            *places[i] = (int)n++;
+        }
+    union cmsg_space space = {0};
+    struct iovec iov = {&copy, sizeof copy};
+    struct msghdr msg = {.msg_iov = &iov, .msg_iovlen = 1};
+    if (n) {
+        msg.msg_control = space.bytes;
+        msg.msg_controllen = CMSG_SPACE(n * sizeof(int));
+        struct cmsghdr *c = CMSG_FIRSTHDR(&msg);
+        c->cmsg_level = SOL_SOCKET;
+        c->cmsg_type = SCM_RIGHTS;
+        c->cmsg_len = CMSG_LEN(n * sizeof(int));
+        memcpy(CMSG_DATA(c), fds, n * sizeof(int));
+    }
+    ssize_t sent;
+    do
+        sent = sendmsg(fd, &msg, MSG_NOSIGNAL | MSG_DONTWAIT);
+    while (sent < 0 && errno == EINTR);
+    if (sent == (ssize_t)sizeof copy)
+        return 0;
+    return sent < 0 && (errno == EAGAIN || errno == ENOBUFS) ? NK_EAGAIN : NK_EIO;
+}
+
+static size_t take_fds(struct msghdr *msg, int fds[FDS_MAX])
+{
+    size_t n = 0;
+    for (struct cmsghdr *c = CMSG_FIRSTHDR(msg); c; c = CMSG_NXTHDR(msg, c)) {
+        if (c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_RIGHTS)
+            continue;
+        size_t here = (c->cmsg_len - CMSG_LEN(0)) / sizeof(int);
+        for (size_t i = 0; i < here && n < FDS_MAX; i++)
+            memcpy(&fds[n++], CMSG_DATA(c) + i * sizeof(int), sizeof(int));
+    }
+    return n;
+}
+
+static bool is_sane(const struct nk_control *m)
+{
+    return m->kind >= NK_CONTROL_START && m->kind <= NK_CONTROL_PONG && m->role >= 0 &&
+           m->role < NK_ROLE_COUNT && m->listener_count <= NK_ROLE_LISTENERS_MAX &&
+           m->slot < NK_ROLE_PAIRS_MAX && m->audit_count <= NK_ROLE_AUDITS_MAX;
+}
+
+/* Gives each place its descriptor; every one must be used, and once. */
+static bool place_fds(struct nk_control *m, const int *fds, size_t n)
+{
+    int *places[FDS_MAX];
+    size_t count = fd_places(m, places), used = 0;
+    for (size_t i = 0; i < count; i++) {
+        if (*places[i] == -1)
+            continue;
+        if (*places[i] != (int)used || used == n)
+            return false;
+        *places[i] = fds[used++];
+    }
+    return used == n;
+}
+
+int nk_control_recv(int fd, struct nk_control *out)
+{
+    union cmsg_space space = {0};
+    struct iovec iov = {out, sizeof *out};
+    struct msghdr msg = {.msg_iov = &iov,
+                         .msg_iovlen = 1,
+                         .msg_control = space.bytes,
+                         .msg_controllen = sizeof space.bytes};
+    ssize_t got;
+    do
+        got = recvmsg(fd, &msg, MSG_CMSG_CLOEXEC | MSG_DONTWAIT);
+    while (got < 0 && errno == EINTR);
+    if (got <= 0)
+        return got < 0 && errno == EAGAIN ? NK_EAGAIN : NK_EIO;
+    int fds[FDS_MAX];
+    size_t n = take_fds(&msg, fds);
+    if (got != (ssize_t)sizeof *out || (msg.msg_flags & (MSG_TRUNC | MSG_CTRUNC)) ||
+        !is_sane(out) || !place_fds(out, fds, n)) {
+        while (n > 0)
+            close(fds[--n]);
+        nk_control_init(out, NK_CONTROL_ABANDON);
+        return NK_EINVAL;
+    }
+    out->text[sizeof out->text - 1] = 0;
+    if (out->kind != NK_CONTROL_PING)
+        return 0;
+    nk_control_close(out);
+    nk_control_init(out, NK_CONTROL_PONG);
+    int rc = nk_control_send(fd, out);
+    return rc == NK_EIO ? rc : NK_EAGAIN;
+}

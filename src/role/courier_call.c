@@ -1,0 +1,348 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * courier_call.c - calls of the gate. A slot is a stream number; its generation tells a late record
+ * from one that is meant. The gate is believed in nothing: heads are copied out of the ring before
+ * they are looked at, each byte of a header is checked when the request is written, lengths come
+ * from our own count.
+ *
+ * The answer goes into the ring as it is read: one record a read. Two things hold a read back: the
+ * credit of the stream (counted in bytes of body), and room in the ring for all that the read may
+ * bring.
+ */
+#include "role/courier.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { CALL_ARENA = 262144, CALL_HEADERS = 256, WHY_MAX = 200 };
+static const int64_t credit_max = (int64_t)1 << 40;
+
+struct call {
+    struct exchange x;
+    uint32_t stream, generation;
+    int64_t credit, expected, seen;
+    /* In c->blocked: wants to read (fail 0) or to say that it failed. */
+    struct call *next, **at;
+    int fail;
+    char why[WHY_MAX];
+    bool freed; /* nk_loop_later came while a failure was still to be said */
+};
+
+static void block(struct call *k)
+{
+    struct courier *c = k->x.c;
+    if (k->at)
+        return;
+    k->next = c->blocked;
+    k->at = &c->blocked;
+    if (k->next)
+        k->next->at = &k->next;
+    c->blocked = k;
+}
+
+static void unblock(struct call *k)
+{
+    if (!k->at)
+        return;
+    *k->at = k->next;
+    if (k->next)
+        k->next->at = k->at;
+    k->at = NULL;
+    k->next = NULL;
+}
+
+static void leave_slot(struct call *k)
+{
+    struct courier *c = k->x.c;
+    if (c->slots[k->stream] != k)
+        return;
+    c->slots[k->stream] = NULL;
+    c->live--;
+}
+
+static bool say_fail(struct courier *c, uint32_t stream, uint32_t generation, int code,
+                     const char *why)
+{
+    char payload[4 + WHY_MAX] = {(char)code};
+    size_t n = strnlen(why, WHY_MAX);
+    memcpy(payload + 4, why, n);
+    struct nk_ring_record r = {.type = NK_WIRE_FAIL,
+                               .stream = stream,
+                               .generation = generation,
+                               .flags = NK_WIRE_END,
+                               .payload = {payload, 4 + n}};
+    return nk_ring_put(c->answers, &r) == 0;
+}
+
+static void call_free(struct nk_later *l)
+{
+    struct call *k = NK_OF(NK_OF(l, struct exchange, later), struct call, x);
+    k->freed = true;
+    if (k->at)
+        return;
+    nk_arena_free(&k->x.arena);
+    free(k);
+}
+
+static size_t call_allow(struct exchange *x)
+{
+    struct call *k = NK_OF(x, struct call, x);
+    if (k->credit <= 0)
+        return 0;
+    if (nk_ring_space(x->c->answers) < COURIER_ROOM) {
+        nk_stats_add(&x->c->stats, NK_STAT_RING_FULL_ANSWERS, 1);
+        block(k);
+        return 0;
+    }
+    return (size_t)k->credit;
+}
+
+/* Without what belongs to one connection alone (RFC 9110, section 7.6.1). */
+static int encode_head(struct call *k, const struct nk_http_head *h, struct nk_buf *out)
+{
+    struct nk_http_head kept = *h;
+    kept.header_count = 0;
+    kept.headers = nk_arena_array(&k->x.arena, h->header_count + 1, sizeof *kept.headers);
+    if (!kept.headers)
+        return NK_ENOMEM;
+    for (size_t i = 0; i < h->header_count; i++) {
+        bool drop = nk_http_is_hop_by_hop(h->headers[i].name, (struct nk_str){NULL, 0});
+        for (size_t j = 0; !drop && j < h->header_count; j++)
+            drop = nk_str_eq_nocase(h->headers[j].name, NK_STR("Connection")) &&
+                   nk_http_is_hop_by_hop(h->headers[i].name, h->headers[j].value);
+        if (!drop)
+            kept.headers[kept.header_count++] = h->headers[i];
+    }
+    nk_buf_clear(out);
+    nk_wire_put_answer(&kept, out);
+    return out->error;
+}
+
+static void call_answer(struct exchange *x, const struct nk_http_head *head, struct nk_str body,
+                        bool end)
+{
+    struct call *k = NK_OF(x, struct call, x);
+    struct courier *c = x->c;
+    nk_buf_clear(&c->scratch);
+    int rc = head ? encode_head(k, head, &c->scratch) : 0;
+    size_t head_n = c->scratch.n;
+    char *to = rc ? NULL : nk_ring_reserve(c->answers, head_n + body.n);
+    if (!to) {
+        exchange_fail(x, NK_WIRE_FAIL_BUSY, "no room for the answer");
+        return;
+    }
+    if (head_n)
+        memcpy(to, c->scratch.p, head_n);
+    if (body.n)
+        memcpy(to + head_n, body.p, body.n);
+    struct nk_ring_record r = {.type = head ? NK_WIRE_HEAD : NK_WIRE_DATA,
+                               .stream = k->stream,
+                               .generation = k->generation,
+                               .flags = end ? NK_WIRE_END : 0,
+                               .head_size = (uint32_t)head_n};
+    nk_ring_commit(c->answers, &r, head_n + body.n);
+    k->credit -= (int64_t)body.n;
+    if (end)
+        leave_slot(k);
+}
+
+static void call_fail(struct exchange *x, int code, const char *why)
+{
+    struct call *k = NK_OF(x, struct call, x);
+    unblock(k);
+    if (say_fail(x->c, k->stream, k->generation, code, why)) {
+        leave_slot(k);
+        return;
+    }
+    k->fail = code;
+    snprintf(k->why, sizeof k->why, "%s", why);
+    block(k);
+}
+
+static const struct exchange_kind call_kind = {call_allow, call_answer, call_fail, call_free};
+
+bool courier_unblock(struct courier *c)
+{
+    bool any = false;
+    while (c->blocked && nk_ring_space(c->answers) >= COURIER_ROOM) {
+        struct call *k = c->blocked;
+        if (k->fail && !say_fail(c, k->stream, k->generation, k->fail, k->why))
+            return any;
+        unblock(k);
+        any = true;
+        if (!k->fail) {
+            exchange_resume(&k->x);
+            continue;
+        }
+        leave_slot(k);
+        if (k->freed)
+            call_free(&k->x.later);
+    }
+    return any;
+}
+
+/* Ends a call without a word to the gate. */
+static void drop(struct call *k)
+{
+    leave_slot(k);
+    unblock(k);
+    if (!k->x.over)
+        exchange_cancel(&k->x);
+    else if (k->freed)
+        call_free(&k->x.later);
+}
+
+static struct call *find(struct courier *c, const struct nk_ring_record *r)
+{
+    struct call *k = r->stream < COURIER_STREAMS ? c->slots[r->stream] : NULL;
+    return k && k->generation == r->generation && !k->fail ? k : NULL;
+}
+
+void courier_abort_all(struct courier *c)
+{
+    for (size_t i = 0; c->live && i < COURIER_STREAMS; i++)
+        if (c->slots[i])
+            drop(c->slots[i]);
+}
+
+/* The request as it will be sent: the gate's headers but those that are ours to say. */
+static int write_request(struct call *k, const struct nk_wire_call_head *h, struct nk_buf *out)
+{
+    const struct upstream *up = k->x.up;
+    struct nk_http_head r = h->http;
+    struct nk_http_header *headers =
+        nk_arena_array(&k->x.arena, h->http.header_count + 2, sizeof *headers);
+    if (!headers)
+        return NK_ENOMEM;
+    size_t n = 0;
+    headers[n++] = (struct nk_http_header){NK_STR("host"), up->origin.host_header};
+    if (up->auth_name.p)
+        headers[n++] = (struct nk_http_header){up->auth_name, up->auth_value};
+    for (size_t i = 0; i < h->http.header_count; i++) {
+        struct nk_str name = h->http.headers[i].name;
+        if (!nk_http_is_hop_by_hop(name, (struct nk_str){NULL, 0}) &&
+            !nk_str_eq_nocase(name, NK_STR("host")) && !nk_str_eq_nocase(name, NK_STR("expect")) &&
+            !(up->auth_name.p && nk_str_eq_nocase(name, up->auth_name)))
+            headers[n++] = h->http.headers[i];
+    }
+    r.headers = headers;
+    r.header_count = n;
+    r.keep_alive = true;
+    r.chunked = false;
+    r.content_length = h->body_bytes || !k->x.safe ? h->body_bytes : -1;
+    nk_buf_clear(out);
+    return nk_http_write_request(&r, out);
+}
+
+static bool is_safe(struct nk_str method)
+{
+    return nk_str_eq(method, NK_STR("GET")) || nk_str_eq(method, NK_STR("HEAD")) ||
+           nk_str_eq(method, NK_STR("OPTIONS"));
+}
+
+/* Copies the head out of the ring and reads it. The reason, when it cannot be. */
+static const char *read_call(struct courier *c, struct call *k, struct nk_str head)
+{
+    struct nk_wire_call_head h;
+    struct nk_str own = nk_arena_copy(&k->x.arena, head);
+    if (!own.p)
+        return "no memory for the call";
+    if (nk_wire_get_call(own, CALL_HEADERS, &k->x.arena, &h))
+        return "a call that cannot be read";
+    struct courier_config *g = courier_config_find(c, h.config);
+    if (!g)
+        return "a call under an unknown configuration";
+    if (h.upstream >= g->config.upstream_count ||
+        h.body_bytes > g->config.limits.body_bytes + CALL_ARENA)
+        return "a call that the configuration does not know";
+    if (g == c->current) { /* the gate has heard of it: nothing comes under the one before */
+        courier_config_drop(c->previous);
+        c->previous = NULL;
+    }
+    k->x.up = &g->upstreams[h.upstream];
+    k->x.safe = is_safe(h.http.method);
+    k->x.is_head = nk_str_eq(h.http.method, NK_STR("HEAD"));
+    k->expected = h.body_bytes;
+    nk_buf_init(&k->x.out, (size_t)h.body_bytes + CALL_ARENA);
+    return write_request(k, &h, &c->scratch) ? "a call that cannot be sent" : NULL;
+}
+
+static struct call *call_new(struct courier *c, const struct nk_ring_record *rec)
+{
+    struct call *k = calloc(1, sizeof *k);
+    if (!k)
+        return NULL;
+    *k = (struct call){
+        .stream = rec->stream, .generation = rec->generation, .credit = NK_WIRE_FIRST_CREDIT};
+    k->x.kind = &call_kind;
+    k->x.c = c;
+    k->x.max_body = UINT64_MAX;
+    nk_arena_init(&k->x.arena, CALL_ARENA);
+    return k;
+}
+
+/* Refuses a call that got no slot. If even that has no room, the gate's own time limit ends it. */
+static void refuse(struct courier *c, const struct nk_ring_record *rec, int code, const char *why)
+{
+    if (!say_fail(c, rec->stream, rec->generation, code, why))
+        nk_stats_add(&c->stats, NK_STAT_RING_FULL_ANSWERS, 1);
+}
+
+void courier_call(struct courier *c, const struct nk_ring_record *rec)
+{
+    struct call *k = rec->stream < COURIER_STREAMS ? c->slots[rec->stream] : NULL;
+    if (k)
+        drop(k); /* the gate uses the slot anew */
+    k = rec->stream < COURIER_STREAMS && !c->draining ? call_new(c, rec) : NULL;
+    if (!k) {
+        refuse(c, rec, NK_WIRE_FAIL_BUSY, "the courier takes no more calls");
+        return;
+    }
+    struct nk_str body = nk_str_sub(rec->payload, rec->head_size, rec->payload.n);
+    bool end = rec->flags & NK_WIRE_END;
+    const char *why = read_call(c, k, nk_str_sub(rec->payload, 0, rec->head_size));
+    k->seen = (int64_t)body.n;
+    if (!why && (k->seen > k->expected || (end && k->seen != k->expected)))
+        why = "the body is not as long as announced";
+    if (why) {
+        refuse(c, rec, NK_WIRE_FAIL_PROTOCOL, why);
+        nk_arena_free(&k->x.arena);
+        free(k);
+        return;
+    }
+    c->slots[k->stream] = k;
+    c->live++;
+    exchange_start(&k->x, nk_buf_str(&c->scratch), body, end);
+}
+
+void courier_body(struct courier *c, const struct nk_ring_record *rec)
+{
+    struct call *k = find(c, rec);
+    if (!k || k->x.complete)
+        return;
+    bool end = rec->flags & NK_WIRE_END;
+    k->seen += (int64_t)rec->payload.n;
+    if (k->seen > k->expected || (end && k->seen != k->expected))
+        exchange_fail(&k->x, NK_WIRE_FAIL_PROTOCOL, "the body is not as long as announced");
+    else
+        exchange_more(&k->x, rec->payload, end);
+}
+
+void courier_abort(struct courier *c, const struct nk_ring_record *rec)
+{
+    struct call *k = rec->stream < COURIER_STREAMS ? c->slots[rec->stream] : NULL;
+    if (k && k->generation == rec->generation)
+        drop(k);
+}
+
+void courier_credit(struct courier *c, const struct nk_ring_record *rec)
+{
+    struct call *k = find(c, rec);
+    struct nk_reader r = nk_reader(rec->payload);
+    uint32_t more = nk_read_u32le(&r);
+    if (!k || r.error)
+        return;
+    k->credit = k->credit > credit_max - more ? credit_max : k->credit + more;
+    exchange_resume(&k->x);
+}

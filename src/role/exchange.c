@@ -1,0 +1,392 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * exchange.c - one request and its answer.
+ *
+ * The rule of the one retry. A kept connection may be closed by the server at the moment it is used
+ * again. Then the request is sent once more, on a new connection, if the connection ended without a
+ * byte of an answer and
+ *
+ *     - the request had not been handed to the kernel completely (its length was announced, so no
+ *       server can have acted on it), or
+ *     - its method is safe (GET, HEAD, OPTIONS: RFC 9110, section 9.2.2).
+ *
+ * Anything else might be done twice, so it fails. New connections are never retried.
+ *
+ * Time limits: connect (name, connection, handshake) until bytes of the request are taken; idle
+ * while it is being sent; first byte from then on; idle between reads, not counting pauses that
+ * this side makes. The timer is armed for the earliest of them and looks at `deadline` when it
+ * fires.
+ */
+#include "role/courier.h"
+
+#include <errno.h>
+#include <string.h>
+
+static void connect_next(struct exchange *x);
+
+static void set_deadline(struct exchange *x, int64_t after_us)
+{
+    x->deadline = nk_loop_now(x->c->loop) + after_us;
+    if (x->timer.due_us && x->timer.due_us <= x->deadline)
+        return;
+    if (nk_loop_arm(x->c->loop, &x->timer, after_us))
+        exchange_fail(x, NK_WIRE_FAIL_BUSY, "no memory for a timer");
+}
+
+static void on_timer(struct nk_timer *t)
+{
+    struct exchange *x = NK_OF(t, struct exchange, timer);
+    int64_t left = x->deadline - nk_loop_now(x->c->loop);
+    if (x->paused)
+        left = x->up->idle_us;
+    if (left > 0)
+        set_deadline(x, left);
+    else
+        exchange_fail(x, NK_WIRE_FAIL_TIMEOUT,
+                      !x->link || !x->link->established ? "no connection in time"
+                      : x->answered                     ? "the answer stopped"
+                                                        : "no answer in time");
+}
+
+/* Leaves everything but the link; the kind's free gets the memory back. */
+static void finish(struct exchange *x)
+{
+    NK_MUST(!x->over);
+    x->over = true;
+    x->link = NULL;
+    for (struct exchange **at = &x->up->waiting; *at; at = &(*at)->next_waiting)
+        if (*at == x) {
+            *at = x->next_waiting;
+            break;
+        }
+    nk_loop_disarm(x->c->loop, &x->timer);
+    nk_buf_free(&x->out);
+    courier_config_drop(x->up->config);
+    x->later.run = x->kind->free;
+    nk_loop_later(x->c->loop, &x->later);
+}
+
+void exchange_cancel(struct exchange *x)
+{
+    if (x->link)
+        link_close(x->link);
+    finish(x);
+}
+
+void exchange_fail(struct exchange *x, int code, const char *why)
+{
+    static const enum nk_stat stats[] = {
+        [NK_WIRE_FAIL_CONNECT] = NK_STAT_UPSTREAM_CONNECT,
+        [NK_WIRE_FAIL_TLS] = NK_STAT_UPSTREAM_TLS,
+        [NK_WIRE_FAIL_PROTOCOL] = NK_STAT_UPSTREAM_PROTOCOL,
+        [NK_WIRE_FAIL_TIMEOUT] = NK_STAT_UPSTREAM_TIMEOUT,
+        [NK_WIRE_FAIL_BUSY] = NK_STAT_UPSTREAM_BUSY,
+    };
+    if (x->over)
+        return;
+    nk_stats_add(&x->c->stats, stats[code], 1);
+    x->kind->fail(x, code, why);
+    if (!x->over)
+        exchange_cancel(x);
+}
+
+/* The connection ended or broke. */
+static void broken(struct exchange *x, const char *why)
+{
+    struct link *l = x->link;
+    bool retry = l->reused && !x->answered && !x->retried && (!x->delivered || x->safe);
+    bool was_established = l->established;
+    link_close(l);
+    x->link = NULL;
+    if (retry) {
+        x->retried = true;
+        x->sent = 0;
+        x->delivered = false;
+        connect_next(x);
+        return;
+    }
+    if (was_established)
+        exchange_fail(x, NK_WIRE_FAIL_PROTOCOL, why);
+    else if (++x->address < x->up->addresses.count)
+        connect_next(x);
+    else
+        exchange_fail(x, NK_WIRE_FAIL_CONNECT, why);
+}
+
+static void link_error(struct exchange *x, ssize_t rc, const struct nk_fault *f, const char *why)
+{
+    if (rc == NK_ECRYPTO)
+        exchange_fail(x, NK_WIRE_FAIL_TLS, f->message[0] ? f->message : "TLS handshake failed");
+    else
+        broken(x, why);
+}
+
+static void sent_some(struct exchange *x, size_t n, size_t left)
+{
+    x->link->established = true;
+    nk_stats_add(&x->c->stats, NK_STAT_UPSTREAM_BYTES_OUT, n);
+    x->delivered = x->complete && !left;
+    if (x->delivered && !x->safe) {
+        nk_buf_free(&x->out);
+        x->sent = 0;
+    }
+    set_deadline(x, x->delivered ? x->up->first_byte_us : x->up->idle_us);
+}
+
+/* Sends what is in `out`. The exchange may be over when it returns. */
+static void flush(struct exchange *x)
+{
+    struct link *l = x->link;
+    while (x->sent < x->out.n) {
+        struct iovec iov = {x->out.p + x->sent, x->out.n - x->sent};
+        ssize_t n = nk_sock_write(&l->sock, &iov, 1);
+        l->needs_read = n == NK_EAGAIN && !l->sock.want_write;
+        if (n == NK_EAGAIN)
+            return;
+        if (n < 0) {
+            /* TLS says why when it is read. */
+            struct nk_fault f = {0};
+            char byte;
+            ssize_t rc = l->up->tls ? nk_sock_read(&l->sock, &byte, 1, &f) : NK_EIO;
+            link_error(x, rc == NK_ECRYPTO || n != NK_ECRYPTO ? rc : n, &f,
+                       "the connection broke while the request was sent");
+            return;
+        }
+        x->sent += (size_t)n;
+        sent_some(x, (size_t)n, x->out.n - x->sent);
+        if (x->over || x->link != l)
+            return;
+    }
+}
+
+static void begin_on(struct exchange *x, struct link *l)
+{
+    l->x = x;
+    x->link = l;
+}
+
+static void connect_next(struct exchange *x)
+{
+    struct upstream *up = x->up;
+    if (!up->origin.literal &&
+        (!up->addresses.count || nk_loop_now(x->c->loop) > up->fresh_until)) {
+        courier_look_up(x);
+        return;
+    }
+    size_t count = up->origin.literal ? 1 : up->addresses.count;
+    struct link *l = NULL;
+    for (; !l && x->address < count; x->address += !l)
+        l = link_connect(up,
+                         up->origin.literal ? &up->origin.address : &up->addresses.at[x->address]);
+    if (!l) {
+        exchange_fail(x, NK_WIRE_FAIL_CONNECT, strerror(errno));
+        return;
+    }
+    begin_on(x, l);
+    link_watch(l);
+}
+
+void exchange_addressed(struct exchange *x, const char *why)
+{
+    if (why)
+        exchange_fail(x, NK_WIRE_FAIL_CONNECT, why);
+    else
+        connect_next(x);
+}
+
+/* A kept connection usually takes the whole request at once, without a copy. */
+static bool send_at_once(struct exchange *x, struct nk_str head, struct nk_str body)
+{
+    struct link *l = link_take(x->up);
+    if (!l)
+        return false;
+    begin_on(x, l);
+    struct iovec iov[2] = {{(void *)(uintptr_t)head.p, head.n},
+                           {(void *)(uintptr_t)body.p, body.n}};
+    ssize_t n = nk_sock_write(&l->sock, iov, body.n ? 2 : 1);
+    size_t put = n > 0 ? (size_t)n : 0, all = head.n + body.n;
+    if (n == (ssize_t)all && x->complete && !x->safe) {
+        sent_some(x, all, 0);
+        return true;
+    }
+    nk_buf_add(&x->out, head);
+    nk_buf_add(&x->out, body);
+    x->sent = put;
+    if (n < 0 && n != NK_EAGAIN)
+        broken(x, "the connection broke while the request was sent");
+    else if (put)
+        sent_some(x, put, all - put);
+    return true;
+}
+
+void exchange_start(struct exchange *x, struct nk_str head, struct nk_str body, bool complete)
+{
+    x->complete = complete;
+    x->up->config->refs++;
+    x->started = nk_loop_now(x->c->loop);
+    x->timer.fire = on_timer;
+    nk_stats_add(&x->c->stats, NK_STAT_UPSTREAM_REQUESTS, 1);
+    set_deadline(x, x->up->connect_us);
+    if (x->over)
+        return;
+    if (!send_at_once(x, head, body)) {
+        nk_buf_add(&x->out, head);
+        nk_buf_add(&x->out, body);
+        connect_next(x);
+    }
+    if (!x->over && x->out.error)
+        exchange_fail(x, NK_WIRE_FAIL_BUSY, "no memory for the request");
+    if (!x->over && x->link)
+        link_watch(x->link);
+}
+
+void exchange_more(struct exchange *x, struct nk_str body, bool complete)
+{
+    nk_buf_add(&x->out, body);
+    if (x->out.error) {
+        exchange_fail(x, NK_WIRE_FAIL_BUSY, "no memory for the request");
+        return;
+    }
+    x->complete = complete;
+    if (x->link && !x->link->connecting)
+        flush(x);
+    if (!x->over && complete && x->sent == x->out.n && x->link && x->link->established &&
+        !x->delivered)
+        sent_some(x, 0, 0);
+    if (!x->over && x->link)
+        link_watch(x->link);
+}
+
+/* The answer is complete: the link goes back when both sides agree about where the next one begins.
+ */
+static void ended(struct exchange *x, bool clean)
+{
+    struct link *l = x->link;
+    x->link = NULL;
+    if (clean && x->delivered && nk_http_parser_head(x->parser)->keep_alive &&
+        !nk_sock_has_buffered(&l->sock))
+        link_keep(l);
+    else
+        link_close(l);
+}
+
+/* Takes the bytes of one read apart; the pieces of the body are moved together in place. */
+static void take(struct exchange *x, struct nk_str in)
+{
+    char *to = x->c->read;
+    size_t n = 0;
+    bool has_head = false, end = false;
+    enum nk_http_event e = NK_HTTP_MORE;
+    struct nk_fault f = {0};
+    do {
+        int rc = nk_http_parse(x->parser, &in, &e, &f);
+        if (rc) {
+            exchange_fail(x, NK_WIRE_FAIL_PROTOCOL, f.message);
+            return;
+        }
+        struct nk_str piece = nk_http_parser_body(x->parser);
+        if (e == NK_HTTP_BODY) {
+            memmove(to + n, piece.p, piece.n);
+            n += piece.n;
+        }
+        has_head |= e == NK_HTTP_HEAD;
+        end = e == NK_HTTP_END;
+    } while (e != NK_HTTP_MORE && !end);
+    if (end)
+        ended(x, in.n == 0);
+    if (has_head || n || end)
+        x->kind->answer(x, has_head ? nk_http_parser_head(x->parser) : NULL, (struct nk_str){to, n},
+                        end);
+    if (end && !x->over)
+        finish(x);
+}
+
+static void take_eof(struct exchange *x)
+{
+    enum nk_http_event e;
+    if (!x->parser || nk_http_parse_eof(x->parser, &e)) {
+        broken(x, x->answered ? "the answer was cut short" : "closed without an answer");
+        return;
+    }
+    ended(x, false);
+    x->kind->answer(x, NULL, (struct nk_str){x->c->read, 0}, true);
+    if (!x->over)
+        finish(x);
+}
+
+static bool start_parser(struct exchange *x)
+{
+    struct nk_http_limits lim = {COURIER_HEAD, COURIER_HEADERS, x->max_body};
+    x->parser = nk_http_parser_new(&x->arena, false, &lim);
+    if (!x->parser) {
+        exchange_fail(x, NK_WIRE_FAIL_BUSY, "no memory for the answer");
+        return false;
+    }
+    if (x->is_head)
+        nk_http_parser_expect_no_body(x->parser);
+    return true;
+}
+
+/* Reads as long as there is something that epoll would not tell of. */
+static void receive(struct exchange *x)
+{
+    struct link *l = x->link;
+    do {
+        size_t most = x->kind->allow(x);
+        x->paused = most == 0;
+        if (x->over || x->paused)
+            return;
+        struct nk_fault f = {0};
+        ssize_t n =
+            nk_sock_read(&l->sock, x->c->read, most < COURIER_READ ? most : COURIER_READ, &f);
+        if (n == NK_EAGAIN)
+            return;
+        if (n == 0) {
+            take_eof(x);
+            return;
+        }
+        if (n < 0) {
+            link_error(x, n, &f, "the connection broke");
+            return;
+        }
+        nk_stats_add(&x->c->stats, NK_STAT_UPSTREAM_BYTES_IN, (uint64_t)n);
+        if (!x->answered)
+            nk_stats_time(&x->c->stats, NK_STAT_FIRST_BYTE, nk_loop_now(x->c->loop) - x->started);
+        x->answered = true;
+        if (!x->parser && !start_parser(x))
+            return;
+        set_deadline(x, x->up->idle_us);
+        if (!x->over)
+            take(x, (struct nk_str){x->c->read, (size_t)n});
+    } while (!x->over && x->link == l && nk_sock_has_buffered(&l->sock));
+}
+
+void exchange_ready(struct link *l, uint32_t events)
+{
+    struct exchange *x = l->x;
+    if (l->connecting && (events & (EPOLLERR | EPOLLHUP))) {
+        char byte;
+        const char *why = recv(l->sock.fd, &byte, 1, MSG_PEEK) < 0 ? strerror(errno) : "refused";
+        broken(x, why);
+        return;
+    }
+    l->connecting = false;
+    bool was_waiting = l->needs_read;
+    if (!was_waiting || (events & EPOLLIN))
+        flush(x);
+    if (!x->over && x->link == l && (events & (EPOLLIN | EPOLLERR | EPOLLHUP)))
+        receive(x);
+    if (!x->over && x->link)
+        link_watch(x->link);
+}
+
+void exchange_resume(struct exchange *x)
+{
+    if (x->over || !x->paused || !x->link)
+        return;
+    x->paused = false;
+    if (nk_sock_has_buffered(&x->link->sock))
+        receive(x);
+    if (!x->over && x->link)
+        link_watch(x->link);
+}

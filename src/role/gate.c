@@ -1,0 +1,335 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * gate.c - the gate's life: it is given listeners and rings, confines itself, serves, follows the
+ * warden's word (reload, new rings, drain). It opens no file, makes no connection and holds no
+ * provider key.
+ */
+#include "role/gate.h"
+
+#include <stdlib.h>
+#include <unistd.h>
+#include "edge/log.h"
+
+enum { SLOTS_MAX = 65536 };
+
+/* Rings and the loop
+ * ------------------------------------------------------------------------------- */
+
+static bool hook_poll(void *ctx)
+{
+    return gate_answers_drain(ctx);
+}
+
+static void hook_flush(void *ctx)
+{
+    struct gate *g = ctx;
+    if (g->blocked)
+        gate_unblock_all(g);
+    nk_ring_publish(g->audit); /* records before anything that they are about */
+    if (g->calls)
+        nk_ring_publish(g->calls);
+    if (g->answers)
+        (void)nk_ring_release(g->answers);
+    gate_flush_all(g);
+}
+
+static bool hook_sleep(void *ctx)
+{
+    struct gate *g = ctx;
+    if (gate_has_flushable(g) || !gate_blocked_may_sleep(g))
+        return false;
+    return !g->answers || nk_ring_sleep(g->answers);
+}
+
+static void hook_awake(void *ctx)
+{
+    struct gate *g = ctx;
+    if (g->answers)
+        nk_ring_awake(g->answers);
+}
+
+/* The eventfds only wake; what there is to do is done by the hooks. */
+static void on_wake(struct nk_watch *w, uint32_t events)
+{
+    (void)w;
+    (void)events;
+}
+
+static int watch_wake(struct gate *g, struct nk_watch *w, int fd)
+{
+    *w = (struct nk_watch){.fd = fd, .ready = on_wake};
+    return nk_loop_watch(g->loop, w, EPOLLIN | EPOLLET);
+}
+
+static int open_pair(struct gate *g, struct nk_role_ring *calls, struct nk_role_ring *answers)
+{
+    g->calls = nk_role_ring_open(calls, true);
+    g->answers = nk_role_ring_open(answers, false);
+    if (!g->calls || !g->answers)
+        return NK_EIO;
+    g->start->calls = *calls;
+    g->start->answers = *answers;
+    return watch_wake(g, &g->answers_watch, nk_ring_eventfd(g->answers));
+}
+
+static void close_pair(struct gate *g)
+{
+    gate_courier_lost(g);
+    if (g->answers && nk_loop_watch(g->loop, &g->answers_watch, 0))
+        nk_loop_stop(g->loop, 1);
+    nk_ring_close(g->calls);
+    nk_ring_close(g->answers);
+    g->calls = g->answers = NULL;
+    nk_role_ring_close(&g->start->calls);
+    nk_role_ring_close(&g->start->answers);
+}
+
+/* Listeners
+ * ---------------------------------------------------------------------------------------- */
+
+static int add_listener(struct gate *g, int fd, struct nk_tls *tls, bool admin)
+{
+    struct gate_listener *l = &g->listeners[g->listener_count++];
+    *l = (struct gate_listener){
+        .watch = {.fd = fd, .ready = gate_conn_accept}, .gate = g, .tls = tls, .admin = admin};
+    return nk_loop_watch(g->loop, &l->watch, EPOLLIN);
+}
+
+static void close_listeners(struct gate *g)
+{
+    for (size_t i = 0; i < g->listener_count; i++) {
+        if (nk_loop_watch(g->loop, &g->listeners[i].watch, 0))
+            nk_loop_stop(g->loop, 1);
+        close(g->listeners[i].watch.fd);
+        /* The TLS context stays: connections still use it. */
+    }
+    g->listener_count = 0;
+}
+
+/* The context of listener i from its PEM blobs; *out stays NULL when it has none. */
+static int listener_tls(const struct nk_bundle *b, size_t i, struct nk_tls **out,
+                        struct nk_fault *f)
+{
+    char cert[32], key[32];
+    struct nk_buf cert_name = {.p = cert, .cap = sizeof cert, .max = sizeof cert};
+    struct nk_buf key_name = {.p = key, .cap = sizeof key, .max = sizeof key};
+    nk_buf_printf(&cert_name, "tls/%zu/cert", i);
+    nk_buf_printf(&key_name, "tls/%zu/key", i);
+    struct nk_str pem = nk_bundle_get(b, nk_buf_str(&cert_name));
+    *out = NULL;
+    if (!pem.p)
+        return 0;
+    *out = nk_tls_server(pem, nk_bundle_get(b, nk_buf_str(&key_name)), f);
+    return *out ? 0
+                : nk_fault_set(f, NK_ECRYPTO, "tls", 0, "listener %zu: the TLS files do not work",
+                               i);
+}
+
+static int load_tls(const struct nk_bundle *b, size_t n, struct nk_tls **tls, struct nk_fault *f)
+{
+    int rc = 0;
+    for (size_t i = 0; !rc && i < n; i++)
+        rc = listener_tls(b, i, &tls[i], f);
+    return rc;
+}
+
+static int open_listeners(struct gate *g, const int *fds, size_t n, int admin, struct nk_tls **tls)
+{
+    int rc = 0;
+    for (size_t i = 0; !rc && i < n; i++)
+        rc = add_listener(g, fds[i], tls[i], false);
+    if (!rc && admin >= 0)
+        rc = add_listener(g, admin, NULL, true);
+    return rc;
+}
+
+/* The warden's word
+ * -------------------------------------------------------------------------------- */
+
+/* A bundle that came with a reload: its bytes live as long as the setup made of them. */
+struct gate_bundle {
+    struct nk_arena arena;
+    struct nk_bundle bundle;
+};
+
+static void drop_prepared(struct gate *g)
+{
+    if (!g->prepared)
+        return;
+    nk_setup_release(g->prepared);
+    g->prepared = NULL;
+    nk_control_close(&g->prepared_with);
+    for (size_t i = 0; i < NK_ROLE_LISTENERS_MAX; i++) {
+        nk_tls_free(g->prepared_tls[i]);
+        g->prepared_tls[i] = NULL;
+    }
+}
+
+static void bundle_freed(void *owner)
+{
+    struct gate_bundle *b = owner;
+    nk_bundle_unmap(&b->bundle);
+    nk_arena_free(&b->arena);
+    free(b);
+}
+
+static int prepare(struct gate *g, struct nk_control *m, struct nk_fault *f)
+{
+    struct gate_bundle *b = calloc(1, sizeof *b);
+    if (!b)
+        return nk_fault_set(f, NK_ENOMEM, "gate", 0, "out of memory");
+    nk_arena_init(&b->arena, 1 << 20);
+    int rc = nk_bundle_open(m->bundle, &b->arena, &b->bundle, f);
+    if (!rc)
+        rc = load_tls(&b->bundle, m->listener_count, g->prepared_tls, f);
+    if (!rc)
+        g->prepared = gate_setup_load(g->start, &b->bundle, m->generation, f);
+    if (!g->prepared) {
+        bundle_freed(b);
+        return rc ? rc : f->code;
+    }
+    g->prepared->owner = b;
+    g->prepared->freed = bundle_freed;
+    return 0;
+}
+
+static void on_prepare(struct gate *g, struct nk_control *m)
+{
+    struct nk_fault f = {0};
+    drop_prepared(g);
+    int rc = prepare(g, m, &f);
+    if (nk_role_prepared(g->start, m->generation, rc ? &f : NULL))
+        nk_loop_stop(g->loop, 1);
+    if (rc)
+        nk_control_close(m);
+    else
+        g->prepared_with = *m; /* its descriptors are ours from here on */
+}
+
+static void on_commit(struct gate *g)
+{
+    if (!g->prepared)
+        return;
+    struct nk_control *m = &g->prepared_with;
+    close_listeners(g);
+    nk_setup_release(g->setup);
+    g->setup = g->prepared;
+    g->prepared = NULL;
+    if (open_listeners(g, m->listeners, m->listener_count, m->admin, g->prepared_tls) ||
+        gate_fetch_start(g))
+        nk_loop_stop(g->loop, 1);
+    for (size_t i = 0; i < NK_ROLE_LISTENERS_MAX; i++)
+        g->prepared_tls[i] = NULL; /* the listeners have them now */
+    m->listener_count = 0;
+    m->admin = -1;
+    nk_control_close(m);
+}
+
+static void on_rings(struct gate *g, struct nk_control *m)
+{
+    close_pair(g);
+    if (open_pair(g, &m->calls, &m->answers) || gate_fetch_start(g))
+        nk_loop_stop(g->loop, 1);
+}
+
+static void drained(struct nk_timer *t)
+{
+    struct gate *g = NK_OF(t, struct gate, drain_timer);
+    nk_loop_stop(g->loop, 0);
+}
+
+static void on_drain(struct gate *g, uint32_t grace_ms)
+{
+    g->draining = true;
+    close_listeners(g);
+    for (struct gate_conn *c = g->conns, *next; c; c = next) {
+        next = c->next;
+        if (c->state == CONN_IDLE)
+            gate_conn_close(c);
+    }
+    g->drain_timer.fire = drained;
+    if (g->conn_count == 0 || nk_loop_arm(g->loop, &g->drain_timer, (int64_t)grace_ms * 1000))
+        nk_loop_stop(g->loop, 0);
+}
+
+static void on_control(struct nk_watch *w, uint32_t events)
+{
+    struct gate *g = NK_OF(w, struct gate, control_watch);
+    struct nk_control m;
+    int rc;
+    (void)events;
+    while ((rc = nk_control_recv(w->fd, &m)) == 0) {
+        switch (m.kind) {
+        case NK_CONTROL_PREPARE:
+            on_prepare(g, &m);
+            break;
+        case NK_CONTROL_COMMIT:
+            on_commit(g);
+            break;
+        case NK_CONTROL_ABANDON:
+            drop_prepared(g);
+            break;
+        case NK_CONTROL_RINGS:
+            on_rings(g, &m);
+            break;
+        case NK_CONTROL_DRAIN:
+            on_drain(g, m.grace_ms);
+            break;
+        default:
+            nk_control_close(&m);
+        }
+    }
+    if (rc != NK_EAGAIN && !g->draining)
+        on_drain(g, 1000); /* the warden is gone */
+}
+
+/* Start
+ * -------------------------------------------------------------------------------------------- */
+
+static int start_serving(struct gate *g, struct nk_fault *f)
+{
+    struct nk_role_start *s = g->start;
+    struct nk_tls *tls[NK_ROLE_LISTENERS_MAX] = {0};
+    int rc = nk_stats_open(&g->stats, s->stats, nk_stats_page(s->role, s->slot));
+    if (!rc)
+        rc = load_tls(&s->bundle, s->listener_count, tls, f);
+    if (!rc && !(g->setup = gate_setup_load(s, &s->bundle, s->generation, f)))
+        return f->code;
+    if (!rc)
+        rc = gate_slots_new(g, (uint32_t)(g->setup->config.limits.requests + 1));
+    if (!rc)
+        rc = open_pair(g, &s->calls, &s->answers);
+    g->audit = rc ? NULL : nk_role_ring_open(&s->audit, true);
+    if (!rc && !g->audit)
+        rc = NK_EIO;
+    if (!rc)
+        rc = watch_wake(g, &g->audit_watch, s->audit.backfd);
+    if (!rc)
+        rc = open_listeners(g, s->listeners, s->listener_count, s->admin, tls);
+    if (!rc)
+        rc = gate_fetch_start(g);
+    g->control_watch = (struct nk_watch){.fd = s->control, .ready = on_control};
+    if (!rc)
+        rc = nk_loop_watch(g->loop, &g->control_watch, EPOLLIN);
+    return rc ? nk_fault_set(f, rc, "gate", 0, "rings, counters or listeners could not be opened")
+              : 0;
+}
+
+int nk_gate_main(struct nk_role_start *s)
+{
+    struct gate *g = calloc(1, sizeof *g);
+    struct nk_fault f = {0};
+    if (!g)
+        return 1;
+    struct nk_loop_hooks hooks = {g, hook_poll, hook_flush, hook_sleep, hook_awake};
+    g->start = s;
+    g->loop = nk_loop_new(&hooks);
+    int rc = g->loop ? start_serving(g, &f) : NK_ENOMEM;
+    if (!rc)
+        rc = nk_role_confine(s, &f);
+    if (nk_role_ready(s, rc ? &f : NULL) || rc)
+        return 1;
+    int status = nk_loop_run(g->loop);
+    nk_ring_publish(g->audit);
+    return status;
+}

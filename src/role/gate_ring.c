@@ -1,0 +1,408 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * gate_ring.c - calls to the courier, answers from it, records to the scribe. A call has a slot;
+ * number and generation of the slot go with every record, so an answer that comes late for a client
+ * that left finds nobody. What has no room in a ring now waits on the list of blocked connections;
+ * the gate never waits.
+ */
+#include "role/gate.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+enum {
+    DRAIN_BATCH = 256,
+    PIECE_MAX = 64 << 10,
+    CREDIT_STEP = NK_WIRE_FIRST_CREDIT / 4, /* grant in steps, not for every piece */
+    RECORD_RESERVE = 80 << 10, /* a decision and more must fit, or no request is taken */
+    OUTCOME_RESERVE = 2 << 10, /* for each request under way */
+    SILENCE_MS = 2000,         /* beyond the upstream's own times */
+};
+
+int gate_slots_new(struct gate *g, uint32_t n)
+{
+    struct gate_slot *slots = calloc(n, sizeof *slots);
+    if (!slots)
+        return NK_ENOMEM;
+    for (uint32_t i = 0; i < n; i++)
+        slots[i].next_free = i + 1 < n ? i + 1 : GATE_NO_SLOT;
+    g->slots = slots;
+    g->slot_count = n;
+    g->free_slot = 0;
+    return 0;
+}
+
+static bool slot_take(struct gate_conn *c)
+{
+    struct gate *g = c->gate;
+    if (g->free_slot == GATE_NO_SLOT)
+        return false;
+    c->req->slot = g->free_slot;
+    struct gate_slot *s = &g->slots[c->req->slot];
+    g->free_slot = s->next_free;
+    s->conn = c;
+    s->generation++;
+    return true;
+}
+
+static void slot_free(struct gate *g, struct gate_request *r)
+{
+    if (r->slot == GATE_NO_SLOT)
+        return;
+    g->slots[r->slot].conn = NULL;
+    g->slots[r->slot].next_free = g->free_slot;
+    g->free_slot = r->slot;
+    r->slot = GATE_NO_SLOT;
+}
+
+bool gate_audit_full(const struct gate *g)
+{
+    size_t need = RECORD_RESERVE + (size_t)g->in_flight * OUTCOME_RESERVE;
+    return g->audit == NULL || nk_ring_space(g->audit) < need;
+}
+
+/* Records
+ * ------------------------------------------------------------------------------------------ */
+
+/* Puts the records that wait into the audit ring; false when there is no room now. */
+bool gate_records_put(struct gate_conn *c)
+{
+    struct gate *g = c->gate;
+    struct gate_request *r = c->req;
+    size_t done = 0;
+    while (done < r->record_count) {
+        struct nk_ring_record rec = {.type = NK_WIRE_RECORD, .payload = r->records[done]};
+        if (nk_ring_put(g->audit, &rec))
+            break;
+        done++;
+    }
+    r->record_count -= done;
+    memmove(r->records, r->records + done, r->record_count * sizeof *r->records);
+    if (done && g->setup->config.audit_strict)
+        c->hold_until = nk_ring_committed(g->audit);
+    return r->record_count == 0;
+}
+
+void gate_block(struct gate_conn *c)
+{
+    if (c->blocked)
+        return;
+    c->blocked = true;
+    c->next_blocked = c->gate->blocked;
+    c->gate->blocked = c;
+}
+
+/* Calls
+ * -------------------------------------------------------------------------------------------- */
+
+static uint32_t generation_of(const struct gate_conn *c)
+{
+    return c->gate->slots[c->req->slot].generation;
+}
+
+/* Sends what fits of the call; false when some of it must wait. */
+static bool call_send(struct gate_conn *c)
+{
+    struct gate *g = c->gate;
+    struct gate_request *r = c->req;
+    const struct nk_str body = r->txn->call.body;
+    while (r->call_waiting) {
+        size_t piece = body.n - r->call_sent < PIECE_MAX ? body.n - r->call_sent : PIECE_MAX;
+        struct nk_ring_record rec = {.type = r->head_sent ? NK_WIRE_BODY : NK_WIRE_CALL,
+                                     .stream = r->slot,
+                                     .generation = generation_of(c)};
+        size_t head = r->head_sent ? 0 : r->wire.n;
+        if (head + piece > NK_RING_RECORD_MAX)
+            piece = NK_RING_RECORD_MAX - head;
+        char *to = nk_ring_reserve(g->calls, head + piece);
+        if (!to)
+            return false;
+        if (head)
+            memcpy(to, r->wire.p, head);
+        if (piece)
+            memcpy(to + head, body.p + r->call_sent, piece);
+        r->call_sent += piece;
+        r->head_sent = true;
+        r->call_waiting = r->call_sent < body.n;
+        rec.head_size = (uint32_t)head;
+        rec.flags = r->call_waiting ? 0 : NK_WIRE_END;
+        nk_ring_commit(g->calls, &rec, head + piece);
+    }
+    return true;
+}
+
+static void answer_fail(struct gate_conn *c, enum nk_upstream_fail how, struct nk_str why)
+{
+    struct nk_event e = {.type = NK_EV_ANSWER_FAIL,
+                         .unix_ms = nk_loop_unix_ms(c->gate->loop),
+                         .fail = how,
+                         .bytes = why};
+    gate_effects(c, nk_gate_step(c->req->txn, &e));
+}
+
+static int call_encode(struct gate_conn *c)
+{
+    struct gate_request *r = c->req;
+    const struct nk_gate_call *call = &r->txn->call;
+    struct nk_buf b;
+    struct nk_wire_call_head head = {.upstream = (uint32_t)call->upstream,
+                                     .config = r->txn->setup->generation,
+                                     .body_bytes = (int64_t)call->body.n,
+                                     .http = call->head};
+    nk_buf_init(&b, NK_RING_RECORD_MAX);
+    nk_wire_put_call(&head, &b);
+    r->wire = b.error ? (struct nk_str){NULL, 0} : nk_arena_copy(&r->arena, nk_buf_str(&b));
+    nk_buf_free(&b);
+    return r->wire.p ? 0 : NK_ENOMEM;
+}
+
+/* The courier keeps the upstream's times; this is for the case that the courier itself falls silent
+ * or a message is lost: a client never waits for ever. */
+void gate_call_deadline(struct gate_conn *c)
+{
+    const struct nk_config *cfg = &c->req->txn->setup->config;
+    const struct nk_config_upstream *u = &cfg->upstreams[c->req->txn->call.upstream];
+    gate_conn_deadline(
+        c, (c->req->answer_begun ? u->idle_timeout : u->connect_timeout + u->first_byte_timeout) +
+               SILENCE_MS);
+}
+
+void gate_call_timeout(struct gate_conn *c)
+{
+    answer_fail(c, NK_UPSTREAM_TIMEOUT, NK_STR("the courier was silent"));
+}
+
+void gate_call_start(struct gate_conn *c)
+{
+    struct gate *g = c->gate;
+    if (!g->calls) {
+        answer_fail(c, NK_UPSTREAM_BUSY, NK_STR("the courier is being restarted"));
+        return;
+    }
+    if (call_encode(c) || !slot_take(c)) {
+        answer_fail(c, NK_UPSTREAM_BUSY, NK_STR("no slot is free"));
+        return;
+    }
+    c->req->call_waiting = true;
+    gate_call_deadline(c);
+    if (c->req->record_count || !call_send(c))
+        gate_block(c);
+}
+
+/* Gives the slot back; late answers find a new generation. */
+void gate_call_forget(struct gate_conn *c)
+{
+    if (c->req)
+        slot_free(c->gate, c->req);
+}
+
+void gate_call_abort(struct gate_conn *c)
+{
+    struct gate *g = c->gate;
+    struct gate_request *r = c->req;
+    if (r->slot == GATE_NO_SLOT)
+        return;
+    struct nk_ring_record rec = {
+        .type = NK_WIRE_ABORT, .stream = r->slot, .generation = generation_of(c)};
+    r->call_waiting = false;
+    if (r->head_sent && g->calls && nk_ring_put(g->calls, &rec)) {
+        /* No room to say so: the slot stays taken until there is. */
+        r->abort_waiting = true;
+        gate_block(c);
+        return;
+    }
+    slot_free(g, r);
+}
+
+/* The client has taken most of what came: the courier may send as much again. */
+void gate_credit(struct gate_conn *c)
+{
+    struct gate *g = c->gate;
+    struct gate_request *r = c->req;
+    size_t window = (size_t)g->setup->config.limits.stream_window;
+    if (r->slot == GATE_NO_SLOT || r->ungranted < CREDIT_STEP || !g->calls || c->out.n > window / 2)
+        return;
+    char bytes[4] = {(char)(r->ungranted & 0xFF), (char)(r->ungranted >> 8 & 0xFF),
+                     (char)(r->ungranted >> 16 & 0xFF), (char)(r->ungranted >> 24)};
+    struct nk_ring_record rec = {.type = NK_WIRE_CREDIT,
+                                 .stream = r->slot,
+                                 .generation = generation_of(c),
+                                 .head_size = sizeof bytes,
+                                 .payload = {bytes, sizeof bytes}};
+    if (nk_ring_put(g->calls, &rec) == 0)
+        r->ungranted = 0; /* otherwise the next piece or flush tries again */
+}
+
+/* Tries again what waited; true when nothing of this connection waits any more. */
+static bool unblock(struct gate_conn *c)
+{
+    struct gate *g = c->gate;
+    struct gate_request *r = c->req;
+    if (!r)
+        return true;
+    if (r->record_count && !gate_records_put(c))
+        return false;
+    if (r->abort_waiting) {
+        r->abort_waiting = false;
+        gate_call_abort(c);
+    } else if (r->call_waiting && g->calls && !call_send(c)) {
+        return false;
+    }
+    return !r->abort_waiting;
+}
+
+/* Asks to be woken when there is room again; false when there is already. */
+bool gate_blocked_may_sleep(struct gate *g)
+{
+    for (struct gate_conn *c = g->blocked; c; c = c->next_blocked) {
+        bool records = c->req && c->req->record_count;
+        struct nk_ring *full = records ? g->audit : g->calls;
+        if (full && nk_ring_want_space(full, records ? RECORD_RESERVE : NK_RING_RECORD_MAX))
+            return false;
+    }
+    return true;
+}
+
+void gate_unblock_all(struct gate *g)
+{
+    struct gate_conn *c = g->blocked;
+    g->blocked = NULL;
+    while (c) {
+        struct gate_conn *next = c->next_blocked;
+        c->blocked = false;
+        if (!unblock(c)) {
+            gate_block(c);
+        } else if (c->state == CONN_DEAD) {
+            gate_request_done(c);
+            if (!c->dirty)
+                nk_loop_later(g->loop, &c->later);
+        } else {
+            if (c->req && c->answered)
+                gate_request_done(c);
+            gate_mark_dirty(c);
+        }
+        c = next;
+    }
+}
+
+/* Answers
+ * ------------------------------------------------------------------------------------------ */
+
+static struct nk_event answer_event(struct gate_conn *c, enum nk_event_type type)
+{
+    return (struct nk_event){.type = type, .unix_ms = nk_loop_unix_ms(c->gate->loop)};
+}
+
+static void answer_step(struct gate_conn *c, const struct nk_event *e)
+{
+    gate_effects(c, nk_gate_step(c->req->txn, e));
+}
+
+/* Is the request still the one that this record answers? A step may have ended it. */
+static bool still(const struct gate *g, const struct nk_ring_record *rec, const struct gate_conn *c)
+{
+    return g->slots[rec->stream].conn == c && g->slots[rec->stream].generation == rec->generation &&
+           c->req && c->state != CONN_DEAD;
+}
+
+static void answer_head(struct gate_conn *c, const struct nk_ring_record *rec)
+{
+    struct nk_arena *a = &c->req->arena;
+    struct nk_http_head *head = nk_arena_alloc(a, sizeof *head);
+    /* A private copy: what was checked cannot change afterwards. */
+    struct nk_str bytes = nk_arena_copy(a, nk_str_sub(rec->payload, 0, rec->head_size));
+    uint32_t max = (uint32_t)c->gate->setup->config.limits.headers;
+    nk_stats_time(&c->gate->stats, NK_STAT_FIRST_BYTE,
+                  nk_loop_now(c->gate->loop) - c->req->decided_us);
+    if (!head || !bytes.p || nk_wire_get_answer(bytes, max, a, head)) {
+        answer_fail(c, NK_UPSTREAM_BROKEN, NK_STR("the answer's head cannot be read"));
+        return;
+    }
+    struct nk_event e = answer_event(c, NK_EV_ANSWER);
+    e.head = head;
+    answer_step(c, &e);
+}
+
+static void answer_data(struct gate_conn *c, struct nk_str bytes)
+{
+    struct nk_event e = answer_event(c, NK_EV_ANSWER_DATA);
+    e.bytes = bytes;
+    c->req->ungranted += (uint32_t)bytes.n;
+    nk_stats_add(&c->gate->stats, NK_STAT_UPSTREAM_BYTES_IN, bytes.n);
+    answer_step(c, &e);
+}
+
+static void answer_failed(struct gate_conn *c, const struct nk_ring_record *rec)
+{
+    struct nk_reader in = nk_reader(rec->payload);
+    uint32_t how = nk_read_u32le(&in);
+    struct nk_str why = nk_read_bytes(&in, nk_read_left(&in));
+    enum nk_upstream_fail fail = how == NK_WIRE_FAIL_TIMEOUT ? NK_UPSTREAM_TIMEOUT
+                                 : how == NK_WIRE_FAIL_BUSY  ? NK_UPSTREAM_BUSY
+                                                             : NK_UPSTREAM_BROKEN;
+    slot_free(c->gate, c->req); /* the courier has forgotten the stream already */
+    answer_fail(c, fail, why);
+}
+
+static void answer(struct gate *g, const struct nk_ring_record *rec)
+{
+    if (rec->stream >= g->slot_count)
+        return;
+    struct gate_conn *c = g->slots[rec->stream].conn;
+    if (!c || !still(g, rec, c))
+        return;
+    if (rec->type == NK_WIRE_FAIL) {
+        answer_failed(c, rec);
+        return;
+    }
+    if (rec->type == NK_WIRE_HEAD)
+        answer_head(c, rec);
+    struct nk_str body = nk_str_sub(rec->payload, rec->head_size, rec->payload.n);
+    if (body.n && still(g, rec, c))
+        answer_data(c, body);
+    if (rec->flags & NK_WIRE_END && still(g, rec, c)) {
+        struct nk_event e = answer_event(c, NK_EV_ANSWER_END);
+        slot_free(g, c->req);
+        answer_step(c, &e);
+    } else if (still(g, rec, c)) {
+        c->req->answer_begun = true;
+        if (c->out.n == 0)
+            gate_call_deadline(c);
+        gate_credit(c);
+    }
+}
+
+bool gate_answers_drain(struct gate *g)
+{
+    int rc = NK_EAGAIN;
+    int n = 0;
+    for (; g->answers && n < DRAIN_BATCH; n++) {
+        struct nk_ring_record rec;
+        rc = nk_ring_next(g->answers, &rec);
+        if (rc)
+            break;
+        if (rec.type == NK_WIRE_FETCHED || rec.type == NK_WIRE_MORE)
+            gate_fetch_arrived(g, &rec);
+        else
+            answer(g, &rec);
+    }
+    if (rc == NK_EINVAL)
+        nk_loop_stop(g->loop, 1); /* the courier broke the ring: start anew, fail closed */
+    return n > 0;
+}
+
+/* The courier died or its rings are being replaced: calls in flight will not be answered. */
+void gate_courier_lost(struct gate *g)
+{
+    for (uint32_t i = 0; i < g->slot_count; i++) {
+        struct gate_conn *c = g->slots[i].conn;
+        if (!c)
+            continue;
+        c->req->call_waiting = false;
+        c->req->abort_waiting = false;
+        slot_free(g, c->req);
+        nk_stats_add(&g->stats, NK_STAT_UPSTREAM_CRASH, 1);
+        if (c->state != CONN_DEAD)
+            answer_fail(c, NK_UPSTREAM_BROKEN, NK_STR("the courier died"));
+    }
+}

@@ -1,0 +1,162 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * link.c - connections to upstreams. An idle one stays watched: whatever comes on it, be it the end
+ * or a byte that nobody asked for, ends it. Closing is immediate; the memory goes when the running
+ * batch is over.
+ */
+#include "role/courier.h"
+
+#include <stdlib.h>
+#include <unistd.h>
+
+/* Shorter than what servers usually allow (60 s and more); one that closes earlier is noticed. */
+static const int64_t pool_keep_us = 30000000;
+
+static void on_ready(struct nk_watch *w, uint32_t events);
+static void on_idle(struct nk_timer *t);
+
+static void run_free(struct nk_later *l)
+{
+    free(NK_OF(l, struct link, later));
+}
+
+static struct link *link_new(struct upstream *up, int fd)
+{
+    struct courier *c = up->config->c;
+    struct link *l = calloc(1, sizeof *l);
+    if (!l)
+        return NULL;
+    *l = (struct link){.c = c, .up = up, .connecting = true};
+    l->watch = (struct nk_watch){.fd = fd, .ready = on_ready};
+    l->timer.fire = on_idle;
+    l->later.run = run_free;
+    if (nk_sock_open(&l->sock, fd, up->tls, up->origin.host)) {
+        free(l);
+        return NULL;
+    }
+    nk_sock_resume(&l->sock, &up->session);
+    up->config->refs++;
+    nk_stats_add(&c->stats, NK_STAT_UPSTREAM_OPENED, 1);
+    nk_stats_add(&c->stats, NK_STAT_UPSTREAM_CONNECTIONS, 1);
+    return l;
+}
+
+struct link *link_connect(struct upstream *up, const struct nk_address *to)
+{
+    int fd = nk_connect(to);
+    if (fd < 0)
+        return NULL;
+    struct link *l = link_new(up, fd);
+    if (!l)
+        close(fd);
+    return l;
+}
+
+static void unpool(struct link *l)
+{
+    struct upstream *up = l->up;
+    if (l->next)
+        l->next->prev = l->prev;
+    if (l->prev)
+        l->prev->next = l->next;
+    else
+        up->pool = l->next;
+    l->next = l->prev = NULL;
+    up->pool_count--;
+    nk_loop_disarm(l->c->loop, &l->timer);
+}
+
+void link_close(struct link *l)
+{
+    NK_MUST(!l->closed);
+    l->closed = true;
+    l->x = NULL;
+    (void)!nk_loop_watch(l->c->loop, &l->watch, 0);
+    nk_loop_disarm(l->c->loop, &l->timer);
+    nk_sock_close(&l->sock);
+    nk_stats_sub(&l->c->stats, NK_STAT_UPSTREAM_CONNECTIONS, 1);
+    courier_config_drop(l->up->config);
+    nk_loop_later(l->c->loop, &l->later);
+}
+
+static void close_idle(struct link *l)
+{
+    unpool(l);
+    link_close(l);
+}
+
+void link_close_pool(struct upstream *up)
+{
+    while (up->pool)
+        close_idle(up->pool);
+}
+
+static void on_idle(struct nk_timer *t)
+{
+    close_idle(NK_OF(t, struct link, timer));
+}
+
+/* Is an idle connection still one? Under TLS the server may have sent a session ticket. */
+static bool is_alive(struct link *l)
+{
+    char byte;
+    struct nk_fault f = {0};
+    return nk_sock_read(&l->sock, &byte, 1, &f) == NK_EAGAIN && !l->sock.want_write;
+}
+
+static void on_ready(struct nk_watch *w, uint32_t events)
+{
+    struct link *l = NK_OF(w, struct link, watch);
+    if (l->x)
+        exchange_ready(l, events);
+    else if (!is_alive(l))
+        close_idle(l);
+}
+
+struct link *link_take(struct upstream *up)
+{
+    while (up->pool) {
+        struct link *l = up->pool;
+        unpool(l);
+        /* The end may have come in this very batch. */
+        if (is_alive(l)) {
+            l->reused = true;
+            return l;
+        }
+        link_close(l);
+    }
+    return NULL;
+}
+
+void link_keep(struct link *l)
+{
+    struct upstream *up = l->up;
+    l->x = NULL;
+    if (up->config != up->config->c->current || up->pool_count >= up->pool_max ||
+        nk_loop_arm(l->c->loop, &l->timer, pool_keep_us)) {
+        link_close(l);
+        return;
+    }
+    l->prev = NULL;
+    l->next = up->pool;
+    if (up->pool)
+        up->pool->prev = l;
+    up->pool = l;
+    up->pool_count++;
+    link_watch(l);
+}
+
+/* Asks epoll for what the link can go on with, and for nothing else: a paused link is not watched
+ * at all, since the end of a connection is reported whether asked for or not. */
+void link_watch(struct link *l)
+{
+    const struct exchange *x = l->x;
+    uint32_t events = EPOLLIN;
+    if (x) {
+        bool unsent = x->sent < x->out.n;
+        bool write = l->connecting || l->sock.want_write || (unsent && !l->needs_read);
+        events = (x->paused ? 0 : (uint32_t)EPOLLIN) | (write ? (uint32_t)EPOLLOUT : 0);
+    }
+    if (nk_loop_watch(l->c->loop, &l->watch, events) && x)
+        exchange_fail(l->x, NK_WIRE_FAIL_BUSY, "cannot watch a connection");
+}

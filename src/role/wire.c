@@ -1,0 +1,105 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * wire.c - heads as they go through the rings:
+ *
+ *     call    u32 upstream, u32 config, u64 body_bytes, str method, str target, fields
+ *     answer  u32 status, u64 content_length (all ones: not given), fields
+ *     fields  u32 count, count times: str name, str value
+ *     str     u32 length, bytes
+ *
+ * A decoder takes exactly what the encoder makes: nothing may follow. What the strings hold is
+ * checked where they are used (nk_http_write_request, nk_http_write_response).
+ */
+#include "role/wire.h"
+
+static void put_u32(struct nk_buf *out, uint32_t v)
+{
+    char b[4] = {(char)v, (char)(v >> 8), (char)(v >> 16), (char)(v >> 24)};
+    nk_buf_add(out, (struct nk_str){b, sizeof b});
+}
+
+static void put_u64(struct nk_buf *out, uint64_t v)
+{
+    put_u32(out, (uint32_t)v);
+    put_u32(out, (uint32_t)(v >> 32));
+}
+
+static void put_str(struct nk_buf *out, struct nk_str s)
+{
+    put_u32(out, (uint32_t)s.n);
+    nk_buf_add(out, s);
+}
+
+static void put_fields(struct nk_buf *out, const struct nk_http_head *h)
+{
+    put_u32(out, (uint32_t)h->header_count);
+    for (size_t i = 0; i < h->header_count; i++) {
+        put_str(out, h->headers[i].name);
+        put_str(out, h->headers[i].value);
+    }
+}
+
+void nk_wire_put_call(const struct nk_wire_call_head *h, struct nk_buf *out)
+{
+    put_u32(out, h->upstream);
+    put_u32(out, h->config);
+    put_u64(out, (uint64_t)h->body_bytes);
+    put_str(out, h->http.method);
+    put_str(out, h->http.target);
+    put_fields(out, &h->http);
+}
+
+void nk_wire_put_answer(const struct nk_http_head *h, struct nk_buf *out)
+{
+    put_u32(out, (uint32_t)h->status);
+    put_u64(out, (uint64_t)h->content_length);
+    put_fields(out, h);
+}
+
+static int get_fields(struct nk_reader *r, uint32_t max_headers, struct nk_arena *a,
+                      struct nk_http_head *h)
+{
+    uint32_t count = nk_read_u32le(r);
+    if (r->error)
+        return r->error;
+    if (count > max_headers)
+        return NK_ELIMIT;
+    h->headers = nk_arena_array(a, count ? count : 1, sizeof *h->headers);
+    if (!h->headers)
+        return NK_ENOMEM;
+    h->header_count = count;
+    for (uint32_t i = 0; i < count; i++) {
+        h->headers[i].name = nk_read_str32(r);
+        h->headers[i].value = nk_read_str32(r);
+    }
+    return r->error || nk_read_left(r) ? NK_EINVAL : 0;
+}
+
+int nk_wire_get_call(struct nk_str in, uint32_t max_headers, struct nk_arena *a,
+                     struct nk_wire_call_head *out)
+{
+    struct nk_reader r = nk_reader(in);
+    *out = (struct nk_wire_call_head){0};
+    out->upstream = nk_read_u32le(&r);
+    out->config = nk_read_u32le(&r);
+    out->body_bytes = (int64_t)nk_read_u64le(&r);
+    out->http.method = nk_read_str32(&r);
+    out->http.target = nk_read_str32(&r);
+    out->http.content_length = -1;
+    if (r.error || out->body_bytes < 0)
+        return NK_EINVAL;
+    return get_fields(&r, max_headers, a, &out->http);
+}
+
+int nk_wire_get_answer(struct nk_str in, uint32_t max_headers, struct nk_arena *a,
+                       struct nk_http_head *out)
+{
+    struct nk_reader r = nk_reader(in);
+    *out = (struct nk_http_head){0};
+    uint32_t status = nk_read_u32le(&r);
+    out->content_length = (int64_t)nk_read_u64le(&r);
+    if (r.error || status < 100 || status > 599 || out->content_length < -1)
+        return NK_EINVAL;
+    out->status = (int)status;
+    return get_fields(&r, max_headers, a, out);
+}
