@@ -99,7 +99,7 @@ struct exchange {
     struct exchange *next_waiting;
     struct nk_later later;
     struct nk_timer timer;
-    int64_t deadline;
+    int64_t deadline, connect_by;
     struct nk_arena arena;
     struct nk_http_parser *parser;
     uint64_t max_body;
@@ -144,7 +144,7 @@ struct courier_config *courier_config_find(struct courier *c, uint32_t generatio
 /* link.c */
 struct link *link_take(struct upstream *up) NK_CHECKED; /* from the pool, or NULL */
 struct link *link_connect(struct upstream *up, const struct nk_address *to) NK_CHECKED;
-void link_keep(struct link *l); /* into the pool, or closed */
+void link_keep(struct link *l, int64_t keep_us); /* into the pool for so long, or closed */
 void link_close(struct link *l);
 void link_watch(struct link *l);
 void link_close_pool(struct upstream *up);

@@ -54,7 +54,8 @@ static int listen_here(int *port)
     return fd;
 }
 
-/* upstreams: 0 plain, 1 TLS, 2 nobody there, 3 a name, 4 impatient, 5 another CA, 6 unknown name */
+/* upstreams: 0 plain, 1 TLS, 2 nobody there, 3 a name, 4 impatient, 5 another CA, 6 unknown name,
+ * 7 a name with two addresses, the first of them dead */
 static int make_bundle(const char *credential)
 {
     char json[4096];
@@ -68,7 +69,8 @@ static int make_bundle(const char *credential)
              "\"first_byte_timeout\":100,\"idle_timeout\":100},"
              "{\"name\":\"f\",\"dialect\":\"openai\",\"url\":\"https://api.test.example:%d\"},"
              "{\"name\":\"g\",\"dialect\":\"openai\",\"url\":\"https://nowhere.invalid:%d\","
-             "\"connect_timeout\":300}],"
+             "\"connect_timeout\":300},"
+             "{\"name\":\"h\",\"dialect\":\"openai\",\"url\":\"http://two.test.example:%d\"}],"
              "\"models\":[{\"name\":\"m\",\"upstream\":\"a\"}],"
              "\"identity\":{\"issuers\":[{\"issuer\":\"i\",\"audience\":\"x\","
              "\"jwks\":\"http://127.0.0.1:%d/keys?x=1\"},"
@@ -76,7 +78,7 @@ static int make_bundle(const char *credential)
              "\"policy\":{\"directory\":\"/etc\"},\"audit\":{\"directory\":\"/tmp\"},"
              "\"control\":\"/tmp/x\"}",
              plain_port, tls_port, dead_port, plain_port, plain_port, tls_port, tls_port,
-             plain_port);
+             plain_port, plain_port);
     struct nk_bundle b = {0};
     struct nk_str other = nk_buf_str(&leaf.cert_pem);
     NK_MUST(!nk_bundle_add(&b, &arena, NK_STR("config"), nk_arena_copy(&arena, nk_str(json))) &&
@@ -86,7 +88,8 @@ static int make_bundle(const char *credential)
             !nk_bundle_add(&b, &arena, NK_STR("ca/5"), other) &&
             !nk_bundle_add(&b, &arena, NK_STR("ca/6"), other) &&
             !nk_bundle_add(&b, &arena, NK_STR("hosts"),
-                           NK_STR("localhost 127.0.0.1\nAPI.test.example 127.0.0.1\n")));
+                           NK_STR("localhost 127.0.0.1\nAPI.test.example 127.0.0.1\n"
+                                  "two.test.example 127.0.0.3\ntwo.test.example 127.0.0.1\n")));
     int fd = nk_bundle_seal(&b, NK_BUNDLE_COURIER);
     NK_MUST(fd >= 0);
     return fd;
@@ -499,6 +502,17 @@ static void broken_cases(void)
     TAP_CHECK(next_record(PATIENCE_MS) && got.type == NK_WIRE_HEAD);
     tap_ok(is_fail(25, NK_WIRE_FAIL_TIMEOUT), "an answer that stops");
     close(fd);
+    /* A server that keeps connections for a second only is not trusted with another request. */
+    for (uint32_t i = 28; i < 30; i++) {
+        post(i, 7, "x");
+        fd = up_accept(plain_listener, PATIENCE_MS);
+        TAP_CHECK(up_read(fd, 1) &&
+                  up_write(fd, "HTTP/1.1 200 OK\r\nKeep-Alive: max=9, timeout=1\r\n"
+                               "Content-Length: 1\r\n\r\na"));
+        tap_ok(is_whole(i, 200, "a") && up_closed(fd, PATIENCE_MS),
+               "the second address answers, %s", i == 28 ? "and" : "again");
+        close(fd);
+    }
     /* Until close is a whole answer when the head says so. */
     post(26, 0, "x");
     fd = up_accept(plain_listener, PATIENCE_MS);
