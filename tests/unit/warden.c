@@ -499,9 +499,7 @@ static void test_both_crash(void)
     strike(pid_of("gate 1"), SIGKILL);
     strike(scribe, SIGKILL);
     TAP_CHECK(gone(gate) && gone(scribe) && all_ready());
-    close(notes);
-    close(more);
-    TAP_CHECK(strcmp(ask("note"), "noted\n") == 0);
+    TAP_CHECK(close(notes) == 0 && close(more) == 0 && strcmp(ask("note"), "noted\n") == 0);
 }
 
 static void test_log_whole(unsigned least)
