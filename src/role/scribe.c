@@ -39,7 +39,7 @@ static void go_on(struct scribe *s, bool any)
 {
     if (s->is_full)
         beat(s, RETRY_US);
-    else if (any || s->sync_due)
+    else if (any || s->sync_due || s->is_owing)
         beat(s, tick_us(s));
     if (!s->marking && nk_ledger_size(s->ledger) > nk_ledger_checkpointed(s->ledger)) {
         NK_MUST(nk_loop_arm(s->loop, &s->mark, s->settings->config.audit_checkpoint * 1000) == 0);
