@@ -259,7 +259,8 @@ static void take(struct gate_conn *c, struct nk_str in)
     }
     /* Bytes behind a complete request wait their turn; behind a refused one nobody will read them.
      */
-    if (in.n && c->state == CONN_BUSY && c->req && c->req->body_complete) {
+    bool last = c->req ? !c->req->body_complete : c->close_after_flush;
+    if (in.n && c->state == CONN_BUSY && !last) {
         nk_buf_init(&c->rest, REST_MAX);
         nk_buf_add(&c->rest, in);
         if (c->rest.error)

@@ -85,7 +85,7 @@ check('a stream that breaks off is an error, not an end', async () => {
 
 check('a refusal: PermissionDeniedError, whole and streamed', async () => {
   const secret = { model: gateway ? 'secret-claude' : 'secret' };
-  await assert.rejects(client.messages.create(ask('refused-anthropic', secret)), (e) => e instanceof Anthropic.PermissionDeniedError && e.status === 403 && e.error.error.type === 'permission_error' && Boolean(e.requestID));
+  await assert.rejects(client.messages.create(ask('refused-anthropic', secret)), (e) => e instanceof Anthropic.PermissionDeniedError && e.status === 403 && e.error.error.type === 'permission_error' && Boolean(e.error.request_id));
   await assert.rejects(client.messages.create(ask('refused-anthropic', { ...secret, stream: true })), Anthropic.PermissionDeniedError);
   await assert.rejects(client.messages.stream(ask('refused-anthropic', secret)).finalMessage(), Anthropic.PermissionDeniedError);
 });
