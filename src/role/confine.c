@@ -144,7 +144,7 @@ static int limit_process(uint32_t set, struct nk_fault *f)
 {
     struct rlimit none = {0, 0};
     bool good = prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 && setrlimit(RLIMIT_CORE, &none) == 0;
-    /* The leak checker starts a thread and looks at this process from there. */
+    /* AddressSanitizer looks at its own process when it reports. */
     if (!has(set, WORD_SANITIZER))
         good =
             good && prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) == 0 && setrlimit(RLIMIT_NPROC, &none) == 0;

@@ -42,7 +42,7 @@ struct warden_child {
     enum warden_child_state state;
     int pid, control;
     unsigned crashes, pings_missed;
-    bool has_vote; /* of the running reload, not given yet */
+    bool has_vote; /* of the running reload, not given yet; or COMMIT not confirmed */
     struct nk_watch pid_watch, control_watch;
     struct nk_timer restart, settle; /* settle: served long enough, crashes are forgotten */
 };
@@ -95,7 +95,8 @@ struct warden {
     int exit_code;
     uint32_t workers;
     uint32_t generations; /* of configurations tried, so that no late vote counts for another */
-    struct warden_setup *setup, *next; /* next: while a reload runs */
+    struct warden_setup *setup, *next; /* next: while votes come in */
+    bool is_committing;                /* all voted yes, not all have confirmed */
     struct nk_timer vote;
     struct warden_pair *pairs;
     struct warden_child scribe;
@@ -112,7 +113,6 @@ struct warden {
 /* warden.c */
 void warden_progress(struct warden *w); /* a child became ready or ended: what is next? */
 void warden_stop(struct warden *w, int exit_code);
-
 /* warden_child.c */
 void warden_child_init(struct warden_child *c, struct warden *w, enum nk_role r, uint32_t slot);
 void warden_child_start(struct warden_child *c);
@@ -123,7 +123,6 @@ void warden_child_ping(struct warden_child *c);
 bool warden_child_is_up(const struct warden_child *c);
 /* The i-th child: the scribe, then gate 0, courier 0, gate 1 …; NULL behind the last. */
 struct warden_child *warden_child_at(struct warden *w, size_t i);
-
 /* warden_ring.c */
 int warden_ring_begin(struct warden *w);            /* all rings of all pairs */
 void warden_ring_renew(struct warden_child *dead);  /* and tell the others */
@@ -141,6 +140,7 @@ void warden_setup_fill(const struct warden_setup *s, const struct warden_child *
 /* warden_reload.c */
 void warden_reload(struct warden *w, struct warden_client *client);
 void warden_reload_vote(struct warden_child *c, const struct nk_control *m);
+void warden_reload_pong(struct warden_child *c);
 void warden_reload_death(struct warden_child *c);
 void warden_reload_timeout(struct nk_timer *t);
 /* warden_client.c */
