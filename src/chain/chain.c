@@ -56,6 +56,11 @@ int nk_chain_append(struct nk_chain *c, uint64_t gate, uint64_t seq, struct nk_s
 {
     size_t start = out->n;
     struct nk_json doc;
+    if (out->error)
+        return out->error;
+    if (facts.n > NK_CHAIN_LINE_MAX)
+        return nk_fault_set(f, NK_ELIMIT, "chain", facts.n, "a record has at most %d bytes",
+                            NK_CHAIN_LINE_MAX);
     nk_buf_add(out, NK_STR("{\"n\":"));
     nk_buf_add_u64(out, c->tree.size);
     nk_buf_add(out, NK_STR(",\"prev\":\""));
@@ -69,8 +74,10 @@ int nk_chain_append(struct nk_chain *c, uint64_t gate, uint64_t seq, struct nk_s
     nk_buf_add_char(out, '}');
     nk_buf_add_char(out, '\n');
     if (out->error) {
+        int r = out->error;
         out->n = start;
-        return nk_fault_set(f, out->error, "chain", 0, "no room for a record");
+        out->error = 0;
+        return nk_fault_set(f, r, "chain", 0, "no room for a record");
     }
     struct nk_str line = {out->p + start, out->n - start - 1};
     int r = parse(line, a, &doc, f);

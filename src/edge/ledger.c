@@ -47,11 +47,16 @@ bool nk_ledger_last_seq(const struct nk_ledger *l, uint64_t gate, uint64_t *seq)
     return false;
 }
 
+bool nk_ledger_has_room(const struct nk_ledger *l)
+{
+    return l->pending.n <= NK_LEDGER_PENDING_MAX - NK_CHAIN_LINE_MAX - 1;
+}
+
 int nk_ledger_append(struct nk_ledger *l, uint64_t gate, uint64_t seq, struct nk_str facts,
                      struct nk_fault *f)
 {
     uint64_t n = l->chain.tree.size;
-    if (l->pending.n > NK_LEDGER_PENDING_MAX - NK_CHAIN_LINE_MAX - 512)
+    if (!nk_ledger_has_room(l))
         return nk_fault_set(f, NK_EFULL, "ledger", 0, "too many records wait to be synced");
     int r = nk_chain_append(&l->chain, gate, seq, facts, &l->scratch, &l->pending, f);
     nk_arena_reset(&l->scratch);

@@ -53,6 +53,8 @@ const struct nk_ledger_opening *nk_ledger_opening(const struct nk_ledger *l);
  * NK_EFULL when as much as fits waits to be synced. */
 int nk_ledger_append(struct nk_ledger *l, uint64_t gate, uint64_t seq, struct nk_str facts,
                      struct nk_fault *f) NK_CHECKED;
+/* Is there room for one more record of any size? */
+bool nk_ledger_has_room(const struct nk_ledger *l);
 /* Gives all that was appended to the kernel. NK_EFULL when the disk takes no more (full, over a
  * quota or broken: the fault says which): everything is kept for the next try. */
 int nk_ledger_write(struct nk_ledger *l, struct nk_fault *f) NK_CHECKED;
@@ -60,6 +62,8 @@ int nk_ledger_write(struct nk_ledger *l, struct nk_fault *f) NK_CHECKED;
 int nk_ledger_sync(struct nk_ledger *l, struct nk_fault *f) NK_CHECKED;
 /* Syncs, signs the tree as it stands and stores the note; does nothing when no record is new. */
 int nk_ledger_checkpoint(struct nk_ledger *l, struct nk_fault *f) NK_CHECKED;
+/* The same, and leaves the state for a quick start: at the writer's orderly end. */
+int nk_ledger_finish(struct nk_ledger *l, struct nk_fault *f) NK_CHECKED;
 /* Stores the policy set with this digest (of `text`) if it is not there yet, durably. */
 int nk_ledger_put_set(struct nk_ledger *l, struct nk_digest digest, struct nk_str text,
                       struct nk_fault *f) NK_CHECKED;

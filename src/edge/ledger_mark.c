@@ -73,6 +73,14 @@ int nk_ledger_checkpoint(struct nk_ledger *l, struct nk_fault *f)
     return r;
 }
 
+int nk_ledger_finish(struct nk_ledger *l, struct nk_fault *f)
+{
+    int r = nk_ledger_checkpoint(l, f);
+    if (r == 0)
+        nk_ledger_save_state(l, true);
+    return r;
+}
+
 int nk_ledger_put_set(struct nk_ledger *l, struct nk_digest digest, struct nk_str text,
                       struct nk_fault *f)
 {
