@@ -14,9 +14,10 @@
  */
 #include "role/scribe.h"
 
-#include <stdio.h>
+#include <signal.h>
 #include <stdlib.h>
-#include <unistd.h>
+#include <string.h>
+#include <time.h>
 #include "edge/log.h"
 
 enum { TICK_US = 10000, RETRY_US = 200000, DRAIN_US = 5000 };
@@ -166,15 +167,11 @@ static void on_commit(struct scribe *s, const struct nk_control *m)
 {
     if (!s->prepared || s->prepared->generation != m->generation)
         return;
-    struct scribe_settings *old = s->settings;
-    /* The ledger goes on reading the seed where it was. */
-    s->prepared->key = old->key;
+    scribe_settings_free(s->settings);
     s->settings = s->prepared;
     s->prepared = NULL;
     nk_log_set_level(nk_log_level_parse(s->settings->config.log_level));
     note_settings(s, "reload");
-    if (old->generation != s->start->generation)
-        scribe_settings_free(old);
     go_on(s, true);
 }
 
@@ -198,30 +195,34 @@ static void on_audit(struct scribe *s, struct nk_control *m)
     go_on(s, scribe_store(s, true));
 }
 
+static void obey(struct scribe *s, struct nk_control *m)
+{
+    if (m->kind == NK_CONTROL_AUDIT) {
+        on_audit(s, m);
+    } else if (m->kind == NK_CONTROL_PREPARE) {
+        on_prepare(s, m);
+    } else if (m->kind == NK_CONTROL_COMMIT) {
+        on_commit(s, m);
+    } else if (m->kind == NK_CONTROL_DRAIN) {
+        on_drain(s, m->grace_ms);
+    } else if (m->kind == NK_CONTROL_ABANDON) {
+        scribe_settings_free(s->prepared);
+        s->prepared = NULL;
+    }
+    nk_control_close(m);
+}
+
 static void on_control(struct nk_watch *w, uint32_t events)
 {
     struct scribe *s = NK_OF(w, struct scribe, control);
     struct nk_control m;
     int e;
     (void)events;
-    while ((e = nk_control_recv(w->fd, &m)) == 0) {
-        if (m.kind == NK_CONTROL_AUDIT)
-            on_audit(s, &m);
-        else if (m.kind == NK_CONTROL_PREPARE)
-            on_prepare(s, &m);
-        else if (m.kind == NK_CONTROL_COMMIT)
-            on_commit(s, &m);
-        else if (m.kind == NK_CONTROL_DRAIN)
-            on_drain(s, m.grace_ms);
-        else if (m.kind == NK_CONTROL_ABANDON) {
-            scribe_settings_free(s->prepared);
-            s->prepared = NULL;
-        }
-        nk_control_close(&m);
-    }
-    if (e == NK_EAGAIN)
+    while ((e = nk_control_recv(w->fd, &m)) == 0)
+        obey(s, &m);
+    if (e != NK_EIO)
         return;
-    (void)nk_loop_watch(s->loop, w, 0);
+    NK_MUST(nk_loop_watch(s->loop, w, 0) == 0);
     on_drain(s, 0);
 }
 
@@ -243,17 +244,11 @@ static void note_opening(struct scribe *s)
                "%llu bytes at the log's end were not whole and are now in %s",
                (unsigned long long)o->torn_bytes, o->torn_file);
         nk_buf_init(&b, 1024);
-        nk_json_put_name(&b, NK_STR("bytes"));
-        nk_buf_add_u64(&b, o->torn_bytes);
-        nk_json_put_member(&b, NK_STR("torn"), nk_str(o->torn_file));
-        nk_json_put_name(&b, NK_STR("sha256"));
-        nk_buf_add_char(&b, '"');
+        nk_buf_printf(&b, ",\"bytes\":%llu,\"torn\":\"%s\",\"sha256\":\"",
+                      (unsigned long long)o->torn_bytes, o->torn_file);
         nk_buf_add_hex(&b, o->torn_digest.b, sizeof o->torn_digest.b);
         nk_buf_add_char(&b, '"');
-        struct nk_str members = nk_buf_str(&b), comma = NK_STR(",");
-        struct nk_str parts[2] = {comma, members};
-        struct nk_str all = nk_arena_join(&s->settings->arena, parts, 2);
-        scribe_note(s, "torn", all.p ? all : NK_STR(""));
+        scribe_note(s, "torn", nk_buf_str(&b));
         nk_buf_free(&b);
     }
     note_settings(s, "start");
@@ -268,6 +263,7 @@ static int open_all(struct scribe *s, struct nk_fault *f)
     s->settings = scribe_settings_new(s->start, -1, s->start->generation, f);
     if (!s->settings)
         return f->code;
+    memcpy(s->key, s->settings->key, sizeof s->key);
     nk_log_set_level(nk_log_level_parse(s->settings->config.log_level));
     if (nk_stats_open(&s->stats, s->start->stats, nk_stats_page(NK_ROLE_SCRIBE, s->start->slot)))
         return nk_fault_set(f, NK_EIO, "scribe", 0, "the counters cannot be mapped");
@@ -297,6 +293,7 @@ static void close_all(struct scribe *s)
         nk_loop_free(s->loop);
     scribe_settings_free(s->prepared);
     scribe_settings_free(s->settings);
+    nk_secret_wipe(s->key, sizeof s->key);
     free(s);
 }
 
@@ -306,6 +303,7 @@ int nk_scribe_main(struct nk_role_start *start)
     struct scribe *s = calloc(1, sizeof *s);
     if (!s)
         return 1;
+    signal(SIGXFSZ, SIG_IGN); /* a file that may not grow is a full disk, not the end */
     s->start = start;
     s->tick.fire = on_tick;
     s->mark.fire = on_mark;

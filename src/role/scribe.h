@@ -41,6 +41,7 @@ struct scribe {
     struct nk_watch control;
     struct nk_stats stats;
     struct nk_ledger *ledger;
+    unsigned char key[NK_ED25519_KEY_SIZE]; /* the ledger signs with it */
     struct scribe_settings *settings, *prepared;
     struct scribe_ring rings[NK_ROLE_AUDITS_MAX];
     struct nk_timer tick; /* armed while records come: then rings are not watched */

@@ -57,7 +57,7 @@ static void ring_ready(struct nk_watch *w, uint32_t events)
 
 static void ring_remove(struct scribe_ring *r)
 {
-    (void)nk_loop_watch(r->scribe->loop, &r->watch, 0);
+    NK_MUST(nk_loop_watch(r->scribe->loop, &r->watch, 0) == 0);
     nk_ring_close(r->ring);
     nk_role_ring_close(&r->given.ring);
     *r = (struct scribe_ring){.ring = NULL};
