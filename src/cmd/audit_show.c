@@ -7,6 +7,7 @@
 
 #include <stdio.h>
 #include <unistd.h>
+#include "base/utf8.h"
 
 enum { LINE_MAX_BYTES = 1 << 20 };
 
@@ -43,16 +44,33 @@ static struct nk_str either(struct nk_str x, struct nk_str y)
     return x.n ? x : y;
 }
 
-/* Widths count characters; a wide one takes more on the screen, which only shifts its line. */
+/* East Asian Wide and Fullwidth (Unicode's EastAsianWidth.txt, by blocks). */
+static bool is_wide(int32_t c)
+{
+    return (c >= 0x1100 && c <= 0x115F) || (c >= 0x2E80 && c <= 0xA4CF) ||
+           (c >= 0xAC00 && c <= 0xD7A3) || (c >= 0xF900 && c <= 0xFAFF) ||
+           (c >= 0xFE30 && c <= 0xFE6F) || (c >= 0xFF00 && c <= 0xFF60) ||
+           (c >= 0xFFE0 && c <= 0xFFE6) || (c >= 0x1F300 && c <= 0x1F64F) ||
+           (c >= 0x20000 && c <= 0x3FFFD);
+}
+
+static size_t columns(struct nk_str s)
+{
+    size_t n = 0;
+    int32_t c;
+    for (size_t at = 0; at < s.n && (c = nk_utf8_next(s, &at)) >= 0;)
+        n += is_wide(c) ? 2 : 1;
+    return n;
+}
+
 static void cell(struct row *r, struct nk_str s, size_t width)
 {
-    size_t from = r->out->n, shown = 0;
+    size_t from = r->out->n;
     if (s.n)
         nk_audit_put_safe(r->out, s);
     else
         nk_buf_add_char(r->out, '-');
-    for (size_t i = from; i < r->out->n; i++)
-        shown += ((unsigned char)r->out->p[i] & 0xC0) != 0x80;
+    size_t shown = columns(nk_str_sub(nk_buf_str(r->out), from, r->out->n));
     do
         nk_buf_add_char(r->out, ' ');
     while (++shown <= width);

@@ -191,9 +191,9 @@ static int request_continue(struct conn *c)
 /* Reads requests out of `in` until one must be answered later or bytes run out. */
 static int conn_parse(struct conn *c)
 {
-    while (c->phase == READING && c->in.n) {
+    enum nk_http_event event = NK_HTTP_BODY;
+    while (c->phase == READING && event != NK_HTTP_MORE) {
         struct nk_str rest = nk_buf_str(&c->in);
-        enum nk_http_event event;
         struct nk_fault f = {0};
         int r = nk_http_parse(c->parser, &rest, &event, &f);
         if (!r && event == NK_HTTP_BODY)
@@ -205,8 +205,6 @@ static int conn_parse(struct conn *c)
             r = request_end(c);
         if (r || c->body.error)
             return NK_EIO;
-        if (event == NK_HTTP_MORE)
-            break;
     }
     return 0;
 }

@@ -99,7 +99,7 @@ struct exchange {
     struct exchange *next_waiting;
     struct nk_later later;
     struct nk_timer timer;
-    int64_t deadline, started;
+    int64_t deadline;
     struct nk_arena arena;
     struct nk_http_parser *parser;
     uint64_t max_body;

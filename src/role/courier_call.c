@@ -149,7 +149,15 @@ static void call_answer(struct exchange *x, const struct nk_http_head *head, str
 
 static void call_fail(struct exchange *x, int code, const char *why)
 {
+    static const enum nk_stat stats[] = {
+        [NK_WIRE_FAIL_CONNECT] = NK_STAT_UPSTREAM_CONNECT,
+        [NK_WIRE_FAIL_TLS] = NK_STAT_UPSTREAM_TLS,
+        [NK_WIRE_FAIL_PROTOCOL] = NK_STAT_UPSTREAM_PROTOCOL,
+        [NK_WIRE_FAIL_TIMEOUT] = NK_STAT_UPSTREAM_TIMEOUT,
+        [NK_WIRE_FAIL_BUSY] = NK_STAT_UPSTREAM_BUSY,
+    };
     struct call *k = NK_OF(x, struct call, x);
+    nk_stats_add(&x->c->stats, stats[code], 1);
     unblock(k);
     if (say_fail(x->c, k->stream, k->generation, code, why)) {
         leave_slot(k);
@@ -313,6 +321,7 @@ void courier_call(struct courier *c, const struct nk_ring_record *rec)
     }
     c->slots[k->stream] = k;
     c->live++;
+    nk_stats_add(&c->stats, NK_STAT_UPSTREAM_REQUESTS, 1);
     exchange_start(&k->x, nk_buf_str(&c->scratch), body, end);
 }
 

@@ -28,7 +28,6 @@ static void fetch_free(struct nk_later *l)
 
 static void settle(struct fetch *t, uint32_t status)
 {
-    nk_stats_add(&t->x.c->stats, status == 200 ? NK_STAT_JWKS_OK : NK_STAT_JWKS_FAILED, 1);
     t->status = status;
     t->done = true;
 }

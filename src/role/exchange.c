@@ -75,16 +75,8 @@ void exchange_cancel(struct exchange *x)
 
 void exchange_fail(struct exchange *x, int code, const char *why)
 {
-    static const enum nk_stat stats[] = {
-        [NK_WIRE_FAIL_CONNECT] = NK_STAT_UPSTREAM_CONNECT,
-        [NK_WIRE_FAIL_TLS] = NK_STAT_UPSTREAM_TLS,
-        [NK_WIRE_FAIL_PROTOCOL] = NK_STAT_UPSTREAM_PROTOCOL,
-        [NK_WIRE_FAIL_TIMEOUT] = NK_STAT_UPSTREAM_TIMEOUT,
-        [NK_WIRE_FAIL_BUSY] = NK_STAT_UPSTREAM_BUSY,
-    };
     if (x->over)
         return;
-    nk_stats_add(&x->c->stats, stats[code], 1);
     x->kind->fail(x, code, why);
     if (!x->over)
         exchange_cancel(x);
@@ -223,9 +215,7 @@ void exchange_start(struct exchange *x, struct nk_str head, struct nk_str body, 
 {
     x->complete = complete;
     x->up->config->refs++;
-    x->started = nk_loop_now(x->c->loop);
     x->timer.fire = on_timer;
-    nk_stats_add(&x->c->stats, NK_STAT_UPSTREAM_REQUESTS, 1);
     set_deadline(x, x->up->connect_us);
     if (x->over)
         return;
@@ -349,9 +339,6 @@ static void receive(struct exchange *x)
             link_error(x, n, &f, "the connection broke");
             return;
         }
-        nk_stats_add(&x->c->stats, NK_STAT_UPSTREAM_BYTES_IN, (uint64_t)n);
-        if (!x->answered)
-            nk_stats_time(&x->c->stats, NK_STAT_FIRST_BYTE, nk_loop_now(x->c->loop) - x->started);
         x->answered = true;
         if (!x->parser && !start_parser(x))
             return;

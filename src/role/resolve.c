@@ -106,6 +106,11 @@ no_memory:
     return NULL;
 }
 
+int nk_resolver_use(struct nk_resolver *r, const char *servers)
+{
+    return ares_set_servers_ports_csv(r->channel, servers) ? NK_EINVAL : 0;
+}
+
 void nk_resolver_free(struct nk_resolver *r)
 {
     if (!r)

@@ -20,6 +20,8 @@ struct nk_addresses {
 struct nk_resolver;
 
 struct nk_resolver *nk_resolver_new(struct nk_loop *loop, struct nk_fault *f) NK_CHECKED;
+/* Asks these instead of the system's name servers: "127.0.0.1:5300,…". */
+int nk_resolver_use(struct nk_resolver *r, const char *servers) NK_CHECKED;
 void nk_resolver_free(struct nk_resolver *r);
 /* Lines "name address": 0, or NK_ENOTFOUND. Names compare without case. */
 int nk_hosts_find(struct nk_str hosts, const char *name, uint16_t port,

@@ -96,6 +96,7 @@ struct warden {
     enum warden_phase phase;
     int exit_code;
     uint32_t workers;
+    uint32_t generations; /* of configurations tried, so that no late vote counts for another */
     struct warden_setup *setup, *next; /* next: while a reload runs */
     struct nk_timer vote;
     struct warden_pair *pairs;
@@ -147,6 +148,7 @@ void warden_reload_death(struct warden_child *c);
 void warden_reload_timeout(struct nk_timer *t);
 
 /* warden_client.c */
+int warden_client_check(const char *path, struct nk_fault *f); /* does another warden answer? */
 int warden_client_begin(struct warden *w, struct nk_fault *f);
 void warden_client_answer(struct warden *w, const char *text); /* to those who wait */
 void warden_client_end(struct warden *w);

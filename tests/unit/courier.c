@@ -948,8 +948,7 @@ static void end_cases(void)
     struct nk_stats s;
     TAP_CHECK(!nk_stats_open(&s, stats_fd, nk_stats_page(NK_ROLE_GATE, 0)));
     tap_ok(nk_stats_total(&s, NK_STAT_UPSTREAM_CONNECTIONS) == 0 &&
-               nk_stats_total(&s, NK_STAT_UPSTREAM_REQUESTS) > 40 &&
-               nk_stats_total(&s, NK_STAT_JWKS_OK) == 1,
+               nk_stats_total(&s, NK_STAT_UPSTREAM_REQUESTS) > 40,
            "it counted its requests, and closed every connection");
     nk_stats_close(&s);
     close(fd);
