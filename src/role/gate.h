@@ -56,6 +56,7 @@ struct gate_request {
     struct nk_str wire; /* the call's head, encoded */
     size_t call_sent;   /* bytes of txn->call.body in the ring already */
     uint32_t ungranted; /* answer bytes received and not yet granted again */
+    uint64_t answer_at; /* bytes of the answer's body that have come */
     struct nk_str records[GATE_RECORDS_MAX];
     size_t record_count;
 };
@@ -96,6 +97,7 @@ struct gate {
     size_t listener_count;
     struct gate_slot *slots;
     uint32_t slot_count, free_slot;
+    uint32_t generation; /* of the slot taken last: no two slots ever have the same */
     struct gate_conn *conns, *dirty, *blocked; /* blocked: see gate_ring.c */
     size_t conn_count;
     uint32_t in_flight;

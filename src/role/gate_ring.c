@@ -41,7 +41,8 @@ static bool slot_take(struct gate_conn *c)
     struct gate_slot *s = &g->slots[c->req->slot];
     g->free_slot = s->next_free;
     s->conn = c;
-    s->generation++;
+    g->generation += 1 + (g->generation == UINT32_MAX); /* never 0 */
+    s->generation = g->generation;
     return true;
 }
 
@@ -121,11 +122,11 @@ static bool call_send(struct gate_conn *c)
             memcpy(to, r->wire.p, head);
         if (piece)
             memcpy(to + head, body.p + r->call_sent, piece);
-        r->call_sent += piece;
         r->head_sent = true;
-        r->call_waiting = r->call_sent < body.n;
+        r->call_waiting = r->call_sent + piece < body.n;
         rec.head_size = (uint32_t)head;
-        rec.flags = r->call_waiting ? 0 : NK_WIRE_END;
+        rec.flags = nk_wire_flags(r->call_sent, !r->call_waiting);
+        r->call_sent += piece;
         nk_ring_commit(g->calls, &rec, head + piece);
     }
     return true;
@@ -344,6 +345,16 @@ static void answer_failed(struct gate_conn *c, const struct nk_ring_record *rec)
     answer_fail(c, fail, why);
 }
 
+/* Is it the piece that has to come next? */
+static bool in_order(const struct gate_request *r, const struct nk_ring_record *rec)
+{
+    if (!nk_wire_flags_ok(rec->flags, r->answer_at))
+        return false;
+    if (rec->type == NK_WIRE_HEAD)
+        return !r->answer_begun;
+    return rec->type == NK_WIRE_DATA && r->answer_begun && rec->head_size == 0;
+}
+
 static void answer(struct gate *g, const struct nk_ring_record *rec)
 {
     if (rec->stream >= g->slot_count)
@@ -355,9 +366,15 @@ static void answer(struct gate *g, const struct nk_ring_record *rec)
         answer_failed(c, rec);
         return;
     }
+    if (!in_order(c->req, rec)) {
+        answer_fail(c, NK_UPSTREAM_BROKEN, NK_STR("the courier's records are out of order"));
+        return;
+    }
+    struct nk_str body = nk_str_sub(rec->payload, rec->head_size, rec->payload.n);
+    c->req->answer_begun = true;
+    c->req->answer_at += body.n;
     if (rec->type == NK_WIRE_HEAD)
         answer_head(c, rec);
-    struct nk_str body = nk_str_sub(rec->payload, rec->head_size, rec->payload.n);
     if (body.n && still(g, rec, c))
         answer_data(c, body);
     if (rec->flags & NK_WIRE_END && still(g, rec, c)) {
@@ -365,7 +382,6 @@ static void answer(struct gate *g, const struct nk_ring_record *rec)
         slot_free(g, c->req);
         answer_step(c, &e);
     } else if (still(g, rec, c)) {
-        c->req->answer_begun = true;
         if (c->out.n == 0)
             gate_call_deadline(c);
         gate_credit(c);
