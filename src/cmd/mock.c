@@ -15,7 +15,7 @@ enum { SCRIPT_MAX = 4 << 20, SCRIPT_ARENA = 64 << 20 };
 
 static int usage(void)
 {
-    fputs("usage: nakoso mock [-l ADDRESS] [-s SCRIPT] [--log FILE]\n"
+    fputs("usage: nakoso mock [--listen ADDRESS] [--script SCRIPT] [--log FILE]\n"
           "       nakoso mock --check SCRIPT\n"
           "\n"
           "Plays an OpenAI and Anthropic API. ADDRESS is \"127.0.0.1:9000\" (port 0: any) or\n"
@@ -37,10 +37,11 @@ static bool options_read(int argc, char **argv, struct options *o)
         const char *value = i + 1 < argc ? argv[i + 1] : NULL;
         if (!value)
             return false;
-        if (strcmp(argv[i], "-l") == 0) {
+        bool check = strcmp(argv[i], "--check") == 0;
+        if (strcmp(argv[i], "--listen") == 0) {
             o->address = value;
-        } else if (strcmp(argv[i], "-s") == 0 || strcmp(argv[i], "--check") == 0) {
-            o->check |= argv[i][1] == '-';
+        } else if (check || strcmp(argv[i], "--script") == 0) {
+            o->check |= check;
             o->script = value;
         } else if (strcmp(argv[i], "--log") == 0) {
             o->log = value;

@@ -74,11 +74,14 @@ static int run(struct nk_txn *t, int (*const *stages)(struct nk_txn *), size_t n
     return 0;
 }
 
-/* A refusal before or by the judge: recorded first, then answered. */
+/* A refusal before or by the judge: recorded first, then answered. Only that the log is full cannot be
+ * recorded: nothing was decided then, and the role counts it. */
 static unsigned refused(struct nk_txn *t)
 {
     unsigned fx = gate_answer_refusal(t);
     t->state->phase = NK_PHASE_OVER;
+    if (t->state->refusal.id == NK_REFUSAL_audit_unavailable)
+        return fx;
     return fx | gate_record_decision(t);
 }
 

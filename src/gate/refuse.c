@@ -51,8 +51,7 @@ static struct nk_refusal in_words(struct nk_txn *t, enum nk_refusal_id id, struc
 
 static const struct nk_dialect *dialect_of(const struct nk_gate_state *s)
 {
-    size_t n;
-    return s->dialect ? s->dialect : nk_dialects(&n)[0];
+    return s->dialect ? s->dialect : nk_dialect_by_name(NK_STR("openai"));
 }
 
 unsigned gate_answer_refusal(struct nk_txn *t)

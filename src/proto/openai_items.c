@@ -102,8 +102,12 @@ static int say_item(struct nk_assembly *s, struct nk_assembly_call *c, const str
         r = item_name(doc, item, type, scratch, &name, f);
     if (!r)
         r = nk_assembly_say(s, &c->use.name, name, f);
-    c->use.hosted = shape_of(type).hosted;
-    c->plain = shape_of(type).plain;
+    struct shape shape = shape_of(type);
+    if (!r && c->complete && (c->use.hosted != shape.hosted || c->plain != shape.plain))
+        r = nk_fault_set(f, NK_EINVAL, "proto", doc->tape[item].start,
+                         "a tool call changes after its end");
+    c->use.hosted = shape.hosted;
+    c->plain = shape.plain;
     return r;
 }
 

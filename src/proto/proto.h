@@ -22,10 +22,10 @@ struct nk_endpoint {
     bool local;         /* answered by the gate itself (lists of models), never forwarded */
 };
 
-struct nk_tool_use {         /* a tool that the request offers, or a call that a reply makes */
-    struct nk_str id;        /* calls: call id; offers: absent */
-    struct nk_str name;      /* function name; hosted tools: their type */
-    struct nk_str arguments; /* calls: JSON text, complete; offers: absent */
+struct nk_tool_use {    /* a tool that the request offers, or a call that a reply makes */
+    struct nk_str id;   /* calls: call id; offers: absent */
+    struct nk_str name; /* function name, or "server___tool"; hosted: own name, or their type */
+    struct nk_str arguments; /* calls: strict JSON, complete; free text as a JSON string */
     bool hosted; /* runs at the provider ("web_search", "mcp" …), not behind a gateway */
 };
 
@@ -42,6 +42,7 @@ struct nk_call {
     size_t tool_count;
 };
 
+/* What the provider counts for this call; input includes what came from or went into its cache. */
 struct nk_usage {
     int64_t input_tokens, output_tokens; /* -1: not (yet) known */
 };
@@ -56,7 +57,8 @@ struct nk_reply {
 };
 
 /* What to do with one event of a stream. Text flows through at once; from the first fragment of a
- * tool call on, events are held until the call is complete, then released in order. */
+ * tool call on, events are held until the call is complete, then released in order, the event that
+ * completes it last. What is still held when the stream ends or breaks is never released. */
 enum nk_stream_verdict { NK_STREAM_PASS, NK_STREAM_HOLD, NK_STREAM_RELEASE };
 
 struct nk_stream; /* state of one streamed answer; in the transaction's arena */
@@ -75,7 +77,8 @@ struct nk_dialect {
     size_t endpoint_count;
     /* Is a request without a matching endpoint this dialect's (for the form of the refusal)? */
     bool (*claims)(const struct nk_http_head *h);
-    /* The client's credential, without its scheme; absent when there is none. */
+    /* The client's credential, without its scheme; absent when there is none; empty when what there
+     * is proves nothing (another scheme, no value, two that differ): refuse it. */
     struct nk_str (*credential)(const struct nk_http_head *h);
     /* Name and value prefix of the header that carries our credential upstream. */
     const char *credential_header, *credential_prefix;

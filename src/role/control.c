@@ -28,7 +28,7 @@ static size_t fd_places(struct nk_control *m, int *places[FDS_MAX])
         places[n++] = &rings[i]->eventfd;
         places[n++] = &rings[i]->backfd;
     }
-    for (size_t i = 0; i < NK_ROLE_LISTENERS_MAX; i++)
+    for (size_t i = 0; i < m->listener_count && i < NK_ROLE_LISTENERS_MAX; i++)
         places[n++] = &m->listeners[i];
     places[n++] = &m->bundle;
     places[n++] = &m->admin;
@@ -42,6 +42,7 @@ void nk_control_init(struct nk_control *m, enum nk_control_kind kind)
     int *places[FDS_MAX];
     memset(m, 0, sizeof *m); /* padding, too: it is sent */
     m->kind = kind;
+    memset(m->listeners, 0xFF, sizeof m->listeners);
     for (size_t n = fd_places(m, places); n > 0; n--)
         *places[n - 1] = -1;
 }

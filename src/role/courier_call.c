@@ -187,7 +187,7 @@ bool courier_unblock(struct courier *c)
         }
         leave_slot(k);
         if (k->freed)
-            call_free(&k->x.later);
+            nk_loop_later(c->loop, &k->x.later);
     }
     return any;
 }
@@ -200,7 +200,7 @@ static void drop(struct call *k)
     if (!k->x.over)
         exchange_cancel(&k->x);
     else if (k->freed)
-        call_free(&k->x.later);
+        nk_loop_later(k->x.c->loop, &k->x.later);
 }
 
 static struct call *find(struct courier *c, const struct nk_ring_record *r)

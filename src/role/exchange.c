@@ -22,7 +22,11 @@
 #include <errno.h>
 #include <string.h>
 
+/* Shorter than what servers usually allow (60 s and more); one that closes earlier is noticed. */
+static const int64_t pool_keep_us = 30000000;
+
 static void connect_next(struct exchange *x);
+static void broken(struct exchange *x, const char *why);
 
 static void set_deadline(struct exchange *x, int64_t after_us)
 {
@@ -33,6 +37,13 @@ static void set_deadline(struct exchange *x, int64_t after_us)
         exchange_fail(x, NK_WIRE_FAIL_BUSY, "no memory for a timer");
 }
 
+/* What remains of the time for a connection when addresses remain to be tried; otherwise 0. */
+static int64_t left_to_connect(const struct exchange *x)
+{
+    int64_t left = x->connect_by - nk_loop_now(x->c->loop);
+    return x->address + 1 < x->up->addresses.count && left > 0 ? left : 0;
+}
+
 static void on_timer(struct nk_timer *t)
 {
     struct exchange *x = NK_OF(t, struct exchange, timer);
@@ -41,6 +52,8 @@ static void on_timer(struct nk_timer *t)
         left = x->up->idle_us;
     if (left > 0)
         set_deadline(x, left);
+    else if (x->link && !x->link->established && left_to_connect(x) > 0)
+        broken(x, "no connection in time");
     else
         exchange_fail(x, NK_WIRE_FAIL_TIMEOUT,
                       !x->link || !x->link->established ? "no connection in time"
@@ -94,7 +107,10 @@ static void broken(struct exchange *x, const char *why)
         x->retried = true;
         x->sent = 0;
         x->delivered = false;
-        connect_next(x);
+        x->connect_by = nk_loop_now(x->c->loop) + x->up->connect_us;
+        set_deadline(x, x->up->connect_us);
+        if (!x->over)
+            connect_next(x);
         return;
     }
     if (was_established)
@@ -115,6 +131,13 @@ static void link_error(struct exchange *x, ssize_t rc, const struct nk_fault *f,
 
 static void sent_some(struct exchange *x, size_t n, size_t left)
 {
+    struct upstream *up = x->up;
+    if (!x->link->established && x->address && x->address < up->addresses.count) {
+        /* This address works: the next connection tries it first. */
+        struct nk_address first = up->addresses.at[0];
+        up->addresses.at[0] = up->addresses.at[x->address];
+        up->addresses.at[x->address] = first;
+    }
     x->link->established = true;
     nk_stats_add(&x->c->stats, NK_STAT_UPSTREAM_BYTES_OUT, n);
     x->delivered = x->complete && !left;
@@ -167,15 +190,19 @@ static void connect_next(struct exchange *x)
     }
     size_t count = up->origin.literal ? 1 : up->addresses.count;
     struct link *l = NULL;
+    errno = 0;
     for (; !l && x->address < count; x->address += !l)
         l = link_connect(up,
                          up->origin.literal ? &up->origin.address : &up->addresses.at[x->address]);
     if (!l) {
-        exchange_fail(x, NK_WIRE_FAIL_CONNECT, strerror(errno));
+        exchange_fail(x, NK_WIRE_FAIL_CONNECT, errno ? strerror(errno) : "no address is left");
         return;
     }
     begin_on(x, l);
-    link_watch(l);
+    /* Each address has its share of the time. */
+    set_deadline(x, (x->connect_by - nk_loop_now(x->c->loop)) / (int64_t)(count - x->address));
+    if (!x->over)
+        link_watch(l);
 }
 
 void exchange_addressed(struct exchange *x, const char *why)
@@ -216,6 +243,7 @@ void exchange_start(struct exchange *x, struct nk_str head, struct nk_str body, 
     x->complete = complete;
     x->up->config->refs++;
     x->timer.fire = on_timer;
+    x->connect_by = nk_loop_now(x->c->loop) + x->up->connect_us;
     set_deadline(x, x->up->connect_us);
     if (x->over)
         return;
@@ -247,6 +275,21 @@ void exchange_more(struct exchange *x, struct nk_str body, bool complete)
         link_watch(x->link);
 }
 
+/* How long the server keeps the connection, as far as it says so ("Keep-Alive: timeout=5"), less a
+ * second for the way. */
+static int64_t keep_time(const struct nk_http_head *h)
+{
+    struct nk_str rest = nk_http_get(h, NK_STR("Keep-Alive"));
+    while (rest.p) {
+        struct nk_str option = nk_str_trim(nk_str_cut(&rest, ','));
+        uint64_t seconds;
+        if (nk_str_starts(option, NK_STR("timeout=")) &&
+            !nk_str_to_u64(nk_str_sub(option, 8, option.n), &seconds) && seconds < 30)
+            return ((int64_t)seconds - 1) * 1000000;
+    }
+    return pool_keep_us;
+}
+
 /* The answer is complete: the link goes back when both sides agree about where the next one begins.
  */
 static void ended(struct exchange *x, bool clean)
@@ -255,7 +298,7 @@ static void ended(struct exchange *x, bool clean)
     x->link = NULL;
     if (clean && x->delivered && nk_http_parser_head(x->parser)->keep_alive &&
         !nk_sock_has_buffered(&l->sock))
-        link_keep(l);
+        link_keep(l, keep_time(nk_http_parser_head(x->parser)));
     else
         link_close(l);
 }

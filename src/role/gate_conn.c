@@ -159,7 +159,7 @@ static int request_new(struct gate_conn *c)
     const struct nk_config_limits *lim = &g->setup->config.limits;
     struct nk_http_limits http = {.max_head_bytes = (uint32_t)lim->head_bytes,
                                   .max_headers = (uint32_t)lim->headers,
-                                  .max_body_bytes = (uint64_t)lim->body_bytes};
+                                  .max_body_bytes = INT64_MAX}; /* the core's to refuse */
     struct gate_request *r = calloc(1, sizeof *r);
     if (!r)
         return NK_ENOMEM;

@@ -34,6 +34,8 @@ static void count_status(struct gate *g, int status)
 {
     static const enum nk_stat classes[] = {NK_STAT_REQUESTS_2XX, NK_STAT_REQUESTS_3XX,
                                            NK_STAT_REQUESTS_4XX, NK_STAT_REQUESTS_5XX};
+    if (status == 503 && gate_audit_full(g))
+        nk_stats_add(&g->stats, NK_STAT_REFUSED_FULL, 1);
     if (status >= 200 && status < 600)
         nk_stats_add(&g->stats, classes[status / 100 - 2], 1);
 }

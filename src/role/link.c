@@ -9,9 +9,6 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-/* Shorter than what servers usually allow (60 s and more); one that closes earlier is noticed. */
-static const int64_t pool_keep_us = 30000000;
-
 static void on_ready(struct nk_watch *w, uint32_t events);
 static void on_idle(struct nk_timer *t);
 
@@ -128,12 +125,12 @@ struct link *link_take(struct upstream *up)
     return NULL;
 }
 
-void link_keep(struct link *l)
+void link_keep(struct link *l, int64_t keep_us)
 {
     struct upstream *up = l->up;
     l->x = NULL;
-    if (up->config != up->config->c->current || up->pool_count >= up->pool_max ||
-        nk_loop_arm(l->c->loop, &l->timer, pool_keep_us)) {
+    if (up->config != up->config->c->current || up->pool_count >= up->pool_max || keep_us <= 0 ||
+        nk_loop_arm(l->c->loop, &l->timer, keep_us)) {
         link_close(l);
         return;
     }

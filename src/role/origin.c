@@ -44,25 +44,29 @@ bool nk_origin_is_suspect(const struct nk_address *a)
     return top == 0 || top == 127 || top >= 224 || v4 >> 16 == 0xa9fe;
 }
 
+static int take_port(struct nk_str text, struct nk_origin *o)
+{
+    uint64_t v = o->tls ? 443 : 80;
+    if (text.n && (text.p[0] != ':' || nk_str_to_u64(nk_str_sub(text, 1, text.n), &v)))
+        return NK_EINVAL;
+    if (v == 0 || v > 65535)
+        return NK_EINVAL;
+    o->port = (uint16_t)v;
+    return 0;
+}
+
 static int take_host(struct nk_str authority, struct nk_origin *o)
 {
     bool bracket = authority.n && authority.p[0] == '[';
-    ptrdiff_t end = nk_str_find(authority, bracket ? ']' : ':');
-    struct nk_str host = nk_str_sub(authority, bracket, end < 0 ? authority.n : (size_t)end);
-    struct nk_str port = end < 0 ? (struct nk_str){NULL, 0}
-                                 : nk_str_sub(authority, (size_t)end + bracket, authority.n);
-    if (!host.n || host.n > NK_ORIGIN_HOST_MAX || (bracket && end < 0) ||
-        nk_str_find(host, '@') >= 0 || nk_str_find(host, 0) >= 0)
+    ptrdiff_t at = nk_str_find(authority, bracket ? ']' : ':');
+    size_t end = at < 0 ? authority.n : (size_t)at;
+    struct nk_str host = nk_str_sub(authority, bracket, end);
+    if (!host.n || host.n > NK_ORIGIN_HOST_MAX || (bracket && at < 0) ||
+        nk_str_find(host, '@') >= 0 || nk_str_find(host, 0) >= 0 ||
+        take_port(nk_str_sub(authority, end + bracket, authority.n), o))
         return NK_EINVAL;
     memcpy(o->host, host.p, host.n);
     o->host[host.n] = 0;
-    o->port = o->tls ? 443 : 80;
-    if (port.n) {
-        uint64_t v;
-        if (port.p[0] != ':' || nk_str_to_u64(nk_str_sub(port, 1, port.n), &v) || !v || v > 65535)
-            return NK_EINVAL;
-        o->port = (uint16_t)v;
-    }
     o->literal = nk_origin_literal(o->host, o->port, &o->address) == 0;
     return bracket && (!o->literal || o->address.u.sa.sa_family != AF_INET6) ? NK_EINVAL : 0;
 }

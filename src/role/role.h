@@ -141,7 +141,7 @@ int nk_control_send(int fd, const struct nk_control *m) NK_CHECKED;
 /* The next message: 0, NK_EAGAIN when there is none, NK_EIO when the other side is gone (a role
  * then drains and exits), NK_EINVAL for what is not a message. Descriptors are close-on-exec. */
 int nk_control_recv(int fd, struct nk_control *out) NK_CHECKED;
-/* Closes the descriptors that came with a message. */
+/* Closes the descriptors that came with a message (listeners: the first listener_count). */
 void nk_control_close(struct nk_control *m);
 
 /* The three things that a role says. */

@@ -13,7 +13,7 @@
 #include <unistd.h>
 #include "role/warden_own.h"
 
-enum { CALLS_BYTES = 512 * 1024, ANSWERS_BYTES = 1024 * 1024, AUDIT_BYTES = 1024 * 1024 };
+enum { CALLS_BYTES = 512 * 1024, ANSWERS_BYTES = 1024 * 1024, AUDIT_BYTES = 4 * 1024 * 1024 };
 
 static int make_pair(struct warden_pair *p)
 {

@@ -29,6 +29,7 @@ struct daemon_state {
     struct nk_arena client_arena, upstream_arena;
     struct nk_http_parser *client_parser;
     bool settled, client_done;
+    bool spoke; /* the upstream has begun to answer, or will not */
 };
 
 static struct daemon_state me;
@@ -175,7 +176,7 @@ static const char *daemon_client(struct scenario *s, struct sighting *seen,
         return "the gate does not answer";
     nk_arena_init(&me.client_arena, 64 << 20);
     me.client_parser = nk_http_parser_new(&me.client_arena, false, &lim);
-    me.settled = me.client_done = false;
+    me.settled = me.client_done = me.spoke = false;
     nk_buf_init(&b, 32 << 20);
     nk_buf_printf(&b, "%.*s %.*s HTTP/1.1\r\nHost: nakoso\r\n", NK_FMT(method), NK_FMT(target));
     if (key)
@@ -248,17 +249,23 @@ static bool call_comes(int patience)
     return false;
 }
 
+static const char *take_call(struct sighting *seen, int patience)
+{
+    nk_arena_free(&me.upstream_arena);
+    nk_arena_init(&me.upstream_arena, 64 << 20);
+    return call_comes(patience) ? read_call(seen) : "nothing was sent upstream";
+}
+
 static const char *daemon_upstream(struct scenario *s, struct sighting *seen, struct nk_str what)
 {
     struct nk_str rest = what, w = nk_str_cut(&rest, ' ');
     me.settled = false;
     if (seen->calls == 0) {
-        nk_arena_free(&me.upstream_arena);
-        nk_arena_init(&me.upstream_arena, 64 << 20);
-        const char *why = call_comes(PATIENCE_MS) ? read_call(seen) : "nothing was sent upstream";
+        const char *why = take_call(seen, PATIENCE_MS);
         if (why)
             return why;
     }
+    me.spoke = true;
     if (nk_str_eq(w, NK_STR("end")))
         return send_all(me.upstream, NK_STR("0\r\n\r\n")) ? NULL : "the courier left";
     if (nk_str_eq(w, NK_STR("fail"))) {
@@ -374,9 +381,11 @@ static void daemon_settle(struct scenario *s, struct sighting *seen)
     if (me.settled)
         return;
     int patience = seen->status == 0 && seen->calls == 0 ? PATIENCE_MS : QUIET_MS;
-    if (me.client >= 0 && !me.client_done && seen->calls == 0 && call_comes(100))
-        (void)read_call(seen);
-    while (!me.client_done && me.client >= 0 && take_answer(seen, seen->calls ? 4000 : patience))
+    if (me.client >= 0 && !me.client_done && seen->calls == 0)
+        (void)take_call(seen, 100);
+    bool waits = seen->calls == 0 || me.spoke;
+    while (waits && !me.client_done && me.client >= 0 &&
+           take_answer(seen, seen->calls ? 4000 : patience))
         if (seen->body.n && !me.client_done && !take_answer(seen, QUIET_MS))
             break;
     look_upstream(seen, me.client < 0 || seen->cut ? 2000 : 0);

@@ -1,0 +1,141 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * check.c - `nakoso check -c FILE` reads and builds all that the roles would: configuration,
+ * policies, keys, certificates. `nakoso check --sandbox` says what each role promises, and what of
+ * that this kernel enforces.
+ */
+#include <stdio.h>
+#include <string.h>
+#include "cmd/cmd.h"
+#include "edge/sock.h"
+#include "role/confine.h"
+#include "role/gate.h"
+#include "role/origin.h"
+
+enum { ARENA_MAX = 512 << 20 };
+
+static struct nk_str blob(const struct nk_bundle *b, const char *kind, size_t i, const char *part)
+{
+    char name[64];
+    snprintf(name, sizeof name, "%s/%zu%s", kind, i, part);
+    return nk_bundle_get(b, nk_str(name));
+}
+
+/* What the gate would build. */
+static int check_gate(const struct nk_bundle *b, const struct nk_config *c, struct nk_fault *f)
+{
+    struct nk_role_start start = {.seed = {1, 2}};
+    struct nk_setup *setup = gate_setup_load(&start, b, 1, f);
+    if (!setup)
+        return f->code ? f->code : NK_EINVAL;
+    nk_setup_release(setup);
+    for (size_t i = 0; i < c->listen_count; i++) {
+        struct nk_str cert = blob(b, "tls", i, "/cert");
+        if (!cert.p)
+            continue;
+        struct nk_tls *tls = nk_tls_server(cert, blob(b, "tls", i, "/key"), f);
+        if (!tls)
+            return f->code;
+        nk_tls_free(tls);
+    }
+    return 0;
+}
+
+/* What the courier would build. */
+static int check_courier(const struct nk_bundle *b, const struct nk_config *c, struct nk_arena *a,
+                         struct nk_fault *f)
+{
+    int rc = 0;
+    for (size_t i = 0; i < c->upstream_count && !rc; i++) {
+        struct nk_origin origin;
+        struct nk_str ca = blob(b, "ca", i, "");
+        rc = nk_origin_parse(c->upstreams[i].url, a, &origin, f);
+        if (rc || !ca.p)
+            continue;
+        struct nk_tls *tls = nk_tls_client(ca, f);
+        if (!tls)
+            return f->code;
+        nk_tls_free(tls);
+    }
+    return rc;
+}
+
+static int check_config(const char *file)
+{
+    struct nk_arena arena;
+    struct nk_bundle bundle = {0};
+    struct nk_config config = {0};
+    struct nk_fault f = {0};
+    nk_arena_init(&arena, ARENA_MAX);
+    int rc = nk_bundle_load(file, &arena, &bundle, &f);
+    if (!rc)
+        rc = nk_config_parse(nk_bundle_get(&bundle, NK_STR("config")), &arena, &config, &f);
+    if (!rc)
+        rc = check_gate(&bundle, &config, &f);
+    if (!rc)
+        rc = check_courier(&bundle, &config, &arena, &f);
+    if (rc) {
+        fprintf(stderr, "nakoso: %s\n", f.code ? f.message : nk_error_name(rc));
+    } else {
+        size_t policies = 0;
+        for (size_t i = 0; i < bundle.count; i++)
+            policies += nk_str_starts(bundle.blobs[i].name, NK_STR("policy/"));
+        printf("%s is good: %zu listeners, %zu upstreams, %zu models, %zu policy files%s\n", file,
+               config.listen_count, config.upstream_count, config.model_count, policies,
+               policies ? "" : " (every request is refused)");
+    }
+    nk_bundle_wipe(&bundle);
+    nk_arena_free(&arena);
+    return rc ? 1 : 0;
+}
+
+static void print_landlock(int abi)
+{
+    static const struct {
+        int since;
+        const char *what;
+    } rights[] = {{1, "files"},
+                  {2, "moves between directories"},
+                  {3, "truncation"},
+                  {4, "TCP bind and connect"},
+                  {5, "ioctl on devices"},
+                  {6, "signals and abstract sockets"}};
+    printf("Landlock: ");
+    if (abi == 0)
+        printf("not in this kernel");
+    else
+        printf("ABI %d", abi);
+    for (size_t i = 0; i < NK_COUNT(rights); i++)
+        printf("%s %s%s", i ? "," : ":", abi >= rights[i].since ? "" : "without ",
+               rights[i].what);
+    printf("\n");
+}
+
+static int check_sandbox(void)
+{
+    static const enum nk_role all[] = {NK_ROLE_GATE, NK_ROLE_COURIER, NK_ROLE_SCRIBE};
+    bool seccomp = nk_confine_has_seccomp();
+    print_landlock(nk_confine_landlock_abi());
+    printf("seccomp: %s\n", seccomp ? "refuses and logs what is not promised; kills for programs, "
+                                      "tracing, BPF and the like"
+                                    : "not in this kernel: no role will start");
+    for (size_t i = 0; i < NK_COUNT(all); i++) {
+        struct nk_str rest = nk_str(nk_role_promise(all[i]));
+        printf("\n%s may at worst: %s\n", nk_role_name(all[i]), nk_role_worst(all[i]));
+        while (rest.p) {
+            struct nk_str word = nk_str_cut(&rest, ' ');
+            printf("  %-8.*s %s\n", NK_FMT(word), nk_confine_meaning(word));
+        }
+    }
+    return seccomp ? 0 : 1;
+}
+
+int nk_cmd_check(int argc, char **argv)
+{
+    if (argc == 2 && strcmp(argv[1], "--sandbox") == 0)
+        return check_sandbox();
+    if (argc == 3 && strcmp(argv[1], "-c") == 0)
+        return check_config(argv[2]);
+    fputs("usage: nakoso check -c FILE\n       nakoso check --sandbox\n", stderr);
+    return 2;
+}
