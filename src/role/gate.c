@@ -20,17 +20,23 @@ static bool hook_poll(void *ctx)
     return gate_answers_drain(ctx);
 }
 
+static void publish(struct gate *g)
+{
+    nk_ring_publish(g->audit); /* records before anything that they are about */
+    if (g->calls)
+        nk_ring_publish(g->calls);
+}
+
 static void hook_flush(void *ctx)
 {
     struct gate *g = ctx;
     if (g->blocked)
         gate_unblock_all(g);
-    nk_ring_publish(g->audit); /* records before anything that they are about */
-    if (g->calls)
-        nk_ring_publish(g->calls);
+    publish(g);
     if (g->answers)
         (void)nk_ring_release(g->answers);
     gate_flush_all(g);
+    publish(g); /* credit, and requests that waited behind what was flushed */
 }
 
 static bool hook_sleep(void *ctx)
