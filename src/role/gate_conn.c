@@ -257,9 +257,10 @@ static void take(struct gate_conn *c, struct nk_str in)
         }
         feed(c, &in);
     }
-    /* Bytes behind a complete request wait their turn; behind a refused one nobody will read them.
-     */
-    if (in.n && c->state == CONN_BUSY && c->req && c->req->body_complete) {
+    /* Bytes behind a complete request wait their turn, even when its answer is complete already;
+     * behind one that ends the connection nobody will read them. */
+    bool ends = c->req ? !c->req->body_complete : c->close_after_flush;
+    if (in.n && c->state == CONN_BUSY && !ends) {
         nk_buf_init(&c->rest, REST_MAX);
         nk_buf_add(&c->rest, in);
         if (c->rest.error)
