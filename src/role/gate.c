@@ -30,8 +30,7 @@ static void publish(struct gate *g)
 static void hook_flush(void *ctx)
 {
     struct gate *g = ctx;
-    if (g->blocked)
-        gate_unblock_all(g);
+    gate_unblock_all(g);
     publish(g);
     if (g->answers)
         (void)nk_ring_release(g->answers);

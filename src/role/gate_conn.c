@@ -81,8 +81,8 @@ void gate_conn_close(struct gate_conn *c)
         step(c, &e);
     }
     c->state = CONN_DEAD;
-    /* Records and a cancellation that still wait keep the request: see gate_unblock_all. */
-    if (c->req && !c->req->record_count && !c->req->abort_waiting)
+    /* Records that still wait keep the request: see gate_unblock_all. */
+    if (c->req && !c->req->record_count)
         gate_request_done(c);
     nk_loop_disarm(g->loop, &c->timer);
     int rc = nk_loop_watch(g->loop, &c->watch, 0);

@@ -86,7 +86,7 @@ static void finish(struct gate_conn *c, bool cut)
         nk_stats_add(&c->gate->stats, NK_STAT_REQUESTS_CUT, 1);
     count_latency(c);
     c->answered = true;
-    if (r->record_count == 0 && !r->abort_waiting)
+    if (r->record_count == 0)
         gate_request_done(c);
     gate_conn_deadline(c, c->gate->setup->config.limits.write_timeout);
 }
