@@ -44,6 +44,7 @@ static struct bed {
     struct nk_ring *calls, *answers, *audit;
     bool keep_calls, keep_audit, keep_durable; /* do not release; do not say "durable" */
     bool strict;
+    size_t audit_bytes; /* size of the audit ring */
     uint32_t instance, generation;
     uint64_t records, durable;
     struct seen seen[REQUESTS_MAX];

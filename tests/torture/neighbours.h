@@ -43,7 +43,7 @@ static void bed_start_with(const char *issuer)
     bed.stats = nk_stats_create();
     bed.listener = bed_listen();
     bed_pair();
-    NK_MUST(!nk_ring_create(AUDIT_RING, &bed.audit_fds.memfd, &bed.audit_fds.eventfd));
+    NK_MUST(!nk_ring_create(bed.audit_bytes, &bed.audit_fds.memfd, &bed.audit_fds.eventfd));
     bed.audit_fds.backfd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     bed.audit = nk_role_ring_open(&bed.audit_fds, false);
     int bundle = bed_bundle(issuer);

@@ -455,6 +455,7 @@ int main(void)
     nk_arena_init(&arena, 64 << 20);
     for (int strict = 0; strict < 2; strict++) {
         bed.strict = strict;
+        bed.audit_bytes = AUDIT_RING;
         bed_start();
         one_good("before all");
         records();
