@@ -101,7 +101,7 @@ struct gate {
     uint32_t in_flight;
     uint64_t requests;
     bool accepting_stopped, draining;
-    struct nk_timer drain_timer, fetch_timer;
+    struct nk_timer drain_timer, fetch_timer, accept_timer;
     size_t fetch_count;                    /* issuers */
     int64_t *fetch_due_us, *fetched_at_us; /* for each issuer: next and last fetch */
     struct nk_buf *fetched;                /* for each issuer: document under way */

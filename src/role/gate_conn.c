@@ -14,7 +14,7 @@
 #include <netinet/tcp.h>
 #include <unistd.h>
 
-enum { ACCEPT_BATCH = 64, REST_MAX = GATE_READ_SIZE };
+enum { ACCEPT_BATCH = 64, ACCEPT_AGAIN_US = 100000, REST_MAX = GATE_READ_SIZE };
 
 static struct nk_event event_of(struct gate_conn *c, enum nk_event_type type)
 {
@@ -348,9 +348,18 @@ static struct gate_conn *conn_new(struct gate *g, int fd, const struct gate_list
     return c;
 }
 
+static void accept_again(struct nk_timer *t)
+{
+    listen_again(NK_OF(t, struct gate, accept_timer));
+}
+
+/* Until a connection closes, or, since there may be none, for a moment. */
 static void stop_listening(struct gate *g)
 {
     g->accepting_stopped = true;
+    g->accept_timer.fire = accept_again;
+    if (nk_loop_arm(g->loop, &g->accept_timer, ACCEPT_AGAIN_US))
+        nk_loop_stop(g->loop, 1);
     for (size_t i = 0; i < g->listener_count; i++)
         if (nk_loop_watch(g->loop, &g->listeners[i].watch, 0))
             return;
@@ -370,7 +379,7 @@ void gate_conn_accept(struct nk_watch *w, uint32_t events)
         int fd = accept4(w->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
         if (fd < 0) {
             if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM)
-                stop_listening(g); /* until a connection closes */
+                stop_listening(g);
             return;
         }
         int on = 1;
