@@ -353,16 +353,22 @@ static void accept_again(struct nk_timer *t)
     listen_again(NK_OF(t, struct gate, accept_timer));
 }
 
-/* Until a connection closes, or, since there may be none, for a moment. */
+/* Until a connection closes. */
 static void stop_listening(struct gate *g)
 {
     g->accepting_stopped = true;
-    g->accept_timer.fire = accept_again;
-    if (nk_loop_arm(g->loop, &g->accept_timer, ACCEPT_AGAIN_US))
-        nk_loop_stop(g->loop, 1);
     for (size_t i = 0; i < g->listener_count; i++)
         if (nk_loop_watch(g->loop, &g->listeners[i].watch, 0))
             return;
+}
+
+/* Nothing is free in the system. For a moment: there may be no connection that will close. */
+static void rest_from_listening(struct gate *g)
+{
+    stop_listening(g);
+    g->accept_timer.fire = accept_again;
+    if (nk_loop_arm(g->loop, &g->accept_timer, ACCEPT_AGAIN_US))
+        nk_loop_stop(g->loop, 1);
 }
 
 void gate_conn_accept(struct nk_watch *w, uint32_t events)
@@ -379,7 +385,7 @@ void gate_conn_accept(struct nk_watch *w, uint32_t events)
         int fd = accept4(w->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
         if (fd < 0) {
             if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM)
-                stop_listening(g);
+                rest_from_listening(g);
             return;
         }
         int on = 1;
