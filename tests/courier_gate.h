@@ -22,16 +22,33 @@ static void make_rings(void)
     NK_MUST(calls && answers);
 }
 
+static struct {
+    uint32_t calls;
+    uint64_t asked, answered; /* bytes of body of the latest call */
+} streams[128];
+
+static uint32_t generation_of(uint32_t stream)
+{
+    return stream * 10 + streams[stream % NK_COUNT(streams)].calls;
+}
+
 static void put_record(uint32_t type, uint32_t stream, uint32_t flags, struct nk_str head,
                        struct nk_str body)
 {
     struct nk_buf b;
+    uint64_t *asked = &streams[stream % NK_COUNT(streams)].asked;
+    streams[stream % NK_COUNT(streams)].calls += type == NK_WIRE_CALL;
+    *asked = type == NK_WIRE_CALL ? 0 : *asked;
+    if (type == NK_WIRE_CALL || type == NK_WIRE_BODY) {
+        flags |= nk_wire_flags(*asked, false);
+        *asked += body.n;
+    }
     nk_buf_init(&b, NK_RING_RECORD_MAX);
     nk_buf_add(&b, head);
     nk_buf_add(&b, body);
     struct nk_ring_record r = {.type = type,
                                .stream = stream,
-                               .generation = stream * 10,
+                               .generation = generation_of(stream),
                                .flags = flags,
                                .head_size = (uint32_t)head.n,
                                .payload = nk_buf_str(&b)};
@@ -74,6 +91,17 @@ __attribute__((unused)) static void put_u32(uint32_t type, uint32_t stream, uint
     put_record(type, stream, 0, (struct nk_str){b, 4}, NK_STR(""));
 }
 
+/* Pieces say where they belong; for the cases, only the end is left in the flags. */
+static void check_place(void)
+{
+    uint64_t *at = &streams[got.stream % NK_COUNT(streams)].answered;
+    *at = got.type == NK_WIRE_HEAD ? 0 : *at;
+    if (!nk_wire_flags_ok(got.flags, *at))
+        tap_ok(false, "a piece of stream %u is not at %llu", got.stream, (unsigned long long)*at);
+    *at += got.payload.n - got.head_size;
+    got.flags &= NK_WIRE_END;
+}
+
 /* The next record, copied to `got` and `payload`; false when none comes within `ms`. */
 static bool next_record(int ms)
 {
@@ -85,6 +113,8 @@ static bool next_record(int ms)
             payload[got.payload.n] = 0;
             got.payload.p = payload;
             nk_ring_release(answers);
+            if (got.type == NK_WIRE_HEAD || got.type == NK_WIRE_DATA)
+                check_place();
             return true;
         }
         if (rc != NK_EAGAIN || now_ms() >= until)
@@ -102,7 +132,7 @@ static bool is_whole(uint32_t stream, int status, const char *body)
 {
     struct nk_http_head h;
     bool ok = next_record(PATIENCE_MS) && got.type == NK_WIRE_HEAD && got.flags == NK_WIRE_END &&
-              got.stream == stream && got.generation == stream * 10 &&
+              got.stream == stream && got.generation == generation_of(stream) &&
               !nk_wire_get_answer(nk_str_sub(got.payload, 0, got.head_size), 64, &arena, &h) &&
               h.status == status && nk_str_eq(body_of(), nk_str(body));
     if (!ok)
@@ -114,7 +144,7 @@ static bool is_whole(uint32_t stream, int status, const char *body)
 __attribute__((unused)) static bool is_fail(uint32_t stream, int code)
 {
     bool ok = next_record(PATIENCE_MS) && got.type == NK_WIRE_FAIL && got.stream == stream &&
-              got.generation == stream * 10 && got.payload.n > 4 && payload[0] == code;
+              got.generation == generation_of(stream) && got.payload.n > 4 && payload[0] == code;
     printf("# %s\n", got.type == NK_WIRE_FAIL && got.payload.n > 4 ? payload + 4 : "no failure");
     return ok;
 }

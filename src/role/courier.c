@@ -11,6 +11,7 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 enum { BATCH = 256, SCRATCH_MAX = 1 << 20 };
@@ -170,6 +171,7 @@ static void change_rings(struct courier *c, const struct nk_control *m)
 {
     courier_abort_all(c);
     close_rings(c);
+    memset(c->newest, 0, COURIER_STREAMS * sizeof *c->newest); /* the new gate counts from 1 */
     c->call_fds = m->calls;
     c->answer_fds = m->answers;
     if (open_rings(c))
@@ -211,10 +213,11 @@ static int set_up(struct courier *c, struct nk_fault *f)
     c->grace.fire = on_grace;
     c->control = (struct nk_watch){.fd = s->control, .ready = on_control};
     c->slots = calloc(COURIER_STREAMS, sizeof *c->slots);
+    c->newest = calloc(COURIER_STREAMS, sizeof *c->newest);
     c->read = malloc(COURIER_READ);
     nk_buf_init(&c->scratch, SCRATCH_MAX);
     c->loop = nk_loop_new(&hooks);
-    if (!c->slots || !c->read || !c->loop)
+    if (!c->slots || !c->newest || !c->read || !c->loop)
         return nk_fault_set(f, NK_ENOMEM, "courier", 0, "no memory to start");
     if (nk_stats_open(&c->stats, s->stats, nk_stats_page(NK_ROLE_COURIER, s->slot)))
         return nk_fault_set(f, NK_EIO, "courier", 0, "cannot map the counters");
@@ -248,6 +251,7 @@ static void tear_down(struct courier *c)
     nk_stats_close(&c->stats);
     nk_buf_free(&c->scratch);
     free(c->slots);
+    free(c->newest);
     free(c->read);
 }
 

@@ -22,6 +22,7 @@ struct call {
     struct exchange x;
     uint32_t stream, generation;
     int64_t credit, expected, seen;
+    uint64_t said; /* bytes of the answer's body that are in the ring */
     /* In c->blocked: wants to read (fail 0) or to say that it failed. */
     struct call *next, **at;
     int fail;
@@ -139,9 +140,10 @@ static void call_answer(struct exchange *x, const struct nk_http_head *head, str
     struct nk_ring_record r = {.type = head ? NK_WIRE_HEAD : NK_WIRE_DATA,
                                .stream = k->stream,
                                .generation = k->generation,
-                               .flags = end ? NK_WIRE_END : 0,
+                               .flags = nk_wire_flags(k->said, end),
                                .head_size = (uint32_t)head_n};
     nk_ring_commit(c->answers, &r, head_n + body.n);
+    k->said += body.n;
     k->credit -= (int64_t)body.n;
     if (end)
         leave_slot(k);
@@ -299,10 +301,15 @@ static void refuse(struct courier *c, const struct nk_ring_record *rec, int code
 
 void courier_call(struct courier *c, const struct nk_ring_record *rec)
 {
-    struct call *k = rec->stream < COURIER_STREAMS ? c->slots[rec->stream] : NULL;
+    bool known = rec->stream < COURIER_STREAMS;
+    struct call *k = known ? c->slots[rec->stream] : NULL;
+    if (known && c->newest[rec->stream] == rec->generation)
+        return; /* the same call twice: what it does must not be done twice */
     if (k)
         drop(k); /* the gate uses the slot anew */
-    k = rec->stream < COURIER_STREAMS && !c->draining ? call_new(c, rec) : NULL;
+    if (known)
+        c->newest[rec->stream] = rec->generation;
+    k = known && !c->draining ? call_new(c, rec) : NULL;
     if (!k) {
         refuse(c, rec, NK_WIRE_FAIL_BUSY, "the courier takes no more calls");
         return;
@@ -311,6 +318,8 @@ void courier_call(struct courier *c, const struct nk_ring_record *rec)
     bool end = rec->flags & NK_WIRE_END;
     const char *why = read_call(c, k, nk_str_sub(rec->payload, 0, rec->head_size));
     k->seen = (int64_t)body.n;
+    if (!why && !nk_wire_flags_ok(rec->flags, 0))
+        why = "a call that does not begin where it begins";
     if (!why && (k->seen > k->expected || (end && k->seen != k->expected)))
         why = "the body is not as long as announced";
     if (why) {
@@ -331,6 +340,10 @@ void courier_body(struct courier *c, const struct nk_ring_record *rec)
     if (!k || k->x.complete)
         return;
     bool end = rec->flags & NK_WIRE_END;
+    if (rec->head_size || !nk_wire_flags_ok(rec->flags, (uint64_t)k->seen)) {
+        exchange_fail(&k->x, NK_WIRE_FAIL_PROTOCOL, "a piece of the body is out of place");
+        return;
+    }
     k->seen += (int64_t)rec->payload.n;
     if (k->seen > k->expected || (end && k->seen != k->expected))
         exchange_fail(&k->x, NK_WIRE_FAIL_PROTOCOL, "the body is not as long as announced");

@@ -20,17 +20,22 @@ static bool hook_poll(void *ctx)
     return gate_answers_drain(ctx);
 }
 
-static void hook_flush(void *ctx)
+static void publish(struct gate *g)
 {
-    struct gate *g = ctx;
-    if (g->blocked)
-        gate_unblock_all(g);
     nk_ring_publish(g->audit); /* records before anything that they are about */
     if (g->calls)
         nk_ring_publish(g->calls);
+}
+
+static void hook_flush(void *ctx)
+{
+    struct gate *g = ctx;
+    gate_unblock_all(g);
+    publish(g);
     if (g->answers)
         (void)nk_ring_release(g->answers);
     gate_flush_all(g);
+    publish(g); /* credit, and requests that waited behind what was flushed */
 }
 
 static bool hook_sleep(void *ctx)
@@ -101,7 +106,7 @@ static void close_listeners(struct gate *g)
         if (nk_loop_watch(g->loop, &g->listeners[i].watch, 0))
             nk_loop_stop(g->loop, 1);
         close(g->listeners[i].watch.fd);
-        /* The TLS context stays: connections still use it. */
+        nk_tls_free(g->listeners[i].tls); /* connections hold what they use of it */
     }
     g->listener_count = 0;
 }
@@ -154,15 +159,15 @@ struct gate_bundle {
 
 static void drop_prepared(struct gate *g)
 {
+    for (size_t i = 0; i < NK_ROLE_LISTENERS_MAX; i++) {
+        nk_tls_free(g->prepared_tls[i]); /* of one that could not be prepared, too */
+        g->prepared_tls[i] = NULL;
+    }
     if (!g->prepared)
         return;
     nk_setup_release(g->prepared);
     g->prepared = NULL;
     nk_control_close(&g->prepared_with);
-    for (size_t i = 0; i < NK_ROLE_LISTENERS_MAX; i++) {
-        nk_tls_free(g->prepared_tls[i]);
-        g->prepared_tls[i] = NULL;
-    }
 }
 
 static void bundle_freed(void *owner)
@@ -279,7 +284,11 @@ static void on_control(struct nk_watch *w, uint32_t events)
             nk_control_close(&m);
         }
     }
-    if (rc != NK_EAGAIN && !g->draining)
+    if (rc == NK_EAGAIN)
+        return;
+    if (nk_loop_watch(g->loop, w, 0)) /* or its end would be told again and again */
+        nk_loop_stop(g->loop, 1);
+    if (!g->draining)
         on_drain(g, 1000); /* the warden is gone */
 }
 

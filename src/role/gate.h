@@ -51,11 +51,11 @@ struct gate_request {
     bool chunked;       /* the answer is */
     bool close_after;   /* the client or we want no further request on this connection */
     bool answer_begun;  /* something of the answer has come */
-    bool abort_waiting; /* the courier must still be told to cancel */
     bool head_sent;     /* the call's first record is in the ring */
     struct nk_str wire; /* the call's head, encoded */
     size_t call_sent;   /* bytes of txn->call.body in the ring already */
     uint32_t ungranted; /* answer bytes received and not yet granted again */
+    uint64_t answer_at; /* bytes of the answer's body that have come */
     struct nk_str records[GATE_RECORDS_MAX];
     size_t record_count;
 };
@@ -67,9 +67,8 @@ struct gate_conn {
     struct gate *gate;
     struct nk_sock sock;
     enum conn_state state;
-    bool admin, readable, writable, gone, dirty, blocked;
-    bool answered; /* complete or cut; only records keep the request */
-    bool close_after_flush;
+    bool admin, readable, writable, gone, dirty, blocked, close_after_flush;
+    bool answered;       /* complete or cut; only records keep the request */
     int64_t deadline_us; /* what ends the present state; 0: nothing */
     uint64_t hold_until; /* strict audit: records that must be durable before bytes leave */
     struct gate_request *req;
@@ -80,9 +79,9 @@ struct gate_conn {
 };
 
 struct gate_slot {
-    struct gate_conn *conn; /* NULL: free */
+    struct gate_conn *conn; /* NULL: free, or to be cancelled */
     uint32_t generation;
-    uint32_t next_free;
+    uint32_t next; /* in the list of free ones, or of those to be cancelled */
 };
 
 struct gate {
@@ -95,13 +94,14 @@ struct gate {
     struct gate_listener listeners[NK_ROLE_LISTENERS_MAX + 1];
     size_t listener_count;
     struct gate_slot *slots;
-    uint32_t slot_count, free_slot;
+    uint32_t slot_count, free_slot, cancel_slot; /* lists; cancel: the courier must be told */
+    uint32_t generation; /* of the slot taken last: no two slots ever have the same */
     struct gate_conn *conns, *dirty, *blocked; /* blocked: see gate_ring.c */
     size_t conn_count;
     uint32_t in_flight;
     uint64_t requests;
     bool accepting_stopped, draining;
-    struct nk_timer drain_timer, fetch_timer;
+    struct nk_timer drain_timer, fetch_timer, accept_timer;
     size_t fetch_count;                    /* issuers */
     int64_t *fetch_due_us, *fetched_at_us; /* for each issuer: next and last fetch */
     struct nk_buf *fetched;                /* for each issuer: document under way */

@@ -14,7 +14,7 @@
 #include <netinet/tcp.h>
 #include <unistd.h>
 
-enum { ACCEPT_BATCH = 64, REST_MAX = GATE_READ_SIZE };
+enum { ACCEPT_BATCH = 64, ACCEPT_AGAIN_US = 100000, REST_MAX = GATE_READ_SIZE };
 
 static struct nk_event event_of(struct gate_conn *c, enum nk_event_type type)
 {
@@ -81,8 +81,8 @@ void gate_conn_close(struct gate_conn *c)
         step(c, &e);
     }
     c->state = CONN_DEAD;
-    /* Records and a cancellation that still wait keep the request: see gate_unblock_all. */
-    if (c->req && !c->req->record_count && !c->req->abort_waiting)
+    /* Records that still wait keep the request: see gate_unblock_all. */
+    if (c->req && !c->req->record_count)
         gate_request_done(c);
     nk_loop_disarm(g->loop, &c->timer);
     int rc = nk_loop_watch(g->loop, &c->watch, 0);
@@ -257,10 +257,10 @@ static void take(struct gate_conn *c, struct nk_str in)
         }
         feed(c, &in);
     }
-    /* Bytes behind a complete request wait their turn; behind a refused one nobody will read them.
-     */
-    bool last = c->req ? !c->req->body_complete : c->close_after_flush;
-    if (in.n && c->state == CONN_BUSY && !last) {
+    /* Bytes behind a complete request wait their turn, even when its answer is complete already;
+     * behind one that ends the connection nobody will read them. */
+    bool ends = c->req ? !c->req->body_complete : c->close_after_flush;
+    if (in.n && c->state == CONN_BUSY && !ends) {
         nk_buf_init(&c->rest, REST_MAX);
         nk_buf_add(&c->rest, in);
         if (c->rest.error)
@@ -348,12 +348,27 @@ static struct gate_conn *conn_new(struct gate *g, int fd, const struct gate_list
     return c;
 }
 
+static void accept_again(struct nk_timer *t)
+{
+    listen_again(NK_OF(t, struct gate, accept_timer));
+}
+
+/* Until a connection closes. */
 static void stop_listening(struct gate *g)
 {
     g->accepting_stopped = true;
     for (size_t i = 0; i < g->listener_count; i++)
         if (nk_loop_watch(g->loop, &g->listeners[i].watch, 0))
             return;
+}
+
+/* Nothing is free in the system. For a moment: there may be no connection that will close. */
+static void rest_from_listening(struct gate *g)
+{
+    stop_listening(g);
+    g->accept_timer.fire = accept_again;
+    if (nk_loop_arm(g->loop, &g->accept_timer, ACCEPT_AGAIN_US))
+        nk_loop_stop(g->loop, 1);
 }
 
 void gate_conn_accept(struct nk_watch *w, uint32_t events)
@@ -370,7 +385,7 @@ void gate_conn_accept(struct nk_watch *w, uint32_t events)
         int fd = accept4(w->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
         if (fd < 0) {
             if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM)
-                stop_listening(g); /* until a connection closes */
+                rest_from_listening(g);
             return;
         }
         int on = 1;

@@ -86,7 +86,7 @@ static void finish(struct gate_conn *c, bool cut)
         nk_stats_add(&c->gate->stats, NK_STAT_REQUESTS_CUT, 1);
     count_latency(c);
     c->answered = true;
-    if (r->record_count == 0 && !r->abort_waiting)
+    if (r->record_count == 0)
         gate_request_done(c);
     gate_conn_deadline(c, c->gate->setup->config.limits.write_timeout);
 }
@@ -129,14 +129,11 @@ void gate_reply_whole(struct gate_conn *c, int status, struct nk_str type, struc
 }
 
 /* May bytes of this connection leave now? */
-static bool may_leave(struct gate_conn *c)
+static bool may_leave(const struct gate_conn *c)
 {
-    struct gate *g = c->gate;
     if (c->req && c->req->record_count)
         return false;
-    if (c->hold_until == 0 || nk_ring_durable(g->audit) >= c->hold_until)
-        return true;
-    return nk_ring_want_durable(g->audit, c->hold_until);
+    return c->hold_until == 0 || nk_ring_durable(c->gate->audit) >= c->hold_until;
 }
 
 static void linger(struct gate_conn *c)
@@ -201,12 +198,18 @@ static void flush(struct gate_conn *c)
         gate_conn_deadline(c, c->gate->setup->config.limits.write_timeout);
 }
 
+/* If there is nothing now, asks to be woken for the first record that somebody waits for. */
 bool gate_has_flushable(struct gate *g)
 {
-    for (struct gate_conn *c = g->dirty; c; c = c->next_dirty)
+    uint64_t first = 0;
+    for (struct gate_conn *c = g->dirty; c; c = c->next_dirty) {
         if (c->state == CONN_DEAD || may_leave(c))
             return true;
-    return false;
+        bool waits = !c->req || !c->req->record_count;
+        if (waits && (first == 0 || c->hold_until < first))
+            first = c->hold_until;
+    }
+    return first && nk_ring_want_durable(g->audit, first);
 }
 
 void gate_flush_all(struct gate *g)

@@ -25,10 +25,11 @@ int gate_slots_new(struct gate *g, uint32_t n)
     if (!slots)
         return NK_ENOMEM;
     for (uint32_t i = 0; i < n; i++)
-        slots[i].next_free = i + 1 < n ? i + 1 : GATE_NO_SLOT;
+        slots[i].next = i + 1 < n ? i + 1 : GATE_NO_SLOT;
     g->slots = slots;
     g->slot_count = n;
     g->free_slot = 0;
+    g->cancel_slot = GATE_NO_SLOT;
     return 0;
 }
 
@@ -39,20 +40,28 @@ static bool slot_take(struct gate_conn *c)
         return false;
     c->req->slot = g->free_slot;
     struct gate_slot *s = &g->slots[c->req->slot];
-    g->free_slot = s->next_free;
+    g->free_slot = s->next;
     s->conn = c;
-    s->generation++;
+    g->generation += 1 + (g->generation == UINT32_MAX); /* never 0 */
+    s->generation = g->generation;
     return true;
 }
 
+static void slot_give(struct gate *g, uint32_t slot, uint32_t *list)
+{
+    g->slots[slot].conn = NULL;
+    g->slots[slot].next = *list;
+    *list = slot;
+}
+
+/* The request has no call any more; what of it was not sent yet never will be. */
 static void slot_free(struct gate *g, struct gate_request *r)
 {
     if (r->slot == GATE_NO_SLOT)
         return;
-    g->slots[r->slot].conn = NULL;
-    g->slots[r->slot].next_free = g->free_slot;
-    g->free_slot = r->slot;
+    slot_give(g, r->slot, &g->free_slot);
     r->slot = GATE_NO_SLOT;
+    r->call_waiting = false;
 }
 
 bool gate_audit_full(const struct gate *g)
@@ -121,11 +130,11 @@ static bool call_send(struct gate_conn *c)
             memcpy(to, r->wire.p, head);
         if (piece)
             memcpy(to + head, body.p + r->call_sent, piece);
-        r->call_sent += piece;
         r->head_sent = true;
-        r->call_waiting = r->call_sent < body.n;
+        r->call_waiting = r->call_sent + piece < body.n;
         rec.head_size = (uint32_t)head;
-        rec.flags = r->call_waiting ? 0 : NK_WIRE_END;
+        rec.flags = nk_wire_flags(r->call_sent, !r->call_waiting);
+        r->call_sent += piece;
         nk_ring_commit(g->calls, &rec, head + piece);
     }
     return true;
@@ -196,22 +205,36 @@ void gate_call_forget(struct gate_conn *c)
         slot_free(c->gate, c->req);
 }
 
+static bool cancel(struct gate *g, uint32_t slot)
+{
+    struct nk_ring_record rec = {
+        .type = NK_WIRE_ABORT, .stream = slot, .generation = g->slots[slot].generation};
+    return nk_ring_put(g->calls, &rec) == 0;
+}
+
+/* Cancels what had no room to be cancelled; `lost`: there is nobody to tell. */
+static void cancel_all(struct gate *g, bool lost)
+{
+    while (g->cancel_slot != GATE_NO_SLOT && (lost || cancel(g, g->cancel_slot))) {
+        uint32_t slot = g->cancel_slot;
+        g->cancel_slot = g->slots[slot].next;
+        slot_give(g, slot, &g->free_slot);
+    }
+}
+
 void gate_call_abort(struct gate_conn *c)
 {
     struct gate *g = c->gate;
     struct gate_request *r = c->req;
-    if (r->slot == GATE_NO_SLOT)
+    uint32_t slot = r->slot;
+    if (slot == GATE_NO_SLOT)
         return;
-    struct nk_ring_record rec = {
-        .type = NK_WIRE_ABORT, .stream = r->slot, .generation = generation_of(c)};
-    r->call_waiting = false;
-    if (r->head_sent && g->calls && nk_ring_put(g->calls, &rec)) {
-        /* No room to say so: the slot stays taken until there is. */
-        r->abort_waiting = true;
-        gate_block(c);
-        return;
-    }
     slot_free(g, r);
+    if (!r->head_sent || !g->calls || cancel(g, slot))
+        return;
+    /* No room to say so: the slot stays taken until there is; nobody waits for that. */
+    g->free_slot = g->slots[slot].next;
+    slot_give(g, slot, &g->cancel_slot);
 }
 
 /* The client has taken most of what came: the courier may send as much again. */
@@ -242,13 +265,7 @@ static bool unblock(struct gate_conn *c)
         return true;
     if (r->record_count && !gate_records_put(c))
         return false;
-    if (r->abort_waiting) {
-        r->abort_waiting = false;
-        gate_call_abort(c);
-    } else if (r->call_waiting && g->calls && !call_send(c)) {
-        return false;
-    }
-    return !r->abort_waiting;
+    return !r->call_waiting || !g->calls || call_send(c);
 }
 
 /* Asks to be woken when there is room again; false when there is already. */
@@ -260,12 +277,14 @@ bool gate_blocked_may_sleep(struct gate *g)
         if (full && nk_ring_want_space(full, records ? RECORD_RESERVE : NK_RING_RECORD_MAX))
             return false;
     }
-    return true;
+    return g->cancel_slot == GATE_NO_SLOT || !g->calls || !nk_ring_want_space(g->calls, 0);
 }
 
 void gate_unblock_all(struct gate *g)
 {
     struct gate_conn *c = g->blocked;
+    if (g->calls)
+        cancel_all(g, false);
     g->blocked = NULL;
     while (c) {
         struct gate_conn *next = c->next_blocked;
@@ -344,6 +363,16 @@ static void answer_failed(struct gate_conn *c, const struct nk_ring_record *rec)
     answer_fail(c, fail, why);
 }
 
+/* Is it the piece that has to come next? */
+static bool in_order(const struct gate_request *r, const struct nk_ring_record *rec)
+{
+    if (!nk_wire_flags_ok(rec->flags, r->answer_at))
+        return false;
+    if (rec->type == NK_WIRE_HEAD)
+        return !r->answer_begun;
+    return rec->type == NK_WIRE_DATA && r->answer_begun && rec->head_size == 0;
+}
+
 static void answer(struct gate *g, const struct nk_ring_record *rec)
 {
     if (rec->stream >= g->slot_count)
@@ -355,9 +384,15 @@ static void answer(struct gate *g, const struct nk_ring_record *rec)
         answer_failed(c, rec);
         return;
     }
+    if (!in_order(c->req, rec)) {
+        answer_fail(c, NK_UPSTREAM_BROKEN, NK_STR("the courier's records are out of order"));
+        return;
+    }
+    struct nk_str body = nk_str_sub(rec->payload, rec->head_size, rec->payload.n);
+    c->req->answer_begun = true;
+    c->req->answer_at += body.n;
     if (rec->type == NK_WIRE_HEAD)
         answer_head(c, rec);
-    struct nk_str body = nk_str_sub(rec->payload, rec->head_size, rec->payload.n);
     if (body.n && still(g, rec, c))
         answer_data(c, body);
     if (rec->flags & NK_WIRE_END && still(g, rec, c)) {
@@ -365,7 +400,6 @@ static void answer(struct gate *g, const struct nk_ring_record *rec)
         slot_free(g, c->req);
         answer_step(c, &e);
     } else if (still(g, rec, c)) {
-        c->req->answer_begun = true;
         if (c->out.n == 0)
             gate_call_deadline(c);
         gate_credit(c);
@@ -394,12 +428,11 @@ bool gate_answers_drain(struct gate *g)
 /* The courier died or its rings are being replaced: calls in flight will not be answered. */
 void gate_courier_lost(struct gate *g)
 {
+    cancel_all(g, true);
     for (uint32_t i = 0; i < g->slot_count; i++) {
         struct gate_conn *c = g->slots[i].conn;
         if (!c)
             continue;
-        c->req->call_waiting = false;
-        c->req->abort_waiting = false;
         slot_free(g, c->req);
         nk_stats_add(&g->stats, NK_STAT_UPSTREAM_CRASH, 1);
         if (c->state != CONN_DEAD)

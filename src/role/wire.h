@@ -35,6 +35,9 @@ enum nk_wire_scribe {
 
 enum nk_wire_flags {
     NK_WIRE_END = 1, /* nothing more of this message follows */
+    /* CALL and BODY, HEAD and DATA: from this bit on, how many bytes of body came before, modulo
+     * 2^24. A piece that is lost, cut, doubled or out of place is noticed and ends the message. */
+    NK_WIRE_PLACE_SHIFT = 8,
 };
 
 enum nk_wire_fail {
@@ -48,6 +51,17 @@ enum nk_wire_fail {
 /* First grant of bytes of an answer's body for each stream; the gate gives more by NK_WIRE_CREDIT.
  */
 enum { NK_WIRE_FIRST_CREDIT = 262144 };
+
+/* The flags of a piece of body that has `before` bytes before it. */
+static inline uint32_t nk_wire_flags(uint64_t before, bool end)
+{
+    return (uint32_t)(before << NK_WIRE_PLACE_SHIFT) | (end ? NK_WIRE_END : 0);
+}
+/* Are these the flags of that piece, be it the last or not? */
+static inline bool nk_wire_flags_ok(uint32_t flags, uint64_t before)
+{
+    return (flags & ~(uint32_t)NK_WIRE_END) == nk_wire_flags(before, false);
+}
 
 struct nk_wire_call_head {
     uint32_t upstream;        /* index in the configuration */

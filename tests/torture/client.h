@@ -1,0 +1,135 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * client.h - those who ask the gate. Each sends one request that names its case, and judges what it
+ * gets: all of its own answer, a clear refusal, or a cut connection - and nothing of it before the
+ * records that are about it.
+ */
+#pragma once
+
+#include "torture/neighbours.h"
+
+enum { CLIENTS_MAX = 1500, ANSWER_MAX = 4096 };
+
+enum verdict { WAITS, RIGHT, REFUSED, CUT, WRONG };
+
+struct client {
+    int fd;
+    bool stream, late, unrecorded, broken, complete, closed;
+    int64_t began, ended;
+    struct nk_arena arena;
+    struct nk_http_parser *parser;
+    const struct nk_http_head *head;
+    unsigned long number; /* of the request, as the gate counts; ~0: not known */
+    size_t n;
+    char body[ANSWER_MAX + 1];
+    char want[ANSWER_MAX + 1];
+};
+
+static struct client clients[CLIENTS_MAX];
+static size_t client_count;
+
+static int client_connect(void)
+{
+    struct sockaddr_in a = {.sin_family = AF_INET,
+                            .sin_addr.s_addr = htonl(INADDR_LOOPBACK),
+                            .sin_port = htons((uint16_t)bed.port)};
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    NK_MUST(fd >= 0 && connect(fd, (struct sockaddr *)&a, sizeof a) == 0);
+    return fd;
+}
+
+/* The request of case i; `pad` bytes more of prompt. */
+static void client_text(struct nk_buf *b, size_t i, bool stream, size_t pad)
+{
+    char body[256];
+    int n = snprintf(body, sizeof body,
+                     "{\"model\":\"m\",%s\"messages\":[{\"role\":\"user\","
+                     "\"content\":\"case-%zu-",
+                     stream ? "\"stream\":true," : "", i);
+    nk_buf_printf(b,
+                  "POST /v1/chat/completions HTTP/1.1\r\nHost: g\r\nAuthorization: Bearer %s\r\n"
+                  "Content-Type: application/json\r\nContent-Length: %zu\r\n\r\n%s",
+                  key, (size_t)n + pad + 4, body);
+    while (pad--)
+        nk_buf_add_char(b, 'x');
+    nk_buf_add(b, NK_STR("\"}]}"));
+}
+
+static struct client *client_new(size_t i, bool stream)
+{
+    static const struct nk_http_limits lim = {64 << 10, 100, 16 << 20};
+    struct client *c = &clients[i];
+    *c = (struct client){.fd = client_connect(), .stream = stream, .number = ~0UL};
+    nk_arena_init(&c->arena, 1 << 20);
+    c->parser = nk_http_parser_new(&c->arena, false, &lim);
+    c->began = now_ms();
+    if (i >= client_count)
+        client_count = i + 1;
+    return c;
+}
+
+static struct client *client_ask(size_t i, bool stream, size_t pad)
+{
+    struct client *c = client_new(i, stream);
+    struct nk_buf b;
+    nk_buf_init(&b, 1 << 20);
+    client_text(&b, i, stream, pad);
+    NK_MUST(!b.error && send(c->fd, b.p, b.n, MSG_NOSIGNAL) == (ssize_t)b.n);
+    nk_buf_free(&b);
+    return c;
+}
+
+static void client_head(struct client *c)
+{
+    struct nk_str id = nk_http_get(c->head, NK_STR("x-request-id"));
+    if (id.n > 9)
+        c->number = strtoul(id.p + 9, NULL, 16) % REQUESTS_MAX;
+    const struct seen *s = &bed.seen[c->number % REQUESTS_MAX];
+    c->unrecorded |= id.n <= 9 || s->last == 0;
+    c->unrecorded |= bed.strict && bed.durable < s->first;
+}
+
+static void client_parse(struct client *c, struct nk_str in)
+{
+    struct nk_fault f = {0};
+    while (!c->broken && !c->complete) {
+        enum nk_http_event e = NK_HTTP_MORE;
+        if (nk_http_parse(c->parser, &in, &e, &f))
+            c->broken = true;
+        else if (e == NK_HTTP_MORE)
+            return;
+        else if (e == NK_HTTP_HEAD) {
+            c->head = nk_http_parser_head(c->parser);
+            client_head(c);
+        } else if (e == NK_HTTP_BODY) {
+            struct nk_str piece = nk_http_parser_body(c->parser);
+            size_t n = piece.n < ANSWER_MAX - c->n ? piece.n : ANSWER_MAX - c->n;
+            memcpy(c->body + c->n, piece.p, n);
+            c->n += n;
+        } else {
+            c->complete = true;
+            const struct seen *s = &bed.seen[c->number % REQUESTS_MAX];
+            c->unrecorded |= s->outcomes == 0 && s->decisions == 0;
+            c->unrecorded |= c->head->status == 200 && s->outcomes == 0;
+            c->unrecorded |= bed.strict && bed.durable < s->last;
+        }
+    }
+    c->broken |= in.n > 0; /* bytes behind an answer */
+}
+
+/* Takes what came; the scribe looks into its ring after the bytes are here, and before they are
+ * judged. */
+static void client_turn(struct client *c)
+{
+    char bytes[16384];
+    ssize_t n = recv(c->fd, bytes, sizeof bytes, MSG_DONTWAIT);
+    if (n < 0 && errno == EAGAIN)
+        return;
+    bed.durable = nk_ring_durable(bed.audit); /* all that the gate can have known */
+    bed_scribe();
+    if (n > 0)
+        client_parse(c, (struct nk_str){bytes, (size_t)n});
+    c->closed = n <= 0;
+    if (c->closed || c->complete || c->broken)
+        c->ended = now_ms();
+}
