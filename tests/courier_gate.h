@@ -26,7 +26,6 @@ static struct {
     uint32_t calls;
     uint64_t asked, answered; /* bytes of body of the latest call */
 } streams[128];
-
 static uint32_t generation_of(uint32_t stream)
 {
     return stream * 10 + streams[stream % NK_COUNT(streams)].calls;
@@ -48,7 +47,8 @@ static void put_record(uint32_t type, uint32_t stream, uint32_t flags, struct nk
     nk_buf_add(&b, body);
     struct nk_ring_record r = {.type = type,
                                .stream = stream,
-                               .generation = generation_of(stream),
+                               .generation = type == NK_WIRE_FETCH ? (uint32_t)config_generation
+                                                                   : generation_of(stream),
                                .flags = flags,
                                .head_size = (uint32_t)head.n,
                                .payload = nk_buf_str(&b)};

@@ -96,8 +96,9 @@ void courier_fetch(struct courier *c, const struct nk_ring_record *rec)
 {
     struct nk_reader r = nk_reader(rec->payload);
     uint32_t issuer = nk_read_u32le(&r);
+    struct courier_config *g = courier_config_find(c, rec->generation);
     for (struct fetch *t = c->fetches; t; t = t->next)
-        if (t->issuer == issuer && !t->done)
+        if (t->issuer == issuer && t->generation == rec->generation && !t->done)
             return; /* is on its way already */
     struct fetch *t = r.error ? NULL : calloc(1, sizeof *t);
     if (!t)
@@ -112,8 +113,7 @@ void courier_fetch(struct courier *c, const struct nk_ring_record *rec)
     nk_buf_init(&t->x.out, REQUEST_MAX);
     t->next = c->fetches;
     c->fetches = t;
-    struct upstream *up =
-        issuer < c->current->config.issuer_count ? &c->current->key_sets[issuer] : NULL;
+    struct upstream *up = g && issuer < g->config.issuer_count ? &g->key_sets[issuer] : NULL;
     if (!up || !up->origin.host_header.p || start(t, up)) {
         settle_failed(t, "the configuration has no URL of a key set there");
         t->freed = true; /* never an exchange */

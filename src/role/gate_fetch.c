@@ -22,6 +22,7 @@ static void fetch(struct gate *g, uint32_t issuer)
     char bytes[4] = {(char)(issuer & 0xFF), (char)(issuer >> 8 & 0xFF), 0, 0};
     struct nk_ring_record rec = {.type = NK_WIRE_FETCH,
                                  .stream = issuer,
+                                 .generation = g->setup->generation,
                                  .head_size = sizeof bytes,
                                  .payload = {bytes, sizeof bytes}};
     if (g->calls && nk_ring_put(g->calls, &rec) == 0)
@@ -92,7 +93,9 @@ static void document(struct gate *g, uint32_t issuer)
 void gate_fetch_arrived(struct gate *g, const struct nk_ring_record *rec)
 {
     uint32_t issuer = rec->stream;
-    if (issuer >= g->fetch_count || !is_fetched(&g->setup->config.issuers[issuer]))
+    /* Another configuration's issuer of that number is another issuer. */
+    if (rec->generation != g->setup->generation || issuer >= g->fetch_count ||
+        !is_fetched(&g->setup->config.issuers[issuer]))
         return;
     struct nk_buf *b = &g->fetched[issuer];
     if (rec->type == NK_WIRE_FETCHED) {

@@ -15,7 +15,8 @@ enum nk_wire_call {
     NK_WIRE_BODY,     /* more of the body */
     NK_WIRE_ABORT,    /* the client is gone or the judge said no: close the upstream connection */
     NK_WIRE_CREDIT,   /* u32: this many more bytes of body may be sent for the stream */
-    NK_WIRE_FETCH,    /* fetch a URL (issuer i's key set): head: u32 issuer index */
+    NK_WIRE_FETCH,    /* fetch a URL (issuer i's key set): head: u32 issuer index; the record's
+                         generation is the configuration's, here and in the answer */
 };
 
 /* courier -> gate */
