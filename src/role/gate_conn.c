@@ -71,6 +71,12 @@ static void listen_again(struct gate *g)
             g->accepting_stopped = true;
 }
 
+void gate_conn_bury(struct gate_conn *c)
+{
+    if (!c->dirty && !c->blocked && !c->paused)
+        nk_loop_later(c->gate->loop, &c->later);
+}
+
 void gate_conn_close(struct gate_conn *c)
 {
     struct gate *g = c->gate;
@@ -91,8 +97,7 @@ void gate_conn_close(struct gate_conn *c)
     nk_buf_free(&c->out);
     nk_buf_free(&c->rest);
     unlink_conn(c);
-    if (!c->dirty && !c->blocked)
-        nk_loop_later(g->loop, &c->later);
+    gate_conn_bury(c);
     listen_again(g);
     if (g->draining && g->conn_count == 0)
         nk_loop_stop(g->loop, 0);
@@ -292,6 +297,8 @@ void gate_conn_run(struct gate_conn *c)
 {
     struct nk_fault f = {0};
     while (c->state <= CONN_BODY || c->state == CONN_LINGER) {
+        if (gate_pause(c))
+            break;
         ssize_t n = more_input(c, &f);
         if (n == NK_EAGAIN)
             break;

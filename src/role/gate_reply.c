@@ -220,8 +220,7 @@ void gate_flush_all(struct gate *g)
         struct gate_conn *next = c->next_dirty;
         c->dirty = false;
         if (c->state == CONN_DEAD) {
-            if (!c->blocked)
-                nk_loop_later(g->loop, &c->later);
+            gate_conn_bury(c);
         } else if (may_leave(c)) {
             flush(c);
         } else {
