@@ -42,7 +42,9 @@ struct gate {
     size_t listener_count;
     struct gate_slot *slots;
     uint32_t slot_count, free_slot, cancel_slot; /* lists; cancel: the courier must be told */
-    uint32_t generation;       /* of the slot taken last: no two slots ever have the same */
+    uint32_t generation;        /* of the slot taken last: no two slots ever have the same */
+    struct gate_request *spare; /* requests to be used again, each with one block of memory */
+    size_t spare_count;
     struct gate_conn *conns;   /* all */
     struct gate_conn *dirty;   /* with bytes that may leave: gate_reply.c */
     struct gate_conn *blocked; /* with records or calls that had no room: gate_ring.c */

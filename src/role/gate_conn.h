@@ -24,6 +24,7 @@ enum conn_state {
 /* One request; lives in its own arena. */
 struct gate_request {
     struct nk_arena arena;
+    struct gate_request *next_spare;
     struct nk_http_parser *parser;
     struct nk_txn *txn; /* NULL on admin connections */
     int64_t started_us, decided_us;
