@@ -166,6 +166,11 @@ uint64_t nk_ledger_checkpointed(const struct nk_ledger *l)
     return l->checkpoint.size;
 }
 
+uint64_t nk_ledger_start_bytes(const struct nk_ledger *l)
+{
+    return l->since_state;
+}
+
 const struct nk_ledger_opening *nk_ledger_opening(const struct nk_ledger *l)
 {
     return &l->opening;

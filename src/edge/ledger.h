@@ -73,6 +73,8 @@ uint64_t nk_ledger_size(const struct nk_ledger *l);
 uint64_t nk_ledger_written(const struct nk_ledger *l);
 uint64_t nk_ledger_durable(const struct nk_ledger *l);
 uint64_t nk_ledger_checkpointed(const struct nk_ledger *l);
+/* Bytes that the next start would have to read: a checkpoint makes them few. */
+uint64_t nk_ledger_start_bytes(const struct nk_ledger *l);
 /* The highest sequence number of a gate instance's records, as far as the log's end says (the last
  * few hundred instances): a scribe that comes after a killed one skips up to it. */
 bool nk_ledger_last_seq(const struct nk_ledger *l, uint64_t gate, uint64_t *seq);

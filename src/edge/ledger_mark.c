@@ -47,6 +47,8 @@ int nk_ledger_checkpoint(struct nk_ledger *l, struct nk_fault *f)
 {
     struct nk_buf note;
     int r = nk_ledger_sync(l, f);
+    if (r == 0 && l->chain.tree.size == l->checkpoint.size)
+        nk_ledger_save_state(l, false);
     if (r || l->chain.tree.size == l->checkpoint.size)
         return r;
     struct nk_checkpoint c = {.origin = l->options.origin,

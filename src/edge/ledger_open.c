@@ -222,6 +222,7 @@ static int read_on(struct nk_ledger *l, struct nk_ledger_reader *reader, struct 
         if (nk_chain_line_read(line.text, &said) == 0)
             nk_ledger_saw(l, said.gate, said.seq, said.n);
         l->opening.read++;
+        l->since_state += line.text.n + 1;
         r = check_root(l, &line, f);
         if (r)
             return r;

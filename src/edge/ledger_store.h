@@ -40,7 +40,7 @@ struct nk_ledger {
     struct nk_chain chain;           /* at the end of `pending` */
     struct nk_checkpoint checkpoint; /* the latest; origin is the options' */
     uint64_t notes_size;             /* of `checkpoints`, whole notes only */
-    uint64_t since_state;            /* bytes made durable since `state` was written */
+    uint64_t since_state;            /* bytes behind the place that `state` knows */
     struct nk_ledger_gate gates[NK_LEDGER_GATES];
     size_t gate_count, gate_hint;
     struct nk_ledger_options options;

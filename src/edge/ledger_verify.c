@@ -8,6 +8,7 @@
 #include "edge/ledger_verify.h"
 
 #include <dirent.h>
+#include <time.h>
 
 enum { SET_MAX = 64 << 20 };
 
@@ -259,6 +260,37 @@ static int check_line(struct verifier *v, struct nk_ledger_line *line)
     return r ? r : check_notes(v);
 }
 
+/* The next line. Beside a running scribe the end may be a line half written, or a checkpoint may have been
+ * signed since the log's end was read: then the rest comes within moments. */
+static int next_line(struct verifier *v, struct nk_ledger_line *line, struct nk_fault *f)
+{
+    struct timespec moment = {0, 10000000};
+    for (int patience = 20;; patience--) {
+        int r = nk_ledger_reader_next(v->reader, line, f);
+        bool is_end = line->text.n == 0 && v->due.size == UINT64_MAX &&
+                      (v->latest.size == UINT64_MAX || v->latest.size <= line->n);
+        if (r != NK_EAGAIN || is_end || patience == 0)
+            return r;
+        nanosleep(&moment, NULL);
+    }
+}
+
+static int check_end(struct verifier *v, const struct nk_ledger_line *line)
+{
+    uint64_t size = v->due.size != UINT64_MAX ? v->due.size : v->latest.size;
+    if (line->text.n)
+        return record_problem(v, NK_EINVAL, line,
+                              "the last line is not finished (after a crash, the next start of the "
+                              "scribe puts it aside)");
+    if (size == UINT64_MAX || size <= line->n)
+        return 0;
+    record_problem(v, NK_ECRYPTO, line, "");
+    snprintf(v->out->message, sizeof v->out->message,
+             "the log was cut: it ends here, but a checkpoint signed %llu records",
+             (unsigned long long)size);
+    return NK_ECRYPTO;
+}
+
 static int check_records(struct verifier *v)
 {
     struct nk_fault f = {.code = 0};
@@ -268,29 +300,13 @@ static int check_records(struct verifier *v)
     if (!v->reader)
         return r ? r : problem(v, f.code, "", 0, f.message);
     while (r == 0) {
-        r = nk_ledger_reader_next(v->reader, &line, &f);
-        if (r == NK_EAGAIN && line.text.n == 0)
-            break;
-        if (r == NK_EAGAIN)
-            r = record_problem(
-                v, NK_EINVAL, &line,
-                "the last line is not finished (after a crash, the next start of the "
-                "scribe puts it aside)");
-        else if (r)
-            r = record_problem(v, r, &line, f.message);
-        else
+        r = next_line(v, &line, &f);
+        if (r == 0)
             r = check_line(v, &line);
+        else if (r != NK_EAGAIN)
+            r = record_problem(v, r, &line, f.message);
     }
-    if (r != NK_EAGAIN)
-        return r;
-    if (v->due.size != UINT64_MAX || (v->latest.size != UINT64_MAX && v->latest.size > line.n)) {
-        r = record_problem(v, NK_ECRYPTO, &line, "");
-        snprintf(v->out->message, sizeof v->out->message,
-                 "the log was cut: it ends here, but a checkpoint signed %llu records",
-                 (unsigned long long)(v->due.size != UINT64_MAX ? v->due.size : v->latest.size));
-        return r;
-    }
-    return 0;
+    return r == NK_EAGAIN ? check_end(v, &line) : r;
 }
 
 /* The files beside the chain ----------------------------------------------------------------------

@@ -10,7 +10,8 @@
  *
  *     asleep --record--> ticking --tick: take, write, maybe sync--> ticking --nothing left--> asleep
  *
- * A full or broken disk changes only the beat: it tries again every RETRY.
+ * A full or broken disk changes only the beat: it tries again every RETRY. Checkpoints come every
+ * audit.checkpoint, and under heavy load more often, so that a scribe that is killed is back soon.
  */
 #include "role/scribe.h"
 
@@ -21,6 +22,7 @@
 #include "edge/log.h"
 
 enum { TICK_US = 10000, RETRY_US = 200000, DRAIN_US = 5000 };
+enum { START_BYTES = 32 << 20 }; /* a start must not read more: it is down meanwhile */
 
 static void beat(struct scribe *s, int64_t after_us)
 {
@@ -37,9 +39,11 @@ static int64_t tick_us(const struct scribe *s)
 /* After each turn: the next beat, and the next checkpoint. */
 static void go_on(struct scribe *s, bool any)
 {
+    if (!s->is_full && nk_ledger_start_bytes(s->ledger) > START_BYTES)
+        scribe_mark(s);
     if (s->is_full)
         beat(s, RETRY_US);
-    else if (any || s->sync_due)
+    else if (any || s->sync_due || s->is_owing)
         beat(s, tick_us(s));
     if (!s->marking && nk_ledger_size(s->ledger) > nk_ledger_checkpointed(s->ledger)) {
         NK_MUST(nk_loop_arm(s->loop, &s->mark, s->settings->config.audit_checkpoint * 1000) == 0);

@@ -33,6 +33,7 @@ struct scribe_ring {
     uint64_t next;  /* number of the next record that the ledger does not have */
     bool is_dead;   /* its gate is gone: nothing more comes */
     bool is_broken; /* what is in it makes no sense */
+    bool has_lied;  /* published what is no record; said once */
 };
 
 struct scribe {
@@ -47,7 +48,8 @@ struct scribe {
     struct nk_timer tick; /* armed while records come: then rings are not watched */
     struct nk_timer mark; /* the next checkpoint */
     bool ticking, marking, announced;
-    bool is_full; /* the ledger cannot be written now */
+    bool is_full;  /* the ledger cannot be written now */
+    bool is_owing; /* the warden does not know yet that a dead gate's ring is empty */
     bool is_draining;
     int64_t drain_until; /* monotonic us */
     int64_t sync_due;    /* 0: everything is durable */

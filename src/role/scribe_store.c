@@ -117,8 +117,11 @@ static void take_invalid(struct scribe *s, struct scribe_ring *r, struct nk_str 
     nk_buf_add_hex(&b, d.b, sizeof d.b);
     nk_buf_add_char(&b, '"');
     nk_json_put_member(&b, NK_STR("why"), nk_str(why->message));
-    nk_log(NK_LOG_ERROR, "audit.invalid", "gate %u published what is no record: %s",
-           r->given.instance, why->message);
+    if (!r->has_lied)
+        nk_log(NK_LOG_ERROR, "audit.invalid",
+               "gate %u published what is no record: %s; the log has the digest of each such",
+               r->given.instance, why->message);
+    r->has_lied = true;
     if (b.error || nk_ledger_append(s->ledger, r->given.instance, r->next, nk_buf_str(&b), &f))
         nk_log(NK_LOG_ERROR, "audit.invalid", "%s", f.message);
     nk_buf_free(&b);
@@ -198,6 +201,7 @@ static bool write_out(struct scribe *s)
 static void tell_durable(struct scribe *s)
 {
     s->sync_due = 0;
+    s->is_owing = false;
     nk_stats_set(&s->stats, NK_STAT_AUDIT_LAG, 0);
     for (size_t i = 0; i < NK_COUNT(s->rings); i++) {
         struct scribe_ring *r = &s->rings[i];
@@ -209,6 +213,8 @@ static void tell_durable(struct scribe *s)
             continue;
         if (nk_role_drained(s->start, r->given.instance) == 0)
             ring_remove(r);
+        else
+            s->is_owing = true;
     }
 }
 
@@ -242,7 +248,8 @@ bool scribe_store(struct scribe *s, bool now)
     int64_t time = nk_loop_now(s->loop);
     if (lag && !s->sync_due)
         s->sync_due = time + s->settings->config.audit_group * 1000;
-    if (now || s->settings->config.audit_strict || (s->sync_due && time >= s->sync_due))
+    if (now || s->is_owing || s->settings->config.audit_strict ||
+        (s->sync_due && time >= s->sync_due))
         sync_out(s);
     return any;
 }
