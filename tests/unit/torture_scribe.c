@@ -77,7 +77,7 @@ static int be_scribe(int channel)
 {
     static struct nk_role_audit audits[NK_ROLE_AUDITS_MAX];
     struct nk_role_start s = {.role = NK_ROLE_SCRIBE,
-                              .instance = next_instance,
+                              .instance = next_instance - 1,
                               .generation = 1,
                               .control = channel,
                               .bundle = bundle,
