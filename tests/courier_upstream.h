@@ -45,7 +45,7 @@ static bool up_write(int fd, const char *text)
     return write(fd, text, n) == (ssize_t)n;
 }
 
-static bool up_closed(int fd, int ms)
+__attribute__((unused)) static bool up_closed(int fd, int ms)
 {
     char byte;
     return readable(fd, ms) && read(fd, &byte, 1) <= 0;

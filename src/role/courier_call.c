@@ -251,6 +251,13 @@ static bool is_safe(struct nk_str method)
            nk_str_eq(method, NK_STR("OPTIONS"));
 }
 
+/* A gate that went wrong must not delete or change what the credential could. */
+static bool is_method_of_calls(struct nk_str method)
+{
+    return nk_str_eq(method, NK_STR("POST")) || nk_str_eq(method, NK_STR("GET")) ||
+           nk_str_eq(method, NK_STR("HEAD"));
+}
+
 /* Copies the head out of the ring and reads it. The reason, when it cannot be. */
 static const char *read_call(struct courier *c, struct call *k, struct nk_str head)
 {
@@ -260,6 +267,8 @@ static const char *read_call(struct courier *c, struct call *k, struct nk_str he
         return "no memory for the call";
     if (nk_wire_get_call(own, CALL_HEADERS, &k->x.arena, &h))
         return "a call that cannot be read";
+    if (!is_method_of_calls(h.http.method))
+        return "a method that no call has";
     struct courier_config *g = courier_config_find(c, h.config);
     if (!g)
         return "a call under an unknown configuration";

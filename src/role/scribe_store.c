@@ -71,8 +71,8 @@ int scribe_ring_add(struct scribe *s, const struct nk_role_audit *given)
         struct scribe_ring *other = &s->rings[i];
         if (!other->ring)
             r = other;
-        else if (other->given.slot == given->slot)
-            other->is_dead = true;
+        else if (other->given.instance == given->instance && other->given.slot == given->slot)
+            return NK_ECONFLICT; /* said twice: two readers would store each record twice */
     }
     if (!r)
         return NK_EFULL;
@@ -89,8 +89,12 @@ int scribe_ring_add(struct scribe *s, const struct nk_role_audit *given)
     if (e) {
         nk_ring_close(r->ring);
         r->ring = NULL;
+        return e;
     }
-    return e;
+    for (size_t i = 0; i < NK_COUNT(s->rings); i++)
+        if (s->rings[i].ring && &s->rings[i] != r && s->rings[i].given.slot == given->slot)
+            s->rings[i].is_dead = true;
+    return 0;
 }
 
 bool scribe_has_backlog(struct scribe *s)

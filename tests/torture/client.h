@@ -14,7 +14,7 @@ enum verdict { WAITS, RIGHT, REFUSED, CUT, WRONG };
 
 struct client {
     int fd;
-    bool stream, late, unrecorded, broken, complete, closed;
+    bool stream, is_full, unrecorded, broken, complete, closed;
     int64_t began, ended;
     struct nk_arena arena;
     struct nk_http_parser *parser;
@@ -85,7 +85,10 @@ static void client_head(struct client *c)
     if (id.n > 9)
         c->number = strtoul(id.p + 9, NULL, 16) % REQUESTS_MAX;
     const struct seen *s = &bed.seen[c->number % REQUESTS_MAX];
-    c->unrecorded |= id.n <= 9 || s->last == 0;
+    /* That records have no room is the one answer that has no record. */
+    struct nk_str why = nk_http_get(c->head, NK_STR("x-nakoso-refused"));
+    c->is_full = nk_str_eq(why, NK_STR("audit_unavailable"));
+    c->unrecorded |= id.n <= 9 || (s->last == 0 && !c->is_full);
     c->unrecorded |= bed.strict && bed.durable < s->first;
 }
 
@@ -109,7 +112,7 @@ static void client_parse(struct client *c, struct nk_str in)
         } else {
             c->complete = true;
             const struct seen *s = &bed.seen[c->number % REQUESTS_MAX];
-            c->unrecorded |= s->outcomes == 0 && s->decisions == 0;
+            c->unrecorded |= !c->is_full && s->outcomes == 0 && s->decisions == 0;
             c->unrecorded |= c->head->status == 200 && s->outcomes == 0;
             c->unrecorded |= bed.strict && bed.durable < s->last;
         }
