@@ -171,8 +171,10 @@ static void put_decision(struct nk_buf *b, const struct nk_txn *t, const char *h
     else
         nk_buf_add(b, NK_STR(",\"decision\":\"refused\""));
     put_refusal(b, s);
-    nk_json_put_member(b, NK_STR("policies"), nk_str(t->setup->policies_hex));
-    nk_json_put_member(b, NK_STR("config"), nk_str(t->setup->config_hex));
+    nk_json_put_member(b, NK_STR("policies"),
+                       ((struct nk_str){t->setup->policies_hex, 2 * NK_SHA256_SIZE}));
+    nk_json_put_member(b, NK_STR("config"),
+                       ((struct nk_str){t->setup->config_hex, 2 * NK_SHA256_SIZE}));
 }
 
 unsigned gate_record_decision(struct nk_txn *t)
