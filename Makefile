@@ -28,6 +28,11 @@ ifeq ($(SAN),fuzz)
 endif
 CPPFLAGS := -D_GNU_SOURCE -Isrc -Iinclude -isystem /usr/share/include -DNK_VERSION='"$(VERSION)"'
 CFLAGS := -std=c17 -g $(OPT) $(WARN) $(HARD)
+# One short line for each command; V=1 shows them whole.
+ifndef V
+.SILENT:
+endif
+say = @echo "  $(1)  $(2)"
 LDLIBS := -lssl -lcrypto -lyaml -lseccomp -lcares
 
 # tools/layers lists the modules from the lowest to the highest; what comes before `edge` is the core.
@@ -46,25 +51,30 @@ all: # build/nakoso
 	@$(MAKE) --no-print-directory $(OUT)/nakoso
 
 $(OUT)/nakoso: $(OUT)/src/main.o $(OBJ_TOP) $(OUT)/libnakoso.a
+	$(call say,LINK,$@)
 	$(CC) $(CFLAGS) $(HARDLD) -o $@ $^ $(LDLIBS)
 
 $(OUT)/libnakoso.a: $(OBJ_CORE)
+	$(call say,AR  ,$@)
 	@rm -f $@
 	ar rcs $@ $^
 
 $(OUT)/src/%.o: src/%.c Makefile
 	@mkdir -p $(@D)
+	$(call say,CC  ,$<)
 	$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c -o $@ $<
 
 # llhttp's generated C is Debian's (node-llhttp); it is built as it is, without our warnings, in its
 # strict mode (which is off by default).
 $(OUT)/llhttp/%.o: $(LLHTTP)/%.c Makefile
 	@mkdir -p $(@D)
+	$(call say,CC  ,$<)
 	$(CC) -std=gnu17 -g -O2 $(HARD) -DLLHTTP_STRICT_MODE=1 -I/usr/share/include/llhttp -w -c -o $@ $<
 
 # Test programs: one file each, linked with all but main.
 $(OUT)/tests/%: tests/unit/%.c tests/tap.h $(OBJ_TOP) $(OUT)/libnakoso.a
 	@mkdir -p $(@D)
+	$(call say,TEST,$<)
 	$(CC) $(CPPFLAGS) -Itests $(CFLAGS) -Wno-unused-result $(HARDLD) -MMD -MP -o $@ $< $(OBJ_TOP) $(OUT)/libnakoso.a $(LDLIBS) $(TEST_LIBS_$*)
 TEST_LIBS_json_oracle := -ljansson
 

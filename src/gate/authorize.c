@@ -166,20 +166,44 @@ int gate_judge(struct nk_txn *t, struct nk_str action, struct nk_cedar_uid resou
     return 0;
 }
 
-static struct nk_str why_denied(struct nk_txn *t)
+static void put_reasons(struct nk_buf *b, const struct nk_cedar_answer *a)
 {
-    struct nk_gate_state *s = t->state;
-    struct nk_buf b;
-    nk_buf_init(&b, 4096);
-    nk_buf_printf(&b, "%.*s::\"%.*s\" may not %s %.*s::\"%.*s\"", NK_FMT(s->principal->type),
+    for (size_t i = 0; i < a->reason_count; i++)
+        nk_buf_printf(b, "%s%.*s", i ? ", " : "", NK_FMT(a->reasons[i]));
+}
+
+static void why_in_english(struct nk_buf *b, const struct nk_gate_state *s)
+{
+    nk_buf_printf(b, "%.*s::\"%.*s\" may not %s %.*s::\"%.*s\": ", NK_FMT(s->principal->type),
                   NK_FMT(s->principal->id), s->call.endpoint->action, NK_FMT(s->resource.type),
                   NK_FMT(s->resource.id));
-    if (s->answer.reason_count == 0)
-        nk_buf_add(&b, NK_STR(": no policy permits it"));
-    for (size_t i = 0; i < s->answer.reason_count; i++)
-        nk_buf_printf(&b, "%s%.*s", i ? ", " : ": forbidden by policy ",
-                      NK_FMT(s->answer.reasons[i]));
-    nk_buf_add(&b, NK_STR(". Ask the owner of the policy if you should be allowed."));
+    nk_buf_add(b, s->answer.reason_count ? NK_STR("forbidden by policy ")
+                                         : NK_STR("no policy permits it"));
+    put_reasons(b, &s->answer);
+    nk_buf_add(b, NK_STR(". Ask the owner of the policy if you should be allowed."));
+}
+
+static void why_in_japanese(struct nk_buf *b, const struct nk_gate_state *s)
+{
+    nk_buf_printf(b, "%.*s::\"%.*s\" による %.*s::\"%.*s\" への %s は", NK_FMT(s->principal->type),
+                  NK_FMT(s->principal->id), NK_FMT(s->resource.type), NK_FMT(s->resource.id),
+                  s->call.endpoint->action);
+    if (s->answer.reason_count)
+        nk_buf_add(b, NK_STR("ポリシー "));
+    put_reasons(b, &s->answer);
+    nk_buf_add(b, s->answer.reason_count ? NK_STR(" により禁止されています。")
+                                         : NK_STR("、許可するポリシーがありません。"));
+    nk_buf_add(b, NK_STR("必要な場合はポリシーの管理者に相談してください。"));
+}
+
+static struct nk_str why_denied(struct nk_txn *t)
+{
+    struct nk_buf b;
+    nk_buf_init(&b, 4096);
+    if (t->state->japanese)
+        why_in_japanese(&b, t->state);
+    else
+        why_in_english(&b, t->state);
     struct nk_str text = nk_arena_copy(t->arena, nk_buf_str(&b));
     nk_buf_free(&b);
     return text;
