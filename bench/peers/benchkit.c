@@ -324,156 +324,180 @@ static int dial(int port)
     fcntl(f, F_SETFL, O_NONBLOCK);
     return f;
 }
+/* 1: the head is complete and cut off; 0: more is needed; -1: not a 200 */
+static int resp_head(cc *c)
+{
+    char *e = memmem(c->buf, c->len, "\r\n\r\n", 4);
+    if (!e)
+        return 0;
+    if (strncmp(c->buf + 9, "200", 3)) {
+        static int w;
+        if (!w++)
+            fprintf(stderr, "non-200: %.300s\n", c->buf);
+        return -1;
+    }
+    const char *v = hdr(c->buf, e, "content-length:");
+    c->chunked = !v;
+    size_t hl = e + 4 - c->buf;
+    c->need = v ? atol(v) : 0;
+    memmove(c->buf, c->buf + hl, c->len - hl);
+    c->len -= hl;
+    c->buf[c->len] = 0;
+    return c->hdone = 1;
+}
+static int ends(cc *c)
+{
+    int done = c->len >= 5 && !memcmp(c->buf + c->len - 5, "0\r\n\r\n", 5);
+    if (done)
+        c->len = 0;
+    return done;
+}
+/* counts the events in the buffer and keeps what may be the beginning of another */
+static int resp_events(cc *c, uint64_t t, uint64_t *events)
+{
+    char *p = c->buf, *q;
+    char *e = c->buf + c->len;
+    while ((q = memmem(p, e - p, "chatcmpl-t", 10)) && e - q > 32) {
+        uint64_t ts = strtoull(q + 10, 0, 10);
+        if (!c->first) {
+            c->first = 1;
+            hist2[hidx((t - c->t0) / 100)]++;
+        }
+        hist[hidx(t > ts ? (t - ts) / 100 : 0)]++;
+        ++*events;
+        p = q + 10;
+    }
+    if (ends(c))
+        return 1;
+    int keep = q ? e - q : (c->len < 16 ? c->len : 16);
+    if (!q && keep > e - p)
+        keep = e - p;
+    memmove(c->buf, e - keep, keep);
+    c->len = keep;
+    return 0;
+}
 /* returns 1 when a full response was consumed, -1 on error */
 static int resp(cc *c, uint64_t *events)
 {
     ssize_t r = recv(c->fd, c->buf + c->len, sizeof c->buf - 1 - c->len, 0);
-    if (r <= 0) {
-        if (r < 0 && errno == EAGAIN)
-            return 0;
-        return -1;
-    }
+    if (r <= 0)
+        return r < 0 && errno == EAGAIN ? 0 : -1;
     uint64_t t = now();
     c->len += r;
     c->buf[c->len] = 0;
-    if (!c->hdone) {
-        char *e = memmem(c->buf, c->len, "\r\n\r\n", 4);
-        if (!e)
-            return 0;
-        if (strncmp(c->buf + 9, "200", 3)) {
-            static int w;
-            if (!w++)
-                fprintf(stderr, "non-200: %.300s\n", c->buf);
-            return -1;
-        }
-        const char *v = hdr(c->buf, e, "content-length:");
-        c->chunked = !v;
-        size_t hl = e + 4 - c->buf;
-        c->need = v ? atol(v) : 0;
-        memmove(c->buf, c->buf + hl, c->len - hl);
-        c->len -= hl;
-        c->buf[c->len] = 0;
-        c->hdone = 1;
-    }
-    if (events) {
-        char *p = c->buf, *q;
-        char *e = c->buf + c->len;
-        while ((q = memmem(p, e - p, "chatcmpl-t", 10)) && e - q > 32) {
-            uint64_t ts = strtoull(q + 10, 0, 10);
-            if (!c->first) {
-                c->first = 1;
-                hist2[hidx((t - c->t0) / 100)]++;
-            }
-            hist[hidx(t > ts ? (t - ts) / 100 : 0)]++;
-            ++*events;
-            p = q + 10;
-        }
-        int done = c->len >= 5 && !memcmp(e - 5, "0\r\n\r\n", 5);
-        if (done) {
-            c->len = 0;
-            return 1;
-        }
-        int keep = q ? e - q : (c->len < 16 ? c->len : 16);
-        if (!q && keep > e - p)
-            keep = e - p;
-        memmove(c->buf, e - keep, keep);
-        c->len = keep;
+    int h = c->hdone ? 1 : resp_head(c);
+    if (h < 1)
+        return h;
+    if (events)
+        return resp_events(c, t, events);
+    if (c->chunked)
+        return ends(c);
+    if (c->len < c->need)
         return 0;
-    }
-    if (c->chunked) {
-        if (c->len >= 5 && !memcmp(c->buf + c->len - 5, "0\r\n\r\n", 5)) {
-            c->len = 0;
-            return 1;
-        }
-        return 0;
-    }
-    if (c->len >= c->need) {
-        c->len = 0;
-        return 1;
-    }
-    return 0;
+    c->len = 0;
+    return 1;
 }
 static void report(const char *n, uint64_t *h, double u)
 {
     printf(" %s_p50=%.1f %s_p99=%.1f %s_p999=%.1f", n, pct(h, .5) * u, n, pct(h, .99) * u, n,
            pct(h, .999) * u);
 }
-static int client(int port, const char *hf, const char *bf, int nc, double rate, double secs,
-                  int sse)
-{
+/* the state of a run */
+typedef struct {
+    cc *c;
+    int ep, nf, *freel, port, sse;
+    char *rq;
     size_t rl;
-    char *rq = mkreq(hf, bf, &rl);
-    int ep = epoll_create1(0);
-    cc *c = calloc(nc, sizeof *c);
-    int *freel = malloc(nc * sizeof(int)), nf = 0;
-    for (int i = 0; i < nc; i++) {
-        c[i].fd = dial(port);
-        struct epoll_event ev = {.events = EPOLLIN, .data.u32 = i};
-        epoll_ctl(ep, EPOLL_CTL_ADD, c[i].fd, &ev);
-        freel[nf++] = i;
+    uint64_t next, gap, done, err, ev_n, warm, late;
+} run;
+static void add(run *u, int i)
+{
+    u->c[i].fd = dial(u->port);
+    struct epoll_event ev = {.events = EPOLLIN, .data.u32 = (uint32_t)i};
+    epoll_ctl(u->ep, EPOLL_CTL_ADD, u->c[i].fd, &ev);
+    u->freel[u->nf++] = i;
+}
+static void start_due(run *u, uint64_t t)
+{
+    while (u->nf && (u->sse || u->next <= t)) {
+        cc *k = &u->c[u->freel[--u->nf]];
+        k->busy = 1;
+        k->hdone = k->first = 0;
+        k->len = 0;
+        k->t0 = u->sse ? now() : u->next; /* open loop: latency counts from the scheduled time */
+        if (!u->sse)
+            u->next += u->gap;
+        if (send(k->fd, u->rq, u->rl, MSG_NOSIGNAL) != (ssize_t)u->rl)
+            u->err++;
     }
-    uint64_t st = now(), end = st + secs * 1e9, gap = rate > 0 ? 1e9 / rate : 0, next = st,
-             done = 0, err = 0, ev_n = 0, warm = st + 500000000ull, late = 0;
-    struct epoll_event evs[256];
-    for (;;) {
+    if (!u->nf && !u->sse && u->next <= t)
+        u->late++;
+}
+static long patience(const run *u)
+{
+    uint64_t t = now();
+    if (u->sse)
+        return 5000000;
+    if (!u->nf)
+        return 1000000;
+    return u->next <= t ? 0 : u->next - t > 900000000 ? 900000000 : u->next - t;
+}
+static void take(run *u, int i)
+{
+    cc *k = &u->c[i];
+    int r = resp(k, u->sse ? &u->ev_n : 0);
+    if (r < 0) {
+        u->err++;
+        close(k->fd);
+        add(u, i);
+    } else if (r) {
         uint64_t t = now();
-        if (t >= end)
-            break;
-        while (nf && (sse ? 1 : next <= t)) {
-            cc *k = &c[freel[--nf]];
-            k->busy = 1;
-            k->hdone = k->first = 0;
-            k->len = 0;
-            k->t0 = sse ? now() : next; /* open loop: latency counts from the scheduled time */
-            if (!sse)
-                next += gap;
-            if (send(k->fd, rq, rl, MSG_NOSIGNAL) != (ssize_t)rl)
-                err++;
-        }
-        if (!nf && !sse && next <= t)
-            late++;
-        struct timespec ts = {0, 5000000};
-        if (!sse) {
-            t = now();
-            ts.tv_nsec = !nf        ? 1000000
-                         : next > t ? (next - t > 900000000 ? 900000000 : next - t)
-                                    : 0;
-        }
-        int n = epoll_pwait2(ep, evs, 256, &ts, 0);
-        for (int i = 0; i < n; i++) {
-            cc *k = &c[evs[i].data.u32];
-            int r = resp(k, sse ? &ev_n : 0);
-            if (r < 0) {
-                err++;
-                close(k->fd);
-                k->fd = dial(port);
-                struct epoll_event ev = {.events = EPOLLIN, .data.u32 = (uint32_t)(k - c)};
-                epoll_ctl(ep, EPOLL_CTL_ADD, k->fd, &ev);
-                freel[nf++] = k - c;
-                if (err > 1000) {
-                    printf("errors=%llu", (unsigned long long)err);
-                    return 1;
-                }
-            } else if (r) {
-                uint64_t t2 = now();
-                if (!sse && t2 > warm)
-                    hist[hidx((t2 - k->t0) / 100)]++;
-                done++;
-                freel[nf++] = k - c;
-            }
-        }
+        if (!u->sse && t > u->warm)
+            hist[hidx((t - k->t0) / 100)]++;
+        u->done++;
+        u->freel[u->nf++] = i;
     }
-    printf("done=%llu per_s=%.0f err=%llu", (unsigned long long)done, done / secs,
-           (unsigned long long)err);
-    if (sse) {
-        printf(" events_per_s=%.0f", ev_n / secs);
+}
+static void tell(const run *u, double secs)
+{
+    printf("done=%llu per_s=%.0f err=%llu", (unsigned long long)u->done, u->done / secs,
+           (unsigned long long)u->err);
+    if (u->sse) {
+        printf(" events_per_s=%.0f", u->ev_n / secs);
         report("ttfb_us", hist2, .1);
         report("delay_us", hist, .1);
     } else {
         report("lat_us", hist, .1);
-        printf(" late=%llu", (unsigned long long)late);
+        printf(" late=%llu", (unsigned long long)u->late);
     }
     printf("\n");
+}
+static int client(int port, const char *hf, const char *bf, int nc, double rate, double secs,
+                  int sse)
+{
+    run u = {.port = port, .sse = sse, .ep = epoll_create1(0)};
+    u.rq = mkreq(hf, bf, &u.rl);
+    u.c = calloc(nc, sizeof *u.c);
+    u.freel = malloc(nc * sizeof(int));
+    for (int i = 0; i < nc; i++)
+        add(&u, i);
+    uint64_t st = now(), end = st + secs * 1e9, t;
+    u.gap = rate > 0 ? 1e9 / rate : 0;
+    u.next = st;
+    u.warm = st + 500000000ull;
+    struct epoll_event evs[256];
+    while ((t = now()) < end) {
+        start_due(&u, t);
+        struct timespec ts = {0, patience(&u)};
+        int n = epoll_pwait2(u.ep, evs, 256, &ts, 0);
+        for (int i = 0; i < n; i++)
+            take(&u, evs[i].data.u32);
+        if (u.err > 1000) {
+            printf("errors=%llu", (unsigned long long)u.err);
+            return 1;
+        }
+    }
+    tell(&u, secs);
     return 0;
 }
 static int idle(int port, const char *hf, const char *bf, int nc, double secs)

@@ -22,8 +22,13 @@ struct nk_arena_block {
 
 void nk_arena_init(struct nk_arena *a, size_t ceiling)
 {
-    NK_MUST(ceiling > 0);
-    *a = (struct nk_arena){.ceiling = ceiling};
+    nk_arena_init_sized(a, ceiling, BLOCK_MIN);
+}
+
+void nk_arena_init_sized(struct nk_arena *a, size_t ceiling, size_t block)
+{
+    NK_MUST(ceiling > 0 && block >= BLOCK_MIN);
+    *a = (struct nk_arena){.ceiling = ceiling, .block = block};
 }
 
 static struct nk_arena_block *block_new(struct nk_arena *a, size_t need)
@@ -32,7 +37,7 @@ static struct nk_arena_block *block_new(struct nk_arena *a, size_t need)
     if (left < head || need > left - head)
         return NULL;
     /* Close to the ceiling the last block is as small as it has to be. */
-    size_t total = need + head > BLOCK_MIN ? need + head : left < BLOCK_MIN ? left : BLOCK_MIN;
+    size_t total = need + head > a->block ? need + head : left < a->block ? left : a->block;
     size_t size = total - head;
     struct nk_arena_block *b = malloc(total);
     if (!b)
@@ -125,9 +130,11 @@ struct nk_str nk_arena_join(struct nk_arena *a, const struct nk_str *parts, size
     for (size_t i = 0; i < n; i++)
         if (__builtin_add_overflow(total, parts[i].n, &total))
             return (struct nk_str){NULL, 0};
-    char *p = total < SIZE_MAX ? nk_arena_alloc(a, total + 1) : NULL;
+    size_t need = total < SIZE_MAX ? rounded(total + 1) : 0;
+    char *p = need ? take(a, need) : NULL;
     if (!p)
         return (struct nk_str){NULL, 0};
+    p[total] = 0;
     size_t at = 0;
     for (size_t i = 0; i < n; i++) {
         if (parts[i].n)
@@ -157,7 +164,7 @@ void nk_arena_reset(struct nk_arena *a)
     struct nk_arena_block *keep = NULL;
     for (struct nk_arena_block *b = a->head, *next; b; b = next) {
         next = b->next;
-        if (!next && b->size <= BLOCK_MIN)
+        if (!next && b->size <= a->block)
             keep = b;
         else
             free(b);

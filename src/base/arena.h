@@ -14,10 +14,14 @@ struct nk_arena {
     struct nk_arena_block *head; /* newest block */
     size_t used;                 /* bytes asked of the system so far */
     size_t ceiling;              /* most that `used` may become */
+    size_t block;                /* size of an ordinary block, its header included */
 };
 
 /* Prepares an empty arena; takes no memory yet. `ceiling` in bytes, 1 or more. */
 void nk_arena_init(struct nk_arena *a, size_t ceiling);
+/* The same with blocks of `block` bytes (4096 or more) instead of 4096: for arenas that are reset and
+ * used again, so that one block holds all that an ordinary use needs. */
+void nk_arena_init_sized(struct nk_arena *a, size_t ceiling, size_t block);
 /* `size` bytes, zeroed, aligned for any type; NULL when the ceiling or the system's memory is used
  * up. The memory lives until nk_arena_free or nk_arena_reset. */
 void *nk_arena_alloc(struct nk_arena *a, size_t size) NK_CHECKED;

@@ -72,18 +72,13 @@ char *nk_buf_reserve(struct nk_buf *b, size_t n)
     return room(b, n, 0);
 }
 
-void nk_buf_add(struct nk_buf *b, struct nk_str s)
+void nk_buf_add_grow(struct nk_buf *b, struct nk_str s)
 {
-    char *to = s.n ? nk_buf_reserve(b, s.n) : NULL;
+    char *to = nk_buf_reserve(b, s.n);
     if (!to)
         return;
     memcpy(to, s.p, s.n);
     b->n += s.n;
-}
-
-void nk_buf_add_char(struct nk_buf *b, char c)
-{
-    nk_buf_add(b, (struct nk_str){&c, 1});
 }
 
 void nk_buf_add_u64(struct nk_buf *b, uint64_t v)

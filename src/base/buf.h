@@ -5,6 +5,7 @@
  */
 #pragma once
 
+#include <string.h>
 #include "base/str.h"
 
 struct nk_buf {
@@ -25,8 +26,23 @@ void nk_buf_drop(struct nk_buf *b, size_t n);
 /* Room for n more bytes at b->p + b->n; returns that place or NULL (error is set). The caller adds
  * what it wrote to b->n. */
 char *nk_buf_reserve(struct nk_buf *b, size_t n);
-void nk_buf_add(struct nk_buf *b, struct nk_str s);
-void nk_buf_add_char(struct nk_buf *b, char c);
+/* nk_buf_add where there is no room yet. */
+void nk_buf_add_grow(struct nk_buf *b, struct nk_str s);
+static inline void nk_buf_add(struct nk_buf *b, struct nk_str s)
+{
+    if (s.n == 0)
+        return;
+    if (b->error || s.n > b->cap - b->n || s.n > b->max - b->n) {
+        nk_buf_add_grow(b, s);
+        return;
+    }
+    memcpy(b->p + b->n, s.p, s.n);
+    b->n += s.n;
+}
+static inline void nk_buf_add_char(struct nk_buf *b, char c)
+{
+    nk_buf_add(b, (struct nk_str){&c, 1});
+}
 void nk_buf_add_u64(struct nk_buf *b, uint64_t v);
 void nk_buf_add_i64(struct nk_buf *b, int64_t v);
 /* n bytes as 2n lower-case hexadecimal digits. */

@@ -106,8 +106,7 @@ static void print_landlock(int abi)
     else
         printf("ABI %d", abi);
     for (size_t i = 0; i < NK_COUNT(rights); i++)
-        printf("%s %s%s", i ? "," : ":", abi >= rights[i].since ? "" : "without ",
-               rights[i].what);
+        printf("%s %s%s", i ? "," : ":", abi >= rights[i].since ? "" : "without ", rights[i].what);
     printf("\n");
 }
 

@@ -119,6 +119,10 @@ ssize_t nk_sock_write(struct nk_sock *s, const struct iovec *iov, int count)
         return 0;
     if (s->ssl)
         return tls_write(s, iov, count);
+    if (count == 1) {
+        ssize_t sent = send(s->fd, iov->iov_base, iov->iov_len, MSG_NOSIGNAL);
+        return sent >= 0 ? sent : plain_error(s, true);
+    }
     /* sendmsg takes the array as const but does not say so. */
     struct msghdr m = {.msg_iov = (struct iovec *)(uintptr_t)iov,
                        .msg_iovlen = (size_t)(count < IOV_MAX ? count : IOV_MAX)};

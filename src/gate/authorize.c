@@ -6,7 +6,7 @@
  */
 #include "gate/txn.h"
 
-enum { FACTS_MAX = 256 << 10 };
+enum { FACTS_MAX = 256 << 10, FACTS_ORDINARY = 1024 };
 
 static void put_uid(struct nk_buf *out, struct nk_str type, struct nk_str id)
 {
@@ -98,20 +98,32 @@ static void put_context(struct nk_buf *out, const struct nk_gate_state *s)
     nk_buf_add_char(out, '}');
 }
 
-/* Writes through `put` into arena memory. */
+static void put_facts(struct nk_buf *b, const struct nk_gate_state *s, size_t *cut)
+{
+    put_principal(b, s->principal);
+    *cut = b->n;
+    put_context(b, s);
+}
+
+/* Into the arena, in place when they are of an ordinary size. */
 static int write_facts(struct nk_txn *t)
 {
     struct nk_gate_state *s = t->state;
-    struct nk_buf b;
-    nk_buf_init(&b, FACTS_MAX);
-    put_principal(&b, s->principal);
-    size_t cut = b.n;
-    put_context(&b, s);
-    int rc = b.error;
-    struct nk_str all = rc ? (struct nk_str){NULL, 0} : nk_arena_copy(t->arena, nk_buf_str(&b));
-    nk_buf_free(&b);
-    if (!all.p)
-        return rc ? rc : NK_ENOMEM;
+    size_t cut;
+    char *room = nk_arena_resize(t->arena, NULL, 0, FACTS_ORDINARY);
+    struct nk_buf b = {.p = room, .cap = FACTS_ORDINARY, .max = FACTS_ORDINARY};
+    b.error = room ? 0 : NK_ENOMEM;
+    put_facts(&b, s, &cut);
+    struct nk_str all = nk_buf_str(&b);
+    if (b.error) {
+        nk_buf_init(&b, FACTS_MAX);
+        put_facts(&b, s, &cut);
+        int rc = b.error;
+        all = rc ? (struct nk_str){NULL, 0} : nk_arena_copy(t->arena, nk_buf_str(&b));
+        nk_buf_free(&b);
+        if (!all.p)
+            return rc ? rc : NK_ENOMEM;
+    }
     s->entities = nk_str_sub(all, 0, cut);
     s->context = nk_str_sub(all, cut, all.n);
     return 0;

@@ -85,13 +85,29 @@ static unsigned refused(struct nk_txn *t)
     return fx | gate_record_decision(t);
 }
 
+/* "<instance>-<number>" in hexadecimal: unique over all gates and starts. */
+static struct nk_str request_id(const struct nk_txn *t)
+{
+    enum { INSTANCE = 8, SIZE = 19 };
+    static const char digit[] = "0123456789abcdef";
+    char *p = nk_arena_resize(t->arena, NULL, 0, SIZE);
+    uint64_t number = t->state->env.number, instance = t->state->env.instance;
+    if (!p)
+        return (struct nk_str){NULL, 0};
+    for (int i = SIZE - 1; i > INSTANCE; i--, number >>= 4)
+        p[i] = digit[number & 15];
+    p[INSTANCE] = '-';
+    for (int i = INSTANCE - 1; i >= 0; i--, instance >>= 4)
+        p[i] = digit[instance & 15];
+    return (struct nk_str){p, SIZE};
+}
+
 static unsigned on_request(struct nk_txn *t, const struct nk_event *e)
 {
     struct nk_gate_state *s = t->state;
     s->head = e->head;
     s->started_ms = e->unix_ms;
-    s->id = nk_arena_printf(t->arena, "%08x-%010llx", (unsigned)s->env.instance,
-                            (unsigned long long)s->env.number);
+    s->id = request_id(t);
     if (run(t, head_stages, NK_COUNT(head_stages)))
         return refused(t);
     s->phase = NK_PHASE_BODY;

@@ -131,22 +131,28 @@ static int stream_event(struct nk_txn *t, const struct nk_sse_event *e, struct n
     return t->out.error;
 }
 
-static unsigned receive_stream(struct nk_txn *t, struct nk_str bytes)
+/* Takes all whole events out; NK_FX_DATA when some of them may go on. */
+static unsigned take_events(struct nk_txn *t, int rc, struct nk_fault *f)
 {
     struct nk_gate_state *s = t->state;
-    struct nk_fault f = {0};
     struct nk_sse_event e;
-    int rc = nk_sse_feed(&s->sse, bytes, &f);
     while (!rc) {
-        rc = nk_sse_next(&s->sse, &e, &f);
+        rc = nk_sse_next(&s->sse, &e, f);
         if (!rc)
-            rc = stream_event(t, &e, &f);
+            rc = stream_event(t, &e, f);
     }
     s->complete = s->dialect->stream_end(s->stream, &s->usage);
     if (rc != NK_EAGAIN)
         return fail(t, rc == NK_ENOMEM ? NK_REFUSAL_out_of_memory : NK_REFUSAL_bad_answer,
-                    nk_arena_copy(t->arena, nk_str(f.code ? f.message : "event over a limit")));
+                    nk_arena_copy(t->arena, nk_str(f->code ? f->message : "event over a limit")));
     return t->out.n ? NK_FX_DATA : 0;
+}
+
+static unsigned receive_stream(struct nk_txn *t, struct nk_str bytes)
+{
+    struct nk_fault f = {0};
+    int rc = nk_sse_feed(&t->state->sse, bytes, &f);
+    return take_events(t, rc, &f);
 }
 
 unsigned gate_receive_data(struct nk_txn *t, struct nk_str bytes)
@@ -182,10 +188,15 @@ static int read_reply(struct nk_txn *t, struct nk_fault *f)
 static unsigned end_stream(struct nk_txn *t)
 {
     struct nk_gate_state *s = t->state;
+    struct nk_fault f = {0};
+    nk_sse_end(&s->sse);
+    unsigned fx = take_events(t, 0, &f);
+    if (s->phase == NK_PHASE_OVER)
+        return fx;
     if (!s->complete || s->held.n || nk_sse_pending(&s->sse))
         return fail(t, NK_REFUSAL_upstream_failed, NK_STR("stream ended before it was complete"));
     s->phase = NK_PHASE_OVER;
-    return gate_record_outcome(t, "complete") | NK_FX_END;
+    return fx | gate_record_outcome(t, "complete") | NK_FX_END;
 }
 
 unsigned gate_receive_end(struct nk_txn *t)

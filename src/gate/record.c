@@ -7,7 +7,7 @@
  */
 #include "gate/txn.h"
 
-enum { RECORD_MAX = 60 << 10 };
+enum { RECORD_MAX = 60 << 10, DECISION_ORDINARY = 2560, OUTCOME_ORDINARY = 512 };
 
 static void put_number(struct nk_buf *b, struct nk_str name, int64_t v)
 {
@@ -135,59 +135,74 @@ static void put_refusal(struct nk_buf *b, const struct nk_gate_state *s)
     put_number(b, NK_STR("status"), s->status);
 }
 
-static unsigned keep(struct nk_txn *t, struct nk_buf *b)
+/* Writes a record with `put` into the arena, in place when it is of an ordinary size. */
+static unsigned keep(struct nk_txn *t, size_t ordinary,
+                     void (*put)(struct nk_buf *b, const struct nk_txn *t, const char *how),
+                     const char *how)
 {
-    struct nk_str text =
-        b->error ? (struct nk_str){NULL, 0} : nk_arena_copy(t->arena, nk_buf_str(b));
-    nk_buf_free(b);
+    char *room = nk_arena_resize(t->arena, NULL, 0, ordinary);
+    struct nk_buf b = {.p = room, .cap = ordinary, .max = ordinary, .error = room ? 0 : NK_ENOMEM};
+    put(&b, t, how);
+    struct nk_str text = nk_buf_str(&b);
+    if (b.error) {
+        nk_buf_init(&b, RECORD_MAX);
+        put(&b, t, how);
+        text = b.error ? (struct nk_str){NULL, 0} : nk_arena_copy(t->arena, nk_buf_str(&b));
+        nk_buf_free(&b);
+    }
     if (text.p)
         t->records[t->record_count++] = text;
     return NK_FX_RECORD; /* without a record the step is cut: see nk_gate_step */
 }
 
-unsigned gate_record_decision(struct nk_txn *t)
+static void put_decision(struct nk_buf *b, const struct nk_txn *t, const char *how)
 {
     const struct nk_gate_state *s = t->state;
-    struct nk_buf b;
-    nk_buf_init(&b, RECORD_MAX);
-    (void)nk_buf_reserve(&b, 2048);
-    put_opening(&b, s, NK_STR("decision"));
-    nk_buf_add(&b, NK_STR(",\"facts\":{"));
-    put_match(&b, s);
-    put_identify(&b, s->principal);
-    put_parse(&b, s);
-    put_locate(&b, t);
-    nk_buf_add_char(&b, '}');
+    (void)how;
+    put_opening(b, s, NK_STR("decision"));
+    nk_buf_add(b, NK_STR(",\"facts\":{"));
+    put_match(b, s);
+    put_identify(b, s->principal);
+    put_parse(b, s);
+    put_locate(b, t);
+    nk_buf_add_char(b, '}');
     if (s->judged)
-        put_judgement(&b, t);
+        put_judgement(b, t);
     else
-        nk_buf_add(&b, NK_STR(",\"decision\":\"refused\""));
-    put_refusal(&b, s);
-    nk_json_put_member(&b, NK_STR("policies"), nk_str(t->setup->policies_hex));
-    nk_json_put_member(&b, NK_STR("config"), nk_str(t->setup->config_hex));
-    return keep(t, &b);
+        nk_buf_add(b, NK_STR(",\"decision\":\"refused\""));
+    put_refusal(b, s);
+    nk_json_put_member(b, NK_STR("policies"),
+                       ((struct nk_str){t->setup->policies_hex, 2 * NK_SHA256_SIZE}));
+    nk_json_put_member(b, NK_STR("config"),
+                       ((struct nk_str){t->setup->config_hex, 2 * NK_SHA256_SIZE}));
+}
+
+unsigned gate_record_decision(struct nk_txn *t)
+{
+    return keep(t, DECISION_ORDINARY, put_decision, NULL);
+}
+
+static void put_outcome(struct nk_buf *b, const struct nk_txn *t, const char *how)
+{
+    const struct nk_gate_state *s = t->state;
+    put_opening(b, s, NK_STR("outcome"));
+    nk_json_put_member(b, NK_STR("how"), nk_str(how));
+    put_number(b, NK_STR("status"), s->status);
+    nk_buf_add(b, NK_STR(",\"facts\":{\"receive\":{\"source\":\"upstream\""));
+    put_number(b, NK_STR("status"), s->upstream_status);
+    put_number(b, NK_STR("bytes"), s->reply_bytes);
+    put_number(b, NK_STR("inputTokens"), s->usage.input_tokens);
+    put_number(b, NK_STR("outputTokens"), s->usage.output_tokens);
+    put_number(b, NK_STR("toolCalls"), s->tool_calls);
+    if (s->finish.n)
+        nk_json_put_member(b, NK_STR("finish"), nk_str_sub(s->finish, 0, 64));
+    if (s->refusal.id != NK_REFUSAL_NONE && s->refusal.reason.n)
+        nk_json_put_member(b, NK_STR("reason"), nk_str_sub(s->refusal.reason, 0, 512));
+    put_number(b, NK_STR("milliseconds"), s->now_ms - s->started_ms);
+    nk_buf_add(b, NK_STR("}}"));
 }
 
 unsigned gate_record_outcome(struct nk_txn *t, const char *how)
 {
-    const struct nk_gate_state *s = t->state;
-    struct nk_buf b;
-    nk_buf_init(&b, RECORD_MAX);
-    (void)nk_buf_reserve(&b, 512);
-    put_opening(&b, s, NK_STR("outcome"));
-    nk_json_put_member(&b, NK_STR("how"), nk_str(how));
-    put_number(&b, NK_STR("status"), s->status);
-    nk_buf_add(&b, NK_STR(",\"facts\":{\"receive\":{\"source\":\"upstream\""));
-    put_number(&b, NK_STR("status"), s->upstream_status);
-    put_number(&b, NK_STR("bytes"), s->reply_bytes);
-    put_number(&b, NK_STR("inputTokens"), s->usage.input_tokens);
-    put_number(&b, NK_STR("outputTokens"), s->usage.output_tokens);
-    put_number(&b, NK_STR("toolCalls"), s->tool_calls);
-    if (s->finish.n)
-        nk_json_put_member(&b, NK_STR("finish"), nk_str_sub(s->finish, 0, 64));
-    if (s->refusal.id != NK_REFUSAL_NONE && s->refusal.reason.n)
-        nk_json_put_member(&b, NK_STR("reason"), nk_str_sub(s->refusal.reason, 0, 512));
-    put_number(&b, NK_STR("milliseconds"), s->now_ms - s->started_ms);
-    nk_buf_add(&b, NK_STR("}}"));
-    return keep(t, &b);
+    return keep(t, OUTCOME_ORDINARY, put_outcome, how);
 }

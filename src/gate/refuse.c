@@ -58,18 +58,19 @@ unsigned gate_answer_refusal(struct nk_txn *t)
 {
     struct nk_gate_state *s = t->state;
     struct nk_refusal r = in_words(t, s->refusal.id, s->refusal.detail);
-    struct nk_http_header *h = nk_arena_array(t->arena, 3, sizeof *h);
+    struct nk_http_header *h = nk_arena_array(t->arena, 4, sizeof *h);
     nk_buf_clear(&t->out);
     dialect_of(s)->refuse(&r, &t->out);
     if (!h)
         return NK_FX_CUT;
     h[0] = (struct nk_http_header){NK_STR("content-type"), NK_STR("application/json")};
     h[1] = (struct nk_http_header){NK_STR("x-request-id"), s->id};
-    h[2] = (struct nk_http_header){NK_STR("x-nakoso-refused"), nk_str(r.code)};
+    h[2] = (struct nk_http_header){NK_STR("request-id"), s->id}; /* where Anthropic's SDK looks */
+    h[3] = (struct nk_http_header){NK_STR("x-nakoso-refused"), nk_str(r.code)};
     s->status = r.status;
     t->reply_head = (struct nk_http_head){.status = r.status,
                                           .headers = h,
-                                          .header_count = 3,
+                                          .header_count = 4,
                                           .content_length = (int64_t)t->out.n,
                                           .keep_alive = true};
     return NK_FX_HEAD | NK_FX_DATA | NK_FX_END;

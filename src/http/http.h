@@ -55,10 +55,12 @@ struct nk_http_parser *nk_http_parser_new(struct nk_arena *a, bool request,
 void nk_http_parser_expect_no_body(struct nk_http_parser *p);
 /* Consumes bytes from *in until the next event; *in is moved forward. Call again with the rest
  * until NK_HTTP_MORE. Errors: NK_EINVAL (malformed or ambiguous: CL with TE, duplicate or signed
- * CL, obs-fold, bare LF or CR, NUL, bad chunk, unknown transfer coding, HTTP/1.0 with TE, missing
- * or double Host, absolute-form with another host …), NK_ELIMIT (over nk_http_limits),
- * NK_EUNSUPPORTED (version, upgrade, CONNECT), NK_ENOMEM; fault stage "http". After an error the
- * connection must be closed. */
+ * CL, obs-fold, bare LF or CR, NUL, bad chunk or chunk extension, unknown transfer coding, HTTP/1.0
+ * with TE, missing or double Host, absolute-form with another host, dot segments …), NK_ELIMIT
+ * (over nk_http_limits), NK_EUNSUPPORTED (version, method, CONNECT, upgrade to anything but h2c,
+ * which is ignored), NK_ENOMEM; fault stage "http". After an error the connection must be closed.
+ * Trailers are checked and dropped, interim answers (1xx) skipped; an absolute-form target becomes
+ * origin-form. The arena gives at most twice max_head_bytes for a head, and its headers. */
 int nk_http_parse(struct nk_http_parser *p, struct nk_str *in, enum nk_http_event *event,
                   struct nk_fault *f) NK_CHECKED;
 /* End of input: 0 when that ends the message (a response until close), NK_EAGAIN when no byte of a

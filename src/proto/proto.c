@@ -84,7 +84,8 @@ static const struct nk_endpoint *endpoint_find(const struct nk_dialect *d,
     struct nk_str path = nk_http_path(h);
     for (size_t i = 0; i < d->endpoint_count; i++) {
         const struct nk_endpoint *e = &d->endpoints[i];
-        if (nk_str_eq(h->method, nk_str(e->method)) && path_matches(e->path, path, rest))
+        if (e->method[0] == h->method.p[0] && nk_str_eq(h->method, nk_str(e->method)) &&
+            path_matches(e->path, path, rest))
             return e;
     }
     return NULL;

@@ -13,6 +13,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/capability.h>
 #include <seccomp.h>
 #include <stdio.h>
 #include <string.h>
@@ -143,11 +144,24 @@ static int limit_process(uint32_t set, struct nk_fault *f)
 {
     struct rlimit none = {0, 0};
     bool good = prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 && setrlimit(RLIMIT_CORE, &none) == 0;
-    /* The leak checker starts a thread and looks at this process from there. */
+    /* AddressSanitizer looks at its own process when it reports. */
     if (!has(set, WORD_SANITIZER))
         good =
             good && prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) == 0 && setrlimit(RLIMIT_NPROC, &none) == 0;
     return good ? 0 : nk_fault_set(f, NK_EIO, stage, 0, "limits: %s", strerror(errno));
+}
+
+/* A role that was started with privileges (as root, or to bind a low port) keeps none. One that has
+ * files may need root's right to a directory of another user, and Landlock bounds that. */
+static int drop_capabilities(uint32_t set, struct nk_fault *f)
+{
+    struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
+    struct __user_cap_data_struct none[_LINUX_CAPABILITY_U32S_3] = {{0}};
+    if (has(set, WORD_FILES))
+        return 0;
+    return syscall(SYS_capset, &header, none) == 0
+               ? 0
+               : nk_fault_set(f, NK_EIO, stage, 0, "capabilities: %s", strerror(errno));
 }
 
 static int landlock_allow(int rules_fd, const struct nk_confine_path *p, uint64_t handled)
@@ -265,6 +279,8 @@ int nk_confine(const char *promises, const struct nk_confine_path *paths, size_t
         rc = limit_process(set, f);
     if (!rc)
         rc = landlock(set, paths, path_count, f);
+    if (!rc)
+        rc = drop_capabilities(set, f);
     return rc ? rc : seccomp(set, f);
 }
 

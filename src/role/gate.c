@@ -31,6 +31,7 @@ static void hook_flush(void *ctx)
 {
     struct gate *g = ctx;
     gate_unblock_all(g);
+    gate_pause_end(g);
     publish(g);
     if (g->answers)
         (void)nk_ring_release(g->answers);
@@ -41,7 +42,7 @@ static void hook_flush(void *ctx)
 static bool hook_sleep(void *ctx)
 {
     struct gate *g = ctx;
-    if (gate_has_flushable(g) || !gate_blocked_may_sleep(g))
+    if (gate_has_flushable(g) || !gate_blocked_may_sleep(g) || !gate_pause_may_sleep(g))
         return false;
     return !g->answers || nk_ring_sleep(g->answers);
 }

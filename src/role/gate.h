@@ -8,9 +8,7 @@
  */
 #pragma once
 
-#include "edge/loop.h"
-#include "edge/sock.h"
-#include "gate/gate.h"
+#include "role/gate_conn.h"
 #include "role/role.h"
 #include "role/stats.h"
 #include "role/wire.h"
@@ -18,64 +16,13 @@
 enum {
     GATE_READ_SIZE = 64 << 10,
     GATE_NO_SLOT = UINT32_MAX & 0x7fffffff,
-    GATE_RECORDS_MAX = 4, /* records of one request that wait for room in the audit ring */
 };
-
-struct gate;
 
 struct gate_listener {
     struct nk_watch watch;
     struct gate *gate;
     struct nk_tls *tls;
     bool admin;
-};
-
-enum conn_state {
-    CONN_IDLE,   /* between requests */
-    CONN_HEAD,   /* first byte seen, head incomplete */
-    CONN_BODY,   /* head seen, body incomplete */
-    CONN_BUSY,   /* the request is complete or refused; its answer is not */
-    CONN_LINGER, /* answered; the rest of what the client sends is thrown away */
-    CONN_DEAD,   /* closed; freed at the end of the batch */
-};
-
-/* One request; lives in its own arena. */
-struct gate_request {
-    struct nk_arena arena;
-    struct nk_http_parser *parser;
-    struct nk_txn *txn; /* NULL on admin connections */
-    int64_t started_us, decided_us;
-    uint32_t slot;      /* index in gate->slots, or GATE_NO_SLOT */
-    bool call_waiting;  /* some of the call is not in the ring yet */
-    bool body_complete; /* nothing more of it is on the wire */
-    bool chunked;       /* the answer is */
-    bool close_after;   /* the client or we want no further request on this connection */
-    bool answer_begun;  /* something of the answer has come */
-    bool head_sent;     /* the call's first record is in the ring */
-    struct nk_str wire; /* the call's head, encoded */
-    size_t call_sent;   /* bytes of txn->call.body in the ring already */
-    uint32_t ungranted; /* answer bytes received and not yet granted again */
-    uint64_t answer_at; /* bytes of the answer's body that have come */
-    struct nk_str records[GATE_RECORDS_MAX];
-    size_t record_count;
-};
-
-struct gate_conn {
-    struct nk_watch watch;
-    struct nk_timer timer;
-    struct nk_later later;
-    struct gate *gate;
-    struct nk_sock sock;
-    enum conn_state state;
-    bool admin, readable, writable, gone, dirty, blocked, close_after_flush;
-    bool answered;       /* complete or cut; only records keep the request */
-    int64_t deadline_us; /* what ends the present state; 0: nothing */
-    uint64_t hold_until; /* strict audit: records that must be durable before bytes leave */
-    struct gate_request *req;
-    struct nk_buf out;                           /* bytes that the socket has not taken yet */
-    struct nk_buf rest;                          /* bytes behind the current request (pipelining) */
-    struct gate_conn *next_dirty, *next_blocked; /* lists of those with work waiting */
-    struct gate_conn *prev, *next;               /* list of all */
 };
 
 struct gate_slot {
@@ -95,8 +42,15 @@ struct gate {
     size_t listener_count;
     struct gate_slot *slots;
     uint32_t slot_count, free_slot, cancel_slot; /* lists; cancel: the courier must be told */
-    uint32_t generation; /* of the slot taken last: no two slots ever have the same */
-    struct gate_conn *conns, *dirty, *blocked; /* blocked: see gate_ring.c */
+    uint32_t generation;        /* of the slot taken last: no two slots ever have the same */
+    struct gate_request *spare; /* requests to be used again, each with one block of memory */
+    size_t spare_count;
+    struct gate_conn *conns;   /* all */
+    struct gate_conn *dirty;   /* with bytes that may leave: gate_reply.c */
+    struct gate_conn *blocked; /* with records or calls that had no room: gate_ring.c */
+    struct gate_conn *paused;  /* with a new request left unread: gate_pause.c */
+    struct nk_timer pause_timer;
+    int64_t full_since_us; /* 0: the audit log takes new requests */
     size_t conn_count;
     uint32_t in_flight;
     uint64_t requests;
@@ -116,6 +70,8 @@ void gate_conn_run(struct gate_conn *c);
 void gate_conn_close(struct gate_conn *c);
 void gate_conn_deadline(struct gate_conn *c, int64_t after_ms);
 void gate_request_done(struct gate_conn *c);
+/* Frees a closed connection when no list holds it any more. */
+void gate_conn_bury(struct gate_conn *c);
 
 /* gate_reply.c: carries out the effects of a step; flushes what may leave. */
 void gate_effects(struct gate_conn *c, unsigned fx);
@@ -138,7 +94,13 @@ bool gate_blocked_may_sleep(struct gate *g);
 bool gate_answers_drain(struct gate *g);
 void gate_courier_lost(struct gate *g);
 void gate_credit(struct gate_conn *c);
+size_t gate_audit_need(const struct gate *g);
 bool gate_audit_full(const struct gate *g);
+
+/* gate_pause.c: true when the connection's next request is left unread for now. */
+bool gate_pause(struct gate_conn *c);
+void gate_pause_end(struct gate *g);
+bool gate_pause_may_sleep(struct gate *g);
 
 /* gate_fetch.c: key sets of issuers, through the courier. */
 int gate_fetch_start(struct gate *g) NK_CHECKED;

@@ -14,7 +14,13 @@
 #include <netinet/tcp.h>
 #include <unistd.h>
 
-enum { ACCEPT_BATCH = 64, ACCEPT_AGAIN_US = 100000, REST_MAX = GATE_READ_SIZE };
+enum {
+    ACCEPT_BATCH = 64,
+    ACCEPT_AGAIN_US = 100000,
+    REST_MAX = GATE_READ_SIZE,
+    SPARE_MAX = 64,
+    REQUEST_BLOCK = 16 << 10
+};
 
 static struct nk_event event_of(struct gate_conn *c, enum nk_event_type type)
 {
@@ -31,6 +37,36 @@ static void conn_later(struct nk_later *l)
     free(NK_OF(l, struct gate_conn, later));
 }
 
+/* A few requests are kept with one block of their arena: most requests need no more than that. */
+static void request_give_back(struct gate *g, struct gate_request *r)
+{
+    if (g->spare_count >= SPARE_MAX) {
+        nk_arena_free(&r->arena);
+        free(r);
+        return;
+    }
+    nk_arena_reset(&r->arena);
+    r->next_spare = g->spare;
+    g->spare = r;
+    g->spare_count++;
+}
+
+static struct gate_request *request_take(struct gate *g, size_t ceiling)
+{
+    struct gate_request *r = g->spare;
+    if (!r) {
+        r = calloc(1, sizeof *r);
+        if (r)
+            nk_arena_init_sized(&r->arena, ceiling, REQUEST_BLOCK);
+        return r;
+    }
+    g->spare = r->next_spare;
+    g->spare_count--;
+    *r = (struct gate_request){.arena = r->arena};
+    r->arena.ceiling = ceiling;
+    return r;
+}
+
 void gate_request_done(struct gate_conn *c)
 {
     struct gate_request *r = c->req;
@@ -43,8 +79,7 @@ void gate_request_done(struct gate_conn *c)
         nk_stats_sub(&c->gate->stats, NK_STAT_REQUESTS_IN_FLIGHT, 1);
         nk_txn_free(r->txn);
     }
-    nk_arena_free(&r->arena);
-    free(r);
+    request_give_back(c->gate, r);
 }
 
 static void unlink_conn(struct gate_conn *c)
@@ -71,6 +106,12 @@ static void listen_again(struct gate *g)
             g->accepting_stopped = true;
 }
 
+void gate_conn_bury(struct gate_conn *c)
+{
+    if (!c->dirty && !c->blocked && !c->paused)
+        nk_loop_later(c->gate->loop, &c->later);
+}
+
 void gate_conn_close(struct gate_conn *c)
 {
     struct gate *g = c->gate;
@@ -91,8 +132,7 @@ void gate_conn_close(struct gate_conn *c)
     nk_buf_free(&c->out);
     nk_buf_free(&c->rest);
     unlink_conn(c);
-    if (!c->dirty && !c->blocked)
-        nk_loop_later(g->loop, &c->later);
+    gate_conn_bury(c);
     listen_again(g);
     if (g->draining && g->conn_count == 0)
         nk_loop_stop(g->loop, 0);
@@ -162,10 +202,9 @@ static int request_new(struct gate_conn *c)
     struct nk_http_limits http = {.max_head_bytes = (uint32_t)lim->head_bytes,
                                   .max_headers = (uint32_t)lim->headers,
                                   .max_body_bytes = INT64_MAX}; /* the core's to refuse */
-    struct gate_request *r = calloc(1, sizeof *r);
+    struct gate_request *r = request_take(g, arena_ceiling(lim));
     if (!r)
         return NK_ENOMEM;
-    nk_arena_init(&r->arena, arena_ceiling(lim));
     r->slot = GATE_NO_SLOT;
     r->started_us = nk_loop_now(g->loop);
     r->parser = nk_http_parser_new(&r->arena, true, &http);
@@ -177,8 +216,7 @@ static int request_new(struct gate_conn *c)
         r->txn = nk_txn_new(&r->arena, g->setup, &env);
     }
     if (!r->parser || (!c->admin && !r->txn)) {
-        nk_arena_free(&r->arena);
-        free(r);
+        request_give_back(g, r);
         return NK_ENOMEM;
     }
     c->req = r;
@@ -294,6 +332,8 @@ void gate_conn_run(struct gate_conn *c)
 {
     struct nk_fault f = {0};
     while (c->state <= CONN_BODY || c->state == CONN_LINGER) {
+        if (gate_pause(c))
+            break;
         ssize_t n = more_input(c, &f);
         if (n == NK_EAGAIN)
             break;

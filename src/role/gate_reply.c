@@ -7,7 +7,7 @@
 
 #include <sys/socket.h>
 
-enum { LINGER_MS = 1000 };
+enum { LINGER_MS = 1000, HEAD_ROOM = 512 };
 
 void gate_mark_dirty(struct gate_conn *c)
 {
@@ -49,6 +49,7 @@ static void put_head(struct gate_conn *c)
     head.keep_alive = !r->close_after;
     r->chunked = head.chunked;
     c->state = CONN_BUSY;
+    (void)nk_buf_reserve(&c->out, HEAD_ROOM + r->txn->out.n); /* else it grows as it is written */
     count_status(c->gate, head.status);
     if (nk_http_write_response(&head, &c->out))
         c->out.error = NK_EINVAL; /* a header that would break the framing: the connection is cut */
@@ -220,8 +221,7 @@ void gate_flush_all(struct gate *g)
         struct gate_conn *next = c->next_dirty;
         c->dirty = false;
         if (c->state == CONN_DEAD) {
-            if (!c->blocked)
-                nk_loop_later(g->loop, &c->later);
+            gate_conn_bury(c);
         } else if (may_leave(c)) {
             flush(c);
         } else {

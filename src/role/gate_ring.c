@@ -64,10 +64,15 @@ static void slot_free(struct gate *g, struct gate_request *r)
     r->call_waiting = false;
 }
 
+/* Room that one more request needs beside those under way. */
+size_t gate_audit_need(const struct gate *g)
+{
+    return RECORD_RESERVE + (size_t)g->in_flight * OUTCOME_RESERVE;
+}
+
 bool gate_audit_full(const struct gate *g)
 {
-    size_t need = RECORD_RESERVE + (size_t)g->in_flight * OUTCOME_RESERVE;
-    return g->audit == NULL || nk_ring_space(g->audit) < need;
+    return nk_ring_space(g->audit) < gate_audit_need(g);
 }
 
 /* Records
@@ -293,8 +298,7 @@ void gate_unblock_all(struct gate *g)
             gate_block(c);
         } else if (c->state == CONN_DEAD) {
             gate_request_done(c);
-            if (!c->dirty)
-                nk_loop_later(g->loop, &c->later);
+            gate_conn_bury(c);
         } else {
             if (c->req && c->answered)
                 gate_request_done(c);

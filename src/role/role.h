@@ -105,7 +105,7 @@ enum nk_control_kind {
                            other: a courier takes calls of a prepared generation, too */
     NK_CONTROL_ABANDON, /* forget what was prepared */
     NK_CONTROL_DRAIN, /* accept nothing more, finish what is in flight within `grace_ms`, exit(0) */
-    NK_CONTROL_PING,  /* answered inside nk_control_recv */
+    NK_CONTROL_PING,  /* are you there? nk_control_recv answers, and returns NK_EAGAIN */
     /* role -> warden */
     NK_CONTROL_READY,    /* serves; with `code` != 0 it cannot, `text` says why, and it exits */
     NK_CONTROL_PREPARED, /* `generation` could (code 0) or could not (`text`) be built */
@@ -115,8 +115,7 @@ enum nk_control_kind {
 
 struct nk_control {
     enum nk_control_kind kind;
-    uint32_t generation, slot, instance;
-    uint32_t grace_ms;
+    uint32_t generation, slot, instance, grace_ms;
     int code;       /* 0 or NK_E… */
     char text[240]; /* NUL-terminated */
     /* Descriptors: -1 is none. The receiver owns them. */
@@ -144,7 +143,7 @@ int nk_control_recv(int fd, struct nk_control *out) NK_CHECKED;
 /* Closes the descriptors that came with a message (listeners: the first listener_count). */
 void nk_control_close(struct nk_control *m);
 
-/* The three things that a role says. */
+/* What a role says. */
 int nk_role_ready(const struct nk_role_start *s, const struct nk_fault *why_not) NK_CHECKED;
 int nk_role_prepared(const struct nk_role_start *s, uint32_t generation,
                      const struct nk_fault *why_not) NK_CHECKED;

@@ -217,6 +217,7 @@ static void take_message(struct warden_child *c, const struct nk_control *m)
         break;
     case NK_CONTROL_PONG:
         c->pings_missed = 0;
+        warden_reload_pong(c);
         break;
     default:
         nk_log(NK_LOG_ERROR, "role.nonsense", "%s %u says what only the warden says",

@@ -7,8 +7,7 @@
  *     warden_ring.c    rings of pairs, audit rings of gates (dead ones until they are drained)
  *     warden_setup.c   one configuration: bundles and listeners
  *     warden_reload.c  PREPARE, votes, COMMIT or ABANDON
- *     warden_client.c  the Unix socket of `nakoso reload` and `nakoso status`
- */
+ *     warden_client.c  the Unix socket of `nakoso reload` and `nakoso status` */
 #pragma once
 
 #include "edge/log.h"
@@ -31,7 +30,7 @@ enum warden_child_state {
     WARDEN_DOWN,
     WARDEN_STARTING, /* exec'd, not READY yet */
     WARDEN_READY,
-    WARDEN_LEAVING, /* told to drain, or killed */
+    WARDEN_LEAVING, /* told to drain */
 };
 
 struct warden;
@@ -43,10 +42,9 @@ struct warden_child {
     enum warden_child_state state;
     int pid, control;
     unsigned crashes, pings_missed;
-    bool has_vote; /* of the running reload, not given yet */
+    bool has_vote; /* of the running reload, not given yet; or COMMIT not confirmed */
     struct nk_watch pid_watch, control_watch;
-    struct nk_timer restart;
-    struct nk_timer settle; /* served long enough: crashes are forgotten */
+    struct nk_timer restart, settle; /* settle: served long enough, crashes are forgotten */
 };
 
 struct warden_pair {
@@ -62,7 +60,7 @@ struct warden_listener {
     int fds[NK_ROLE_PAIRS_MAX];
 };
 
-/* One configuration with all that is open because of it. */
+/* A configuration with all that is open because of it. */
 struct warden_setup {
     struct nk_arena arena;
     struct nk_config config;
@@ -97,7 +95,8 @@ struct warden {
     int exit_code;
     uint32_t workers;
     uint32_t generations; /* of configurations tried, so that no late vote counts for another */
-    struct warden_setup *setup, *next; /* next: while a reload runs */
+    struct warden_setup *setup, *next; /* next: while votes come in */
+    bool is_committing;                /* all voted yes, not all have confirmed */
     struct nk_timer vote;
     struct warden_pair *pairs;
     struct warden_child scribe;
@@ -114,9 +113,8 @@ struct warden {
 /* warden.c */
 void warden_progress(struct warden *w); /* a child became ready or ended: what is next? */
 void warden_stop(struct warden *w, int exit_code);
-
 /* warden_child.c */
-void warden_child_init(struct warden_child *c, struct warden *w, enum nk_role role, uint32_t slot);
+void warden_child_init(struct warden_child *c, struct warden *w, enum nk_role r, uint32_t slot);
 void warden_child_start(struct warden_child *c);
 void warden_child_send(struct warden_child *c, const struct nk_control *m);
 void warden_child_drain(struct warden_child *c, int64_t grace_ms);
@@ -125,7 +123,6 @@ void warden_child_ping(struct warden_child *c);
 bool warden_child_is_up(const struct warden_child *c);
 /* The i-th child: the scribe, then gate 0, courier 0, gate 1 …; NULL behind the last. */
 struct warden_child *warden_child_at(struct warden *w, size_t i);
-
 /* warden_ring.c */
 int warden_ring_begin(struct warden *w);            /* all rings of all pairs */
 void warden_ring_renew(struct warden_child *dead);  /* and tell the others */
@@ -133,7 +130,6 @@ bool warden_ring_ready(struct warden_child *child); /* its rings are fresh */
 void warden_ring_drained(struct warden *w, uint32_t instance);
 const struct nk_role_audit *warden_ring_audit(const struct warden *w, uint32_t slot);
 void warden_ring_end(struct warden *w);
-
 /* warden_setup.c */
 struct warden_setup *warden_setup_load(struct warden *w, const struct warden_setup *old,
                                        struct nk_fault *f);
@@ -144,11 +140,11 @@ void warden_setup_fill(const struct warden_setup *s, const struct warden_child *
 /* warden_reload.c */
 void warden_reload(struct warden *w, struct warden_client *client);
 void warden_reload_vote(struct warden_child *c, const struct nk_control *m);
+void warden_reload_pong(struct warden_child *c);
 void warden_reload_death(struct warden_child *c);
 void warden_reload_timeout(struct nk_timer *t);
-
 /* warden_client.c */
-int warden_client_check(const char *path, struct nk_fault *f); /* does another warden answer? */
+int warden_client_check(const char *path, struct nk_fault *f); /* NK_ECONFLICT: one answers */
 int warden_client_begin(struct warden *w, struct nk_fault *f);
 void warden_client_answer(struct warden *w, const char *text); /* to those who wait */
 void warden_client_end(struct warden *w);

@@ -3,7 +3,8 @@
  * warden_reload.c - all or nothing: every living role builds the next configuration beside the
  * running one and votes; only when all could does any of them run on it. A role that dies while it
  * votes has voted no. Roles that are down do not vote (a reload may be what mends them); they are
- * started on whatever came out.
+ * started on whatever came out. Messages are obeyed in order, so a PONG to a PING behind COMMIT says
+ * that the role runs on it: only then does who asked hear "ok".
  */
 #include <stdio.h>
 #include "edge/notify.h"
@@ -53,24 +54,56 @@ static void abandon(struct warden *w, const char *who, const char *why)
     fail(w, who, why);
 }
 
+static bool is_awaited(struct warden *w)
+{
+    struct warden_child *c;
+    for (size_t i = 0; (c = warden_child_at(w, i)); i++)
+        if (c->has_vote)
+            return true;
+    return false;
+}
+
+static void done_when_all(struct warden *w)
+{
+    char text[64];
+    if (!w->is_committing || is_awaited(w))
+        return;
+    w->is_committing = false;
+    nk_log(NK_LOG_INFO, "reload.done", "configuration %u runs", w->setup->generation);
+    snprintf(text, sizeof text, "ok: configuration %u runs\n", w->setup->generation);
+    finish(w, text);
+}
+
 static void commit_when_all(struct warden *w)
 {
     struct warden_child *c;
-    char text[64];
-    for (size_t i = 0; (c = warden_child_at(w, i)); i++)
-        if (c->has_vote)
-            return;
+    struct nk_control ping;
+    if (is_awaited(w))
+        return;
     struct warden_setup *old = w->setup;
     tell_all(w, NK_CONTROL_COMMIT);
     w->setup = w->next;
     w->next = NULL;
+    w->is_committing = true;
     warden_setup_free(old, w->setup);
     nk_log_set_level(nk_log_level_parse(w->setup->config.log_level));
     nk_stats_add(&w->stats, NK_STAT_RELOADS_OK, 1);
     nk_stats_set(&w->stats, NK_STAT_GENERATION, w->setup->generation);
-    nk_log(NK_LOG_INFO, "reload.done", "configuration %u runs", w->setup->generation);
-    snprintf(text, sizeof text, "ok: configuration %u runs\n", w->setup->generation);
-    finish(w, text);
+    nk_control_init(&ping, NK_CONTROL_PING);
+    for (size_t i = 0; (c = warden_child_at(w, i)); i++) {
+        c->has_vote = warden_child_is_up(c);
+        if (c->has_vote)
+            warden_child_send(c, &ping);
+    }
+    done_when_all(w);
+}
+
+void warden_reload_pong(struct warden_child *c)
+{
+    if (c->warden->is_committing) {
+        c->has_vote = false;
+        done_when_all(c->warden);
+    }
 }
 
 void warden_reload(struct warden *w, struct warden_client *client)
@@ -79,9 +112,9 @@ void warden_reload(struct warden *w, struct warden_client *client)
     struct warden_child *c;
     if (client)
         client->waits = true;
-    if (w->next || w->phase != WARDEN_RUN) {
+    if (w->next || w->is_committing || w->phase != WARDEN_RUN) {
         nk_log(NK_LOG_WARNING, "reload.busy", "not now: nakoso starts, stops or reloads already");
-        if (client && !w->next)
+        if (client && w->phase != WARDEN_RUN)
             warden_client_answer(w, "error: nakoso starts or stops\n");
         return; /* who asks during a reload gets the answer of that one */
     }
@@ -135,6 +168,7 @@ void warden_reload_death(struct warden_child *c)
 {
     char name[32];
     name_of(c, name);
+    warden_reload_pong(c); /* its successor starts on the new configuration */
     if (c->warden->next)
         abandon(c->warden, name, "ended while it prepared the new configuration");
 }
@@ -142,6 +176,9 @@ void warden_reload_death(struct warden_child *c)
 void warden_reload_timeout(struct nk_timer *t)
 {
     struct warden *w = NK_OF(t, struct warden, vote);
+    struct warden_child *c;
     if (w->next)
         abandon(w, "warden", "a role did not answer in time");
+    for (size_t i = 0; w->is_committing && (c = warden_child_at(w, i)); i++)
+        warden_reload_pong(c); /* the watch over silent roles will see to it */
 }

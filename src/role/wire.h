@@ -14,7 +14,7 @@ enum nk_wire_call {
     NK_WIRE_CALL = 1, /* head: struct nk_wire_call_head; body: first piece */
     NK_WIRE_BODY,     /* more of the body */
     NK_WIRE_ABORT,    /* the client is gone or the judge said no: close the upstream connection */
-    NK_WIRE_CREDIT,   /* u32: this many more answer bytes may be sent for the stream */
+    NK_WIRE_CREDIT,   /* u32: this many more bytes of body may be sent for the stream */
     NK_WIRE_FETCH,    /* fetch a URL (issuer i's key set): head: u32 issuer index; the record's
                          generation is the configuration's, here and in the answer */
 };
@@ -49,7 +49,8 @@ enum nk_wire_fail {
     NK_WIRE_FAIL_BUSY,        /* courier is out of slots: 503 */
 };
 
-/* First grant of answer bytes for each stream; the gate gives more by NK_WIRE_CREDIT. */
+/* First grant of bytes of an answer's body for each stream; the gate gives more by NK_WIRE_CREDIT.
+ */
 enum { NK_WIRE_FIRST_CREDIT = 262144 };
 
 /* The flags of a piece of body that has `before` bytes before it. */

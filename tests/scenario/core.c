@@ -278,5 +278,5 @@ static void core_close(struct scenario *s, struct sighting *seen)
     nk_buf_free(&core.keys);
 }
 
-const struct driver core_driver = {"core",    core_open,   core_client, core_upstream,
-                                   core_gone, core_settle, core_replay, core_close};
+const struct driver core_driver = {"core",      core_open,   core_client, core_upstream, core_gone,
+                                   core_settle, core_settle, core_replay, core_close};

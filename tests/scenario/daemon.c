@@ -266,8 +266,10 @@ static const char *daemon_upstream(struct scenario *s, struct sighting *seen, st
             return why;
     }
     me.spoke = true;
-    if (nk_str_eq(w, NK_STR("end")))
-        return send_all(me.upstream, NK_STR("0\r\n\r\n")) ? NULL : "the courier left";
+    if (nk_str_eq(w, NK_STR("end"))) {
+        (void)send_all(me.upstream, NK_STR("0\r\n\r\n")); /* it may have been cancelled */
+        return NULL;
+    }
     if (nk_str_eq(w, NK_STR("fail"))) {
         if (nk_str_eq(rest, NK_STR("timeout")))
             return NULL; /* silence */
@@ -375,6 +377,13 @@ static void read_records(struct sighting *seen)
     }
 }
 
+static void daemon_wait_call(struct scenario *s, struct sighting *seen)
+{
+    (void)s;
+    if (seen->calls == 0 && me.client >= 0 && !me.client_done)
+        (void)take_call(seen, PATIENCE_MS);
+}
+
 static void daemon_settle(struct scenario *s, struct sighting *seen)
 {
     (void)s;
@@ -447,5 +456,6 @@ static void daemon_close(struct scenario *s, struct sighting *seen)
         remove_tree(me.dir);
 }
 
-const struct driver daemon_driver = {"daemon",    daemon_open,   daemon_client, daemon_upstream,
-                                     daemon_gone, daemon_settle, daemon_replay, daemon_close};
+const struct driver daemon_driver = {"daemon",        daemon_open,   daemon_client,
+                                     daemon_upstream, daemon_gone,   daemon_wait_call,
+                                     daemon_settle,   daemon_replay, daemon_close};

@@ -109,6 +109,8 @@ static const char *expect_status(struct play *p, struct nk_str e)
 static const char *do_expect(struct play *p, struct nk_str e)
 {
     struct sighting *seen = &p->seen;
+    if (nk_str_starts(e, NK_STR("model sees ")) && !nk_str_ends(e, NK_STR("sees nothing")))
+        p->d->wait_call(p->s, seen);
     p->d->settle(p->s, seen);
     if (cut_prefix(&e, "status"))
         return expect_status(p, e);

@@ -61,6 +61,8 @@ struct driver {
     /* "STATUS TYPE", "data TEXT", "end", "fail HOW" */
     const char *(*upstream)(struct scenario *s, struct sighting *seen, struct nk_str what);
     const char *(*gone)(struct scenario *s, struct sighting *seen);
+    /* Waits until a call has reached the upstream. */
+    void (*wait_call)(struct scenario *s, struct sighting *seen);
     /* Brings `seen` up to date before an expectation is looked at. */
     void (*settle)(struct scenario *s, struct sighting *seen);
     /* Decides the recorded facts again; "" when all is identical, else what differs. */

@@ -174,7 +174,7 @@ static const struct {
     {GATE, "start a process", try_fork, REFUSED, false},
     {GATE, "raise its limits", try_dump_core, REFUSED, true},
     {GATE, "run a program", try_exec, KILLED, false},
-    {GATE, "trace its parent", try_ptrace, KILLED, true},
+    {GATE, "trace its parent", try_ptrace, KILLED, false},
     {GATE, "load a BPF program", try_bpf, KILLED, false},
     {GATE, "set up an io_uring", try_io_uring, KILLED, false},
     {GATE, "leave its name spaces", try_unshare, KILLED, false},

@@ -277,7 +277,7 @@ static void abort_cases(void)
     TAP_CHECK(up_read(fd, 1) && up_write(fd, "HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\na"));
     TAP_CHECK(next_record(PATIENCE_MS) && got.type == NK_WIRE_HEAD);
     put_record(NK_WIRE_ABORT, 40, 0, NK_STR(""), NK_STR(""));
-    tap_ok(up_closed(fd, 100), "an abort closes the connection within 100 ms");
+    tap_ok(up_closed(fd, PATIENCE_MS), "an abort closes the connection");
     close(fd);
     tap_ok(!next_record(20), "and nothing more is said");
     /* While it waits for an answer, and while it connects. */
@@ -285,12 +285,12 @@ static void abort_cases(void)
     fd = up_accept(plain_listener, PATIENCE_MS);
     TAP_CHECK(up_read(fd, 1));
     put_record(NK_WIRE_ABORT, 41, 0, NK_STR(""), NK_STR(""));
-    TAP_CHECK(up_closed(fd, 100));
+    TAP_CHECK(up_closed(fd, PATIENCE_MS));
     close(fd);
     post(42, 0, "x");
     put_record(NK_WIRE_ABORT, 42, 0, NK_STR(""), NK_STR(""));
     fd = up_accept(plain_listener, 100);
-    tap_ok(fd < 0 || up_closed(fd, 100), "an abort before the connection stands");
+    tap_ok(fd < 0 || up_closed(fd, PATIENCE_MS), "an abort before the connection stands");
     close(fd);
     post(43, 6, "x");
     put_record(NK_WIRE_ABORT, 43, 0, NK_STR(""), NK_STR(""));
@@ -299,7 +299,7 @@ static void abort_cases(void)
     fd = up_accept(plain_listener, PATIENCE_MS);
     TAP_CHECK(up_read(fd, 3));
     post(44, 0, "new");
-    tap_ok(up_closed(fd, 100), "a slot that is used anew ends the old call");
+    tap_ok(up_closed(fd, PATIENCE_MS), "a slot that is used anew ends the old call");
     close(fd);
     fd = up_accept(plain_listener, PATIENCE_MS);
     TAP_CHECK(up_read(fd, 3) && up_write(fd, "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"));

@@ -18,7 +18,6 @@
 #include <sys/stat.h>
 #include <sys/un.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 #include "role/stats.h"
 #include "tap.h"
@@ -193,7 +192,8 @@ static int gate_main(struct nk_role_start *s)
             reply(&r, "noted\n");
     }
     nk_ring_close(r.audit);
-    take_rings(&r, &(struct nk_control){.calls = s->calls, .answers = s->answers});
+    nk_ring_close(r.calls);
+    nk_ring_close(r.answers);
     return 0;
 }
 
@@ -211,6 +211,8 @@ static int courier_main(struct nk_role_start *s)
         nk_ring_release(r.calls);
         wait_for(&r, -1);
     }
+    nk_ring_close(r.calls);
+    nk_ring_close(r.answers);
     return 0;
 }
 
@@ -308,11 +310,9 @@ static void configure(const char *listen, const char *more)
 
 static void pause_ms(int ms)
 {
-    struct timespec t = {ms / 1000, ms % 1000 * 1000000L};
-    nanosleep(&t, NULL);
+    poll(NULL, 0, ms);
 }
 
-/* Status of the warden, or "". */
 static const char *status(void)
 {
     static char text[4096];
@@ -375,22 +375,15 @@ static const char *ask_on(const char *listen, const char *line)
 {
     static char text[64];
     int fd = open_client(listen, line);
-    ssize_t n = fd < 0 ? -1 : recv(fd, text, sizeof text - 1, 0);
+    ssize_t n = recv(fd, text, sizeof text - 1, 0);
     text[n > 0 ? n : 0] = 0;
-    if (fd >= 0)
-        close(fd);
+    close(fd);
     return text;
-}
-
-static const char *ask(const char *line)
-{
-    return ask_on("in.sock", line);
 }
 
 static pid_t start_warden(void)
 {
-    fflush(stdout);
-    pid_t pid = fork();
+    pid_t pid = (fflush(stdout), fork());
     if (pid == 0) {
         prctl(PR_SET_PDEATHSIG, SIGKILL);
         int log = open(at("stderr"), O_CREAT | O_WRONLY | O_APPEND, 0600);
@@ -465,14 +458,14 @@ static void test_start(pid_t warden)
 {
     struct stat st;
     TAP_CHECK(all_ready());
-    TAP_CHECK(strstr(ask("who"), " 1\n"));
-    TAP_CHECK(strncmp(ask("call"), "courier ", 8) == 0);
-    TAP_CHECK(strcmp(ask("note"), "noted\n") == 0);
+    TAP_CHECK(strstr(ask_on("in.sock", "who"), " 1\n"));
+    TAP_CHECK(strncmp(ask_on("in.sock", "call"), "courier ", 8) == 0);
+    TAP_CHECK(strcmp(ask_on("in.sock", "note"), "noted\n") == 0);
     TAP_CHECK(stat(at("control.sock"), &st) == 0 && (st.st_mode & 0777) == 0600);
     pid_t second = start_warden();
     tap_ok(WEXITSTATUS(end_of(second)) == 1 && log_has("another nakoso runs"),
            "a second warden on the same configuration does not start");
-    TAP_CHECK(strike(warden, 0) == 0 && strcmp(ask("note"), "noted\n") == 0);
+    TAP_CHECK(strike(warden, 0) == 0 && strcmp(ask_on("in.sock", "note"), "noted\n") == 0);
 }
 
 static void test_crash(const char *role)
@@ -481,14 +474,14 @@ static void test_crash(const char *role)
     int pid = pid_of(role);
     const char *other = strcmp(role, "gate 0") == 0 ? "gate 1" : "gate 0";
     int other_pid = pid_of(other);
-    snprintf(before, sizeof before, "%s", ask("who"));
+    snprintf(before, sizeof before, "%s", ask_on("in.sock", "who"));
     strike(pid, SIGKILL);
     tap_ok(gone(pid) && all_ready(), "%s is killed, and started again", role);
     tap_ok(pid_of(role) != pid && pid_of(other) == other_pid, "%s goes on meanwhile", other);
     bool good = true;
     for (int i = 0; i < 6; i++)
-        good =
-            good && strncmp(ask("call"), "courier ", 8) == 0 && strcmp(ask("note"), "noted\n") == 0;
+        good = good && strncmp(ask_on("in.sock", "call"), "courier ", 8) == 0 &&
+               strcmp(ask_on("in.sock", "note"), "noted\n") == 0;
     tap_ok(good, "calls and records pass after the crash of %s", role);
 }
 
@@ -503,9 +496,8 @@ static void test_both_crash(void)
     strike(pid_of("gate 1"), SIGKILL);
     strike(scribe, SIGKILL);
     TAP_CHECK(gone(gate) && gone(scribe) && all_ready());
-    close(notes);
-    close(more);
-    TAP_CHECK(strcmp(ask("note"), "noted\n") == 0);
+    TAP_CHECK(close(notes) == 0 && close(more) == 0 &&
+              strcmp(ask_on("in.sock", "note"), "noted\n") == 0);
 }
 
 static void test_log_whole(unsigned least)
@@ -536,14 +528,14 @@ static void test_log_whole(unsigned least)
 static void test_reload(void)
 {
     char who[64];
-    snprintf(who, sizeof who, "%s", ask("who"));
+    snprintf(who, sizeof who, "%s", ask_on("in.sock", "who"));
     put("policy/a.cedar", "// refuse\n");
     tap_ok(strstr(reload(), "policy says refuse"), "a reload that a gate refuses says why");
-    tap_ok(strstr(ask("who"), " 1\n"), "and changes nothing");
+    tap_ok(strstr(ask_on("in.sock", "who"), " 1\n"), "and changes nothing");
     put("policy/a.cedar", "// crash\n");
     tap_ok(strstr(reload(), "ended while it prepared"), "a reload that kills a gate is none");
     /* The dead gate comes back on the old configuration. */
-    TAP_CHECK(all_ready() && strstr(ask("who"), " 1\n"));
+    TAP_CHECK(all_ready() && strstr(ask_on("in.sock", "who"), " 1\n"));
     put("policy/a.cedar", "// fine\n");
     put("nakoso.yaml", "listen: nonsense\n");
     tap_ok(strstr(reload(), "nakoso.yaml:1:9: "), "a broken file is refused, by line and column");
@@ -554,7 +546,7 @@ static void test_reload(void)
     tap_ok(strncmp(said, "ok: ", 4) == 0, "a good one is taken");
     bool moved = true;
     for (int i = 0; i < 4; i++)
-        moved = moved && !strstr(ask("who"), " 1\n");
+        moved = moved && !strstr(ask_on("in.sock", "who"), " 1\n");
     tap_ok(moved, "every gate runs on the new configuration");
     shutdown(held, SHUT_WR);
     char text[8] = "";
@@ -562,7 +554,7 @@ static void test_reload(void)
            "a connection lives through a reload");
     close(held);
     configure("other.sock", "");
-    TAP_CHECK(strncmp(reload(), "ok: ", 4) == 0);
+    reload();
     tap_ok(strlen(ask_on("other.sock", "who")) > 0 && open_client("in.sock", "who") < 0,
            "listeners come and go");
     configure("in.sock", "");
@@ -585,7 +577,6 @@ static void test_hangup(pid_t warden)
 static void test_crash_loop(void)
 {
     char line[64];
-    put("policy/a.cedar", "// fine\n");
     TAP_CHECK(all_ready());
     for (int i = 0; i < 4; i++) {
         int pid = pid_of("gate 1");
@@ -681,7 +672,6 @@ int main(int argc, char **argv)
     NK_MUST(mkdtemp(dir) && mkdir(at("policy"), 0700) == 0);
     /* Orphans become ours, so that their end can be seen. */
     prctl(PR_SET_CHILD_SUBREAPER, 1);
-    signal(SIGCHLD, SIG_DFL);
     put("policy/a.cedar", "// fine\n");
     configure("in.sock", "");
     pid_t warden = start_warden();

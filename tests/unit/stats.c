@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * stats.c - counters of several roles: what one writes all read, and what Prometheus is told.
+ */
+#include "role/stats.h"
+
+#include <unistd.h>
+#include "tap.h"
+
+static bool says(const struct nk_stats *s, const char *line)
+{
+    struct nk_buf out;
+    nk_buf_init(&out, 1 << 20);
+    nk_stats_render(s, &out);
+    bool found = !out.error && nk_str_search(nk_buf_str(&out), nk_str(line)) >= 0;
+    nk_buf_free(&out);
+    return found;
+}
+
+int main(void)
+{
+    struct nk_stats gate, other;
+    int fd = nk_stats_create();
+    TAP_CHECK(fd >= 0);
+    TAP_CHECK(nk_stats_open(&gate, fd, nk_stats_page(NK_ROLE_GATE, 0)) == 0);
+    TAP_CHECK(nk_stats_open(&other, fd, nk_stats_page(NK_ROLE_GATE, NK_ROLE_PAIRS_MAX - 1)) == 0);
+    nk_stats_add(&gate, NK_STAT_DECISIONS_DENY, 3);
+    nk_stats_add(&other, NK_STAT_DECISIONS_DENY, 4);
+    nk_stats_add(&gate, NK_STAT_REQUESTS_IN_FLIGHT, 5);
+    nk_stats_sub(&gate, NK_STAT_REQUESTS_IN_FLIGHT, 3);
+    tap_ok(nk_stats_total(&other, NK_STAT_DECISIONS_DENY) == 7, "a counter is summed over roles");
+    TAP_CHECK(says(&other, "\nnakoso_decisions_total{decision=\"deny\"} 7\n"));
+    TAP_CHECK(says(&other, "\n# TYPE nakoso_decisions_total counter\n"));
+    TAP_CHECK(says(&other, "\nnakoso_requests_in_flight 2\n"));
+    nk_stats_close(&gate);
+    TAP_CHECK(nk_stats_open(&gate, fd, nk_stats_page(NK_ROLE_GATE, 0)) == 0);
+    tap_ok(nk_stats_total(&other, NK_STAT_REQUESTS_IN_FLIGHT) == 0 &&
+               nk_stats_total(&other, NK_STAT_DECISIONS_DENY) == 7,
+           "a role that starts anew keeps its counters and loses its gauges");
+    nk_stats_time(&gate, NK_STAT_LATENCY_DENIED, 64);
+    nk_stats_time(&gate, NK_STAT_LATENCY_DENIED, 65);
+    nk_stats_time(&gate, NK_STAT_LATENCY_DENIED, -5);
+    nk_stats_time(&gate, NK_STAT_LATENCY_DENIED, INT64_MAX / 2);
+    TAP_CHECK(says(&other, "_bucket{decision=\"deny\",le=\"0.000064\"} 2\n"));
+    TAP_CHECK(says(&other, "_bucket{decision=\"deny\",le=\"0.000128\"} 3\n"));
+    TAP_CHECK(says(&other, "_bucket{decision=\"deny\",le=\"+Inf\"} 4\n"));
+    TAP_CHECK(says(&other, "\nnakoso_request_seconds_count{decision=\"deny\"} 4\n"));
+    nk_stats_close(&gate);
+    nk_stats_close(&other);
+    close(fd);
+    return tap_done();
+}
