@@ -142,8 +142,10 @@ void gate_conn_deadline(struct gate_conn *c, int64_t after_ms)
 {
     c->deadline_us = after_ms ? nk_loop_now(c->gate->loop) + after_ms * 1000 : 0;
     if (c->deadline_us && (c->timer.due_us == 0 || c->timer.due_us > c->deadline_us) &&
-        nk_loop_arm(c->gate->loop, &c->timer, after_ms * 1000))
-        gate_conn_close(c);
+        nk_loop_arm(c->gate->loop, &c->timer, after_ms * 1000)) {
+        c->out.error = NK_ENOMEM; /* closed when it is flushed: the caller still works on it */
+        gate_mark_dirty(c);
+    }
 }
 
 /* The framing or a limit refused the client: an answer, and no further request on this connection.
