@@ -44,7 +44,9 @@ struct courier {
     struct nk_role_ring call_fds, answer_fds;
     struct nk_watch call_watch, answer_watch, control;
     struct courier_config *current, *previous, *prepared;
-    struct call **slots;   /* by stream */
+    struct call **slots; /* by stream */
+    struct call *spare;  /* to be used again */
+    size_t spare_count;
     uint32_t *newest;      /* by stream: generation of the latest call; 0: none yet */
     struct call *blocked;  /* have something to read or say, but the ring is full */
     struct fetch *fetches; /* running, or on their way into the ring */

@@ -15,7 +15,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { CALL_ARENA = 262144, CALL_HEADERS = 256, WHY_MAX = 200 };
+enum { CALL_ARENA = 262144, CALL_HEADERS = 256, WHY_MAX = 200, SPARE_MAX = 64 };
 static const int64_t credit_max = (int64_t)1 << 40;
 
 struct call {
@@ -76,14 +76,27 @@ static bool say_fail(struct courier *c, uint32_t stream, uint32_t generation, in
     return nk_ring_put(c->answers, &r) == 0;
 }
 
+/* A few calls are kept for the next ones, each with one block of its arena. */
+static void give_back(struct call *k)
+{
+    struct courier *c = k->x.c;
+    if (c->spare_count >= SPARE_MAX) {
+        nk_arena_free(&k->x.arena);
+        free(k);
+        return;
+    }
+    nk_arena_reset(&k->x.arena);
+    k->next = c->spare;
+    c->spare = k;
+    c->spare_count++;
+}
+
 static void call_free(struct nk_later *l)
 {
     struct call *k = NK_OF(NK_OF(l, struct exchange, later), struct call, x);
     k->freed = true;
-    if (k->at)
-        return;
-    nk_arena_free(&k->x.arena);
-    free(k);
+    if (!k->at)
+        give_back(k);
 }
 
 static size_t call_allow(struct exchange *x)
@@ -289,7 +302,16 @@ static const char *read_call(struct courier *c, struct call *k, struct nk_str he
 
 static struct call *call_new(struct courier *c, const struct nk_ring_record *rec)
 {
-    struct call *k = calloc(1, sizeof *k);
+    struct nk_arena arena;
+    struct call *k = c->spare;
+    if (k) {
+        c->spare = k->next;
+        c->spare_count--;
+        arena = k->x.arena;
+    } else {
+        k = malloc(sizeof *k);
+        nk_arena_init(&arena, CALL_ARENA);
+    }
     if (!k)
         return NULL;
     *k = (struct call){
@@ -297,7 +319,7 @@ static struct call *call_new(struct courier *c, const struct nk_ring_record *rec
     k->x.kind = &call_kind;
     k->x.c = c;
     k->x.max_body = UINT64_MAX;
-    nk_arena_init(&k->x.arena, CALL_ARENA);
+    k->x.arena = arena;
     return k;
 }
 
@@ -333,8 +355,7 @@ void courier_call(struct courier *c, const struct nk_ring_record *rec)
         why = "the body is not as long as announced";
     if (why) {
         refuse(c, rec, NK_WIRE_FAIL_PROTOCOL, why);
-        nk_arena_free(&k->x.arena);
-        free(k);
+        give_back(k);
         return;
     }
     c->slots[k->stream] = k;

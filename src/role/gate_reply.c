@@ -7,7 +7,7 @@
 
 #include <sys/socket.h>
 
-enum { LINGER_MS = 1000, HEAD_ROOM = 512 };
+enum { LINGER_MS = 1000, HEAD_ROOM = 320 };
 
 void gate_mark_dirty(struct gate_conn *c)
 {
