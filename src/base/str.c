@@ -31,6 +31,14 @@ bool nk_str_eq_nocase(struct nk_str a, struct nk_str b)
     return true;
 }
 
+bool nk_str_is_nocase(struct nk_str s, const char *z)
+{
+    for (size_t i = 0; i < s.n; i++)
+        if (z[i] == 0 || lower(s.p[i]) != lower(z[i]))
+            return false;
+    return z[s.n] == 0;
+}
+
 int nk_str_cmp(struct nk_str a, struct nk_str b)
 {
     size_t n = a.n < b.n ? a.n : b.n;

@@ -19,6 +19,8 @@ struct nk_str nk_str(const char *z);
 bool nk_str_eq(struct nk_str a, struct nk_str b);
 /* ASCII letters compare without case; all other bytes as they are (RFC 9110, section 5.1). */
 bool nk_str_eq_nocase(struct nk_str a, struct nk_str b);
+/* The same against a NUL-terminated name; most names differ in their first byte, and end there. */
+bool nk_str_is_nocase(struct nk_str s, const char *z);
 /* Byte order, shorter first on a common prefix: <0, 0 or >0. */
 int nk_str_cmp(struct nk_str a, struct nk_str b);
 bool nk_str_starts(struct nk_str s, struct nk_str prefix);

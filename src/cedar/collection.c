@@ -37,6 +37,21 @@ static void sort_items(const struct nk_cedar_value **items, size_t n)
     }
 }
 
+static void sort_members(struct nk_cedar_member *members, size_t n)
+{
+    if (n > SHORT) {
+        qsort(members, n, sizeof *members, member_order);
+        return;
+    }
+    for (size_t i = 1; i < n; i++) {
+        struct nk_cedar_member member = members[i];
+        size_t at = i;
+        for (; at > 0 && member_order(&members[at - 1], &member) > 0; at--)
+            members[at] = members[at - 1];
+        members[at] = member;
+    }
+}
+
 static size_t unique_items(const struct nk_cedar_value **items, size_t n)
 {
     size_t kept = n ? 1 : 0;
@@ -117,7 +132,7 @@ int cedar_record_new(struct nk_arena *a, const struct nk_cedar_member *members, 
     if (!record || !own)
         return NK_ENOMEM;
     memcpy(own, members, n * sizeof *own);
-    qsort(own, n, sizeof *own, member_order);
+    sort_members(own, n);
     uint16_t depth = 0;
     for (size_t i = 0; i < n; i++) {
         if (i > 0 && nk_str_eq(own[i - 1].name, own[i].name))

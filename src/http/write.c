@@ -87,7 +87,7 @@ bool nk_http_is_hop_by_hop(struct nk_str name, struct nk_str connection)
         "Upgrade",    "Transfer-Encoding", "HTTP2-Settings",
     };
     for (size_t i = 0; i < NK_COUNT(names); i++)
-        if (nk_str_eq_nocase(name, nk_str(names[i])))
+        if (nk_str_is_nocase(name, names[i]))
             return true;
     while (connection.p)
         if (nk_str_eq_nocase(name, nk_str_trim(nk_str_cut(&connection, ','))))

@@ -33,12 +33,18 @@ struct nk_str nk_json_span(const struct nk_json *doc, uint32_t i)
 
 uint32_t nk_json_get(const struct nk_json *doc, uint32_t i, struct nk_str name)
 {
-    if (!entry_of(doc, i, NK_JSON_OBJECT))
-        return NK_JSON_NONE;
-    uint32_t k = nk_json_first(doc, i);
-    while (k != NK_JSON_NONE && !nk_json_is(doc, k, name))
-        k = nk_json_next(doc, i, k);
-    return k == NK_JSON_NONE ? k : k + 1;
+    const struct nk_json_value *v = entry_of(doc, i, NK_JSON_OBJECT);
+    uint32_t k = i + 1;
+    for (uint32_t left = v ? v->count : 0; left > 0; left--) {
+        const struct nk_json_value *n = &doc->tape[k];
+        bool same = n->escaped ? nk_json_is(doc, k, name)
+                               : n->end - n->start - 2 == name.n &&
+                                     memcmp(doc->text.p + n->start + 1, name.p, name.n) == 0;
+        if (same)
+            return k + 1;
+        k = doc->tape[k + 1].next;
+    }
+    return NK_JSON_NONE;
 }
 
 uint32_t nk_json_first(const struct nk_json *doc, uint32_t i)

@@ -140,7 +140,7 @@ struct nk_str nk_dialect_credential(const struct nk_http_head *h)
 bool nk_dialect_allows(const char *const *names, size_t n, struct nk_str name)
 {
     for (size_t i = 0; i < n; i++)
-        if (nk_str_eq_nocase(nk_str(names[i]), name))
+        if (nk_str_is_nocase(name, names[i]))
             return true;
     return false;
 }
