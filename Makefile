@@ -145,7 +145,7 @@ install: all # DESTDIR and PREFIX as usual
 	@install -d $(DESTDIR)$(PREFIX)/lib/pkgconfig $(DESTDIR)$(PREFIX)/lib/systemd/system
 	sed 's|@PREFIX@|$(PREFIX)|; s|@VERSION@|$(VERSION)|' packaging/nakoso.pc.in > $(DESTDIR)$(PREFIX)/lib/pkgconfig/nakoso.pc
 	sed 's|@PREFIX@|$(PREFIX)|' packaging/nakoso.service > $(DESTDIR)$(PREFIX)/lib/systemd/system/nakoso.service
-	@for f in $$(find policy examples -type f 2>/dev/null); do install -D -m 644 $$f $(DESTDIR)$(PREFIX)/share/nakoso/$$f || exit 1; done
+	@for f in $$(find policy examples -type f -not -path '*/var/*' 2>/dev/null); do install -D -m 644 $$f $(DESTDIR)$(PREFIX)/share/nakoso/$$f || exit 1; done
 
 clean:
 	rm -rf build
