@@ -32,6 +32,7 @@ struct link {
     struct nk_sock sock;
     struct exchange *x;       /* NULL: idle, or closed */
     struct link *next, *prev; /* in the pool, newest first */
+    int64_t kept_us;          /* when it became idle */
     bool connecting;
     bool established; /* bytes of a request were taken, so any handshake is over */
     bool reused;

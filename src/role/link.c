@@ -9,6 +9,8 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+enum { FRESH_US = 250000 };
+
 static void on_ready(struct nk_watch *w, uint32_t events);
 static void on_idle(struct nk_timer *t);
 
@@ -115,8 +117,10 @@ struct link *link_take(struct upstream *up)
     while (up->pool) {
         struct link *l = up->pool;
         unpool(l);
-        /* The end may have come in this very batch. */
-        if (is_alive(l)) {
+        /* The end may have come in this very batch; but servers end what has been idle for long, so a
+         * link that was used a moment ago is not worth a system call. */
+        bool fresh = nk_loop_now(l->c->loop) - l->kept_us < FRESH_US;
+        if (fresh || is_alive(l)) {
             l->reused = true;
             return l;
         }
@@ -134,6 +138,7 @@ void link_keep(struct link *l, int64_t keep_us)
         link_close(l);
         return;
     }
+    l->kept_us = nk_loop_now(l->c->loop);
     l->prev = NULL;
     l->next = up->pool;
     if (up->pool)
