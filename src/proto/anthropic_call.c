@@ -7,6 +7,7 @@
  * told by their type; so is each entry of mcp_servers, as "mcp". A message may bring tools as well:
  * a content block "tool_addition".
  */
+#include "proto/dialect.h"
 #include "proto/member.h"
 #include "proto/offer.h"
 #include "proto/anthropic.h"
@@ -104,21 +105,9 @@ int nk_anthropic_parse_call(struct nk_call *call, struct nk_arena *a, struct nk_
 {
     const struct nk_json *doc = &call->body;
     struct nk_offer offer = {.arena = a};
-    call->model_at = NK_JSON_NONE;
-    if (call->endpoint->local)
-        return 0;
-    if (doc->n == 0)
-        return nk_fault_set(f, NK_EINVAL, "proto", 0, "the request has no body");
-    int r = nk_member_expect(doc, 0, "body", NK_JSON_OBJECT, f);
-    if (!r)
-        r = nk_member_no_doubles(doc, 0, decided, NK_COUNT(decided), a, f);
-    if (!r)
-        r = nk_member_string(doc, 0, "model", false, a, &call->model, f);
-    if (r)
+    int r = nk_dialect_model(call, decided, NK_COUNT(decided), a, f);
+    if (r || call->endpoint->local)
         return r;
-    call->model_at = nk_member_get(doc, 0, "model");
-    if (!call->model.p)
-        return nk_member_missing(doc, 0, "model", f);
     if (nk_anthropic_kind(call) == NK_ANTHROPIC_MESSAGES) {
         r = nk_member_bool(doc, 0, "stream", &call->stream, f);
         if (!r)

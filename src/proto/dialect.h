@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * dialect.h - what the files of this module share: the dialects' tables and the two things that all
- * of them do alike (find a credential, let headers through a list).
+ * dialect.h - what the files of this module share: the dialects' tables and the three things that all
+ * of them do alike (find a credential, let headers through a list, begin a call).
  */
 #pragma once
 
@@ -19,3 +19,8 @@ struct nk_str nk_dialect_credential(const struct nk_http_head *h);
 
 /* Is `name` one of the `n` lower-case header names? */
 bool nk_dialect_allows(const char *const *names, size_t n, struct nk_str name);
+/* The beginning that calls of all dialects share: the body is an object without doubles of the members
+ * that are `decided` about (see nk_member_no_doubles), and it names a model. Local operations have no
+ * body: 0. */
+int nk_dialect_model(struct nk_call *call, const char *const *decided, size_t n, struct nk_arena *a,
+                     struct nk_fault *f) NK_CHECKED;

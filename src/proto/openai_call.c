@@ -9,6 +9,7 @@
  * item "additional_tools" of a responses input, and a stored "prompt", which brings text and tools
  * along that no gateway sees.
  */
+#include "proto/dialect.h"
 #include "proto/member.h"
 #include "proto/offer.h"
 #include "proto/openai.h"
@@ -203,21 +204,9 @@ int nk_openai_parse_call(struct nk_call *call, struct nk_arena *a, struct nk_fau
 {
     const struct nk_json *doc = &call->body;
     struct nk_offer offer = {.arena = a};
-    call->model_at = NK_JSON_NONE;
-    if (call->endpoint->local)
-        return 0;
-    if (doc->n == 0)
-        return nk_fault_set(f, NK_EINVAL, "proto", 0, "the request has no body");
-    int r = nk_member_expect(doc, 0, "body", NK_JSON_OBJECT, f);
-    if (!r)
-        r = nk_member_no_doubles(doc, 0, decided, NK_COUNT(decided), a, f);
-    if (!r)
-        r = nk_member_string(doc, 0, "model", false, a, &call->model, f);
-    if (r)
+    int r = nk_dialect_model(call, decided, NK_COUNT(decided), a, f);
+    if (r || call->endpoint->local)
         return r;
-    call->model_at = nk_member_get(doc, 0, "model");
-    if (!call->model.p)
-        return nk_member_missing(doc, 0, "model", f);
     enum nk_openai_kind kind = nk_openai_kind(call);
     if (kind == NK_OPENAI_EMBEDDINGS)
         return read_embeddings(call, f);

@@ -8,6 +8,7 @@
 #include "proto/dialect.h"
 
 #include "base/utf8.h"
+#include "proto/member.h"
 
 #include <string.h>
 
@@ -143,4 +144,24 @@ bool nk_dialect_allows(const char *const *names, size_t n, struct nk_str name)
         if (nk_str_is_nocase(name, names[i]))
             return true;
     return false;
+}
+
+int nk_dialect_model(struct nk_call *call, const char *const *decided, size_t n, struct nk_arena *a,
+                     struct nk_fault *f)
+{
+    const struct nk_json *doc = &call->body;
+    call->model_at = NK_JSON_NONE;
+    if (call->endpoint->local)
+        return 0;
+    if (doc->n == 0)
+        return nk_fault_set(f, NK_EINVAL, "proto", 0, "the request has no body");
+    int r = nk_member_expect(doc, 0, "body", NK_JSON_OBJECT, f);
+    if (!r)
+        r = nk_member_no_doubles(doc, 0, decided, n, a, f);
+    if (!r)
+        r = nk_member_string(doc, 0, "model", false, a, &call->model, f);
+    if (r)
+        return r;
+    call->model_at = nk_member_get(doc, 0, "model");
+    return call->model.p ? 0 : nk_member_missing(doc, 0, "model", f);
 }
