@@ -141,7 +141,6 @@ static unsigned on_request_end(struct nk_txn *t)
         return fx | gate_answer_models(t);
     }
     s->phase = NK_PHASE_ANSWER;
-    s->call_sent = true;
     return fx | NK_FX_CALL;
 }
 
@@ -217,14 +216,19 @@ unsigned nk_gate_step(struct nk_txn *t, const struct nk_event *e)
     return fx;
 }
 
-struct nk_str nk_txn_request_id(const struct nk_txn *t)
+bool nk_txn_judged(const struct nk_txn *t)
 {
-    return t->state->id;
+    return t->state->judged;
 }
 
-int nk_txn_status(const struct nk_txn *t)
+size_t nk_txn_policy_errors(const struct nk_txn *t)
 {
-    return t->state->status;
+    return t->state->judged ? t->state->answer.error_count : 0;
+}
+
+const char *nk_txn_refused_by(const struct nk_txn *t)
+{
+    return t->state->refusal.stage;
 }
 
 bool nk_txn_allowed(const struct nk_txn *t)

@@ -79,7 +79,10 @@ unsigned nk_gate_step(struct nk_txn *t, const struct nk_event *e);
 void nk_txn_free(struct nk_txn *t);
 
 /* For logs and metrics, once known. */
-struct nk_str nk_txn_request_id(const struct nk_txn *t);
-int nk_txn_status(const struct nk_txn *t);
+/* Did the judge decide, and how many policies erred meanwhile? */
+bool nk_txn_judged(const struct nk_txn *t);
+size_t nk_txn_policy_errors(const struct nk_txn *t);
+/* The stage that refused, a static string, or NULL. */
+const char *nk_txn_refused_by(const struct nk_txn *t);
 /* True when the judge allowed, false when anything refused. */
 bool nk_txn_allowed(const struct nk_txn *t);

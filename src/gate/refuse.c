@@ -23,11 +23,6 @@ const char *gate_refusal_name(enum nk_refusal_id id)
     return texts[id].name;
 }
 
-int gate_refusal_status(enum nk_refusal_id id)
-{
-    return texts[id].status;
-}
-
 int gate_refuse(struct nk_txn *t, enum nk_refusal_id id, const char *stage, struct nk_str detail,
                 struct nk_str reason)
 {

@@ -55,7 +55,7 @@ struct nk_gate_state {
     /* receive */
     int status; /* sent to the client */
     int upstream_status;
-    bool streaming, began, complete, decided_recorded, call_sent;
+    bool streaming, began, complete;
     struct nk_buf reply; /* whole answers */
     struct nk_sse sse;   /* streams */
     struct nk_stream *stream;
@@ -84,7 +84,6 @@ unsigned gate_answer_refusal(struct nk_txn *t);
 /* The same in the middle of a stream. */
 unsigned gate_cut_stream(struct nk_txn *t, enum nk_refusal_id id, struct nk_str detail);
 const char *gate_refusal_name(enum nk_refusal_id id);
-int gate_refusal_status(enum nk_refusal_id id);
 
 /* The upstream's answer (receive): effects. */
 unsigned gate_receive_head(struct nk_txn *t, const struct nk_http_head *h);

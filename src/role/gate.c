@@ -10,14 +10,21 @@
 #include <unistd.h>
 #include "edge/log.h"
 
-enum { SLOTS_MAX = 65536 };
+enum { SAFETY_US = 1000000 }; /* the longest sleep of a loop: see loop.c */
 
 /* Rings and the loop
  * ------------------------------------------------------------------------------- */
 
+/* Records that only the loop's safety time-out found: the wake-up for them was lost. */
 static bool hook_poll(void *ctx)
 {
-    return gate_answers_drain(ctx);
+    struct gate *g = ctx;
+    bool late = g->slept_us && !g->woken && nk_loop_now(g->loop) - g->slept_us >= SAFETY_US;
+    bool any = gate_answers_drain(g);
+    g->slept_us = 0;
+    if (late && any)
+        nk_stats_add(&g->stats, NK_STAT_RING_RESCUES, 1);
+    return any;
 }
 
 static void publish(struct gate *g)
@@ -44,6 +51,8 @@ static bool hook_sleep(void *ctx)
     struct gate *g = ctx;
     if (gate_has_flushable(g) || !gate_blocked_may_sleep(g) || !gate_pause_may_sleep(g))
         return false;
+    g->woken = false;
+    g->slept_us = nk_loop_now(g->loop);
     return !g->answers || nk_ring_sleep(g->answers);
 }
 
@@ -61,6 +70,12 @@ static void on_wake(struct nk_watch *w, uint32_t events)
     (void)events;
 }
 
+static void on_answers(struct nk_watch *w, uint32_t events)
+{
+    NK_OF(w, struct gate, answers_watch)->woken = true;
+    (void)events;
+}
+
 static int watch_wake(struct gate *g, struct nk_watch *w, int fd)
 {
     *w = (struct nk_watch){.fd = fd, .ready = on_wake};
@@ -75,7 +90,8 @@ static int open_pair(struct gate *g, struct nk_role_ring *calls, struct nk_role_
         return NK_EIO;
     g->start->calls = *calls;
     g->start->answers = *answers;
-    return watch_wake(g, &g->answers_watch, nk_ring_eventfd(g->answers));
+    g->answers_watch = (struct nk_watch){.fd = nk_ring_eventfd(g->answers), .ready = on_answers};
+    return nk_loop_watch(g->loop, &g->answers_watch, EPOLLIN | EPOLLET);
 }
 
 static void close_pair(struct gate *g)

@@ -5,6 +5,7 @@
  */
 #include "role/gate.h"
 
+#include <string.h>
 #include <sys/socket.h>
 
 enum { LINGER_MS = 1000, HEAD_ROOM = 320 };
@@ -66,12 +67,34 @@ static void put_data(struct gate_conn *c)
     nk_buf_clear(from);
 }
 
+/* A decision of the judge, or the stage that refused before it. */
+static void count_decision(struct gate *g, const struct nk_txn *txn)
+{
+    static const struct {
+        const char *stage;
+        enum nk_stat stat;
+    } refusals[] = {{"match", NK_STAT_REFUSED_PARSE},
+                    {"parse", NK_STAT_REFUSED_PARSE},
+                    {"identify", NK_STAT_REFUSED_IDENTIFY},
+                    {"locate", NK_STAT_REFUSED_LOCATE},
+                    {"limit", NK_STAT_REFUSED_LIMIT}};
+    const char *stage = nk_txn_refused_by(txn);
+    if (nk_txn_judged(txn)) {
+        nk_stats_add(&g->stats,
+                     nk_txn_allowed(txn) ? NK_STAT_DECISIONS_ALLOW : NK_STAT_DECISIONS_DENY, 1);
+        nk_stats_add(&g->stats, NK_STAT_POLICY_ERRORS, nk_txn_policy_errors(txn));
+        return;
+    }
+    for (size_t i = 0; stage && i < NK_COUNT(refusals); i++)
+        if (strcmp(stage, refusals[i].stage) == 0)
+            nk_stats_add(&g->stats, refusals[i].stat, 1);
+}
+
 static void count_latency(struct gate_conn *c)
 {
     struct gate *g = c->gate;
     int64_t us = nk_loop_now(g->loop) - c->req->started_us;
     bool allowed = nk_txn_allowed(c->req->txn);
-    nk_stats_add(&g->stats, allowed ? NK_STAT_DECISIONS_ALLOW : NK_STAT_DECISIONS_DENY, 1);
     nk_stats_time(&g->stats, allowed ? NK_STAT_LATENCY_ALLOWED : NK_STAT_LATENCY_DENIED, us);
 }
 
@@ -85,6 +108,7 @@ static void finish(struct gate_conn *c, bool cut)
         nk_http_write_last_chunk(&c->out);
     if (cut)
         nk_stats_add(&c->gate->stats, NK_STAT_REQUESTS_CUT, 1);
+    count_decision(c->gate, r->txn);
     count_latency(c);
     c->answered = true;
     if (r->record_count == 0)

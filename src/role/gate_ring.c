@@ -86,8 +86,10 @@ bool gate_records_put(struct gate_conn *c)
     size_t done = 0;
     while (done < r->record_count) {
         struct nk_ring_record rec = {.type = NK_WIRE_RECORD, .payload = r->records[done]};
-        if (nk_ring_put(g->audit, &rec))
+        if (nk_ring_put(g->audit, &rec)) {
+            nk_stats_add(&g->stats, NK_STAT_RING_FULL_AUDIT, 1);
             break;
+        }
         done++;
     }
     r->record_count -= done;
@@ -129,8 +131,10 @@ static bool call_send(struct gate_conn *c)
         if (head + piece > NK_RING_RECORD_MAX)
             piece = NK_RING_RECORD_MAX - head;
         char *to = nk_ring_reserve(g->calls, head + piece);
-        if (!to)
+        if (!to) {
+            nk_stats_add(&g->stats, NK_STAT_RING_FULL_CALLS, 1);
             return false;
+        }
         if (head)
             memcpy(to, r->wire.p, head);
         if (piece)
