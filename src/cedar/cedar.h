@@ -17,6 +17,9 @@ struct nk_cedar_uid {
     struct nk_str id;   /* unescaped */
 };
 
+/* Is this the name of an entity type: identifiers joined by "::", none of them reserved? */
+bool nk_cedar_type_ok(struct nk_str name);
+
 /* Values ------------------------------------------------------------------------------------------
  */
 struct nk_cedar_value; /* immutable; shared freely within the arena's life */

@@ -64,11 +64,16 @@ static size_t unique_items(const struct nk_cedar_value **items, size_t n)
 int cedar_set_new(struct nk_arena *a, const struct nk_cedar_value *const *items, size_t n,
                   const struct nk_cedar_value **out)
 {
+    static const struct nk_cedar_value empty = {.kind = CEDAR_SET, .depth = 1};
+    if (n == 0) {
+        *out = &empty;
+        return 0;
+    }
     if (n > CEDAR_VALUE_ITEMS)
         return NK_ELIMIT;
     struct nk_cedar_value *set = nk_arena_alloc(a, sizeof *set);
-    const struct nk_cedar_value **own = n ? nk_arena_array(a, n, sizeof *own) : NULL;
-    if (!set || (n && !own))
+    const struct nk_cedar_value **own = nk_arena_array(a, n, sizeof *own);
+    if (!set || !own)
         return NK_ENOMEM;
     uint16_t depth = 0;
     for (size_t i = 0; i < n; i++) {

@@ -140,7 +140,7 @@ bool cedar_take_type(struct cedar_parser *p, struct nk_str *out, bool *uid_follo
     return !p->code;
 }
 
-bool cedar_type_name_ok(struct nk_str name)
+bool nk_cedar_type_ok(struct nk_str name)
 {
     struct cedar_lexer lexer = {.text = name};
     struct cedar_token token;

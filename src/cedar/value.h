@@ -90,6 +90,3 @@ int cedar_record_new(struct nk_arena *a, const struct nk_cedar_member *members, 
 /* The member's value or NULL. */
 const struct nk_cedar_value *cedar_record_get(const struct nk_cedar_value *record,
                                               struct nk_str name);
-
-/* Is this a type's name as JSON spells it: identifiers joined by "::", none of them reserved? */
-bool cedar_type_name_ok(struct nk_str name);

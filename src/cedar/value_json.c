@@ -50,7 +50,7 @@ static int read_uid_plain(struct reading *r, uint32_t at, struct nk_cedar_uid *o
                          "an entity needs a string \"type\"");
     if (rc)
         return rc;
-    if (!cedar_type_name_ok(out->type))
+    if (!nk_cedar_type_ok(out->type))
         return bad(r, at, NK_EINVAL, "this is not the name of an entity type");
     return read_string(r, nk_json_get(r->doc, at, NK_STR("id")), &out->id,
                        "an entity needs a string \"id\"");

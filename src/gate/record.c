@@ -9,36 +9,49 @@
 
 enum { RECORD_MAX = 60 << 10, DECISION_ORDINARY = 2560, OUTCOME_ORDINARY = 512 };
 
-static void put_number(struct nk_buf *b, struct nk_str name, int64_t v)
+/* A member: `before` is its comma, name and colon; `v` any text. */
+static void put_text(struct nk_buf *b, struct nk_str before, struct nk_str v)
 {
-    nk_json_put_name(b, name);
+    nk_buf_add(b, before);
+    nk_json_put_string(b, v);
+}
+
+/* The same for a word of our own (a stage, a dialect, hexadecimal digits): nothing in it needs an escape. */
+static void put_word(struct nk_buf *b, struct nk_str before, struct nk_str word)
+{
+    nk_buf_add(b, before);
+    nk_buf_add_char(b, '"');
+    nk_buf_add(b, word);
+    nk_buf_add_char(b, '"');
+}
+
+static void put_number(struct nk_buf *b, struct nk_str before, int64_t v)
+{
+    nk_buf_add(b, before);
     nk_buf_add_i64(b, v);
 }
 
 static void put_opening(struct nk_buf *b, const struct nk_gate_state *s, struct nk_str kind)
 {
-    nk_buf_add(b, NK_STR("\"kind\":\""));
-    nk_buf_add(b, kind);
-    nk_buf_add(b, NK_STR("\",\"time\":\""));
+    put_word(b, NK_STR("\"kind\":"), kind);
+    nk_buf_add(b, NK_STR(",\"time\":\""));
     nk_time_format(s->now_ms, b);
-    nk_buf_add(b, NK_STR("\",\"request\":\""));
-    nk_buf_add(b, s->id);
-    nk_buf_add_char(b, '"');
+    put_word(b, NK_STR("\",\"request\":"), s->id);
     if (s->trace.p)
-        nk_json_put_member(b, NK_STR("trace"), s->trace);
+        put_word(b, NK_STR(",\"trace\":"), s->trace);
 }
 
 static void put_match(struct nk_buf *b, const struct nk_gate_state *s)
 {
     nk_buf_add(b, NK_STR("\"match\":{\"source\":\"head\""));
     if (s->head) {
-        nk_json_put_member(b, NK_STR("method"), nk_str_sub(s->head->method, 0, 32));
-        nk_json_put_member(b, NK_STR("path"), nk_str_sub(nk_http_path(s->head), 0, 256));
+        put_text(b, NK_STR(",\"method\":"), nk_str_sub(s->head->method, 0, 32));
+        put_text(b, NK_STR(",\"path\":"), nk_str_sub(nk_http_path(s->head), 0, 256));
     }
     if (s->dialect)
-        nk_json_put_member(b, NK_STR("dialect"), nk_str(s->dialect->name));
-    nk_json_put_member(b, NK_STR("operation"),
-                       s->call.endpoint ? nk_str(s->call.endpoint->name) : NK_STR("unknown"));
+        put_word(b, NK_STR(",\"dialect\":"), nk_str(s->dialect->name));
+    put_word(b, NK_STR(",\"operation\":"),
+             s->call.endpoint ? nk_str(s->call.endpoint->name) : NK_STR("unknown"));
     nk_buf_add_char(b, '}');
 }
 
@@ -46,11 +59,10 @@ static void put_identify(struct nk_buf *b, const struct nk_principal *p)
 {
     if (!p)
         return;
-    nk_buf_add(b, NK_STR(",\"identify\":{"));
-    nk_json_put_member(b, NK_STR("proof"), nk_str(p->proof));
-    nk_json_put_member(b, NK_STR("source"), p->source);
-    nk_json_put_member(b, NK_STR("type"), p->type);
-    nk_json_put_member(b, NK_STR("id"), p->id);
+    put_word(b, NK_STR(",\"identify\":{\"proof\":"), nk_str(p->proof));
+    put_text(b, NK_STR(",\"source\":"), p->source);
+    put_text(b, NK_STR(",\"type\":"), p->type);
+    put_text(b, NK_STR(",\"id\":"), p->id);
     nk_buf_add_char(b, '}');
 }
 
@@ -58,34 +70,19 @@ static void put_parse(struct nk_buf *b, const struct nk_gate_state *s)
 {
     if (!s->call.body.n)
         return;
-    nk_buf_add(b, NK_STR(",\"parse\":{\"source\":\"body\""));
-    put_number(b, NK_STR("bytes"), (int64_t)s->body.n);
+    put_number(b, NK_STR(",\"parse\":{\"source\":\"body\",\"bytes\":"), (int64_t)s->body.n);
     nk_buf_add(b, NK_STR(",\"sha256\":\""));
     nk_buf_add_hex(b, s->body_digest.b, sizeof s->body_digest.b);
     nk_buf_add_char(b, '"');
     if (s->call.model.p)
-        nk_json_put_member(b, NK_STR("model"), nk_str_sub(s->call.model, 0, 256));
+        put_text(b, NK_STR(",\"model\":"), nk_str_sub(s->call.model, 0, 256));
     nk_buf_add_char(b, '}');
 }
 
-static void put_locate(struct nk_buf *b, const struct nk_txn *t)
+static void put_uid(struct nk_buf *b, struct nk_str before, struct nk_str type, struct nk_str id)
 {
-    const struct nk_gate_state *s = t->state;
-    if (!s->model)
-        return;
-    nk_buf_add(b, NK_STR(",\"locate\":{\"source\":\"configuration\",\"known\":true"));
-    nk_json_put_member(b, NK_STR("model"), s->model->name);
-    nk_json_put_member(b, NK_STR("upstream"), t->setup->config.upstreams[s->model->upstream].name);
-    nk_buf_add_char(b, '}');
-}
-
-static void put_uid_member(struct nk_buf *b, struct nk_str name, struct nk_str type,
-                           struct nk_str id)
-{
-    nk_json_put_name(b, name);
-    nk_buf_add_char(b, '{');
-    nk_json_put_member(b, NK_STR("type"), type);
-    nk_json_put_member(b, NK_STR("id"), id);
+    put_text(b, before, type);
+    put_text(b, NK_STR(",\"id\":"), id);
     nk_buf_add_char(b, '}');
 }
 
@@ -93,29 +90,24 @@ static void put_uid_member(struct nk_buf *b, struct nk_str name, struct nk_str t
 static void put_judgement(struct nk_buf *b, const struct nk_txn *t)
 {
     const struct nk_gate_state *s = t->state;
-    nk_buf_add(b, NK_STR(",\"cedar\":{"));
-    put_uid_member(b, NK_STR("principal"), s->principal->type, s->principal->id);
-    put_uid_member(b, NK_STR("action"), NK_STR("Action"), nk_str(s->call.endpoint->action));
-    put_uid_member(b, NK_STR("resource"), s->resource.type, s->resource.id);
+    put_uid(b, NK_STR(",\"cedar\":{\"principal\":{\"type\":"), s->principal->type,
+            s->principal->id);
+    put_word(b, NK_STR(",\"action\":{\"type\":\"Action\",\"id\":"),
+             nk_str(s->call.endpoint->action));
+    put_uid(b, NK_STR("},\"resource\":{\"type\":"), s->resource.type, s->resource.id);
     nk_buf_add(b, NK_STR(",\"context\":"));
     nk_buf_add(b, s->context);
     nk_buf_add(b, NK_STR("},\"entities\":"));
     nk_buf_add(b, s->entities);
-    nk_buf_add(b, s->answer.allow ? NK_STR(",\"decision\":\"allow\"")
-                                  : NK_STR(",\"decision\":\"deny\""));
-    nk_buf_add(b, NK_STR(",\"reasons\":["));
-    for (size_t i = 0; i < s->answer.reason_count; i++) {
-        if (i)
-            nk_buf_add_char(b, ',');
-        nk_json_put_string(b, s->answer.reasons[i]);
-    }
+    nk_buf_add(b, s->answer.allow ? NK_STR(",\"decision\":\"allow\",\"reasons\":[")
+                                  : NK_STR(",\"decision\":\"deny\",\"reasons\":["));
+    for (size_t i = 0; i < s->answer.reason_count; i++)
+        put_text(b, i ? NK_STR(",") : NK_STR(""), s->answer.reasons[i]);
     nk_buf_add(b, NK_STR("],\"errors\":["));
     for (size_t i = 0; i < s->answer.error_count; i++) {
-        if (i)
-            nk_buf_add_char(b, ',');
-        nk_buf_add_char(b, '{');
-        nk_json_put_member(b, NK_STR("policy"), s->answer.errors[i].policy);
-        nk_json_put_member(b, NK_STR("what"), nk_str(s->answer.errors[i].what));
+        put_text(b, i ? NK_STR(",{\"policy\":") : NK_STR("{\"policy\":"),
+                 s->answer.errors[i].policy);
+        put_text(b, NK_STR(",\"what\":"), nk_str(s->answer.errors[i].what));
         nk_buf_add_char(b, '}');
     }
     nk_buf_add_char(b, ']');
@@ -126,13 +118,11 @@ static void put_refusal(struct nk_buf *b, const struct nk_gate_state *s)
     const struct nk_gate_refusal *r = &s->refusal;
     if (r->id == NK_REFUSAL_NONE)
         return;
-    nk_buf_add(b, NK_STR(",\"refusal\":{"));
-    nk_json_put_member(b, NK_STR("stage"), nk_str(r->stage));
-    nk_json_put_member(b, NK_STR("id"), nk_str(gate_refusal_name(r->id)));
+    put_word(b, NK_STR(",\"refusal\":{\"stage\":"), nk_str(r->stage));
+    put_word(b, NK_STR(",\"id\":"), nk_str(gate_refusal_name(r->id)));
     if (r->reason.n)
-        nk_json_put_member(b, NK_STR("reason"), nk_str_sub(r->reason, 0, 512));
-    nk_buf_add_char(b, '}');
-    put_number(b, NK_STR("status"), s->status);
+        put_text(b, NK_STR(",\"reason\":"), nk_str_sub(r->reason, 0, 512));
+    put_number(b, NK_STR("},\"status\":"), s->status);
 }
 
 /* Writes a record with `put` into the arena, in place when it is of an ordinary size. */
@@ -164,17 +154,15 @@ static void put_decision(struct nk_buf *b, const struct nk_txn *t, const char *h
     put_match(b, s);
     put_identify(b, s->principal);
     put_parse(b, s);
-    put_locate(b, t);
+    if (s->model)
+        nk_buf_add(b, s->model->located);
     nk_buf_add_char(b, '}');
     if (s->judged)
         put_judgement(b, t);
     else
         nk_buf_add(b, NK_STR(",\"decision\":\"refused\""));
     put_refusal(b, s);
-    nk_json_put_member(b, NK_STR("policies"),
-                       ((struct nk_str){t->setup->policies_hex, 2 * NK_SHA256_SIZE}));
-    nk_json_put_member(b, NK_STR("config"),
-                       ((struct nk_str){t->setup->config_hex, 2 * NK_SHA256_SIZE}));
+    nk_buf_add(b, t->setup->provenance);
 }
 
 unsigned gate_record_decision(struct nk_txn *t)
@@ -186,19 +174,19 @@ static void put_outcome(struct nk_buf *b, const struct nk_txn *t, const char *ho
 {
     const struct nk_gate_state *s = t->state;
     put_opening(b, s, NK_STR("outcome"));
-    nk_json_put_member(b, NK_STR("how"), nk_str(how));
-    put_number(b, NK_STR("status"), s->status);
-    nk_buf_add(b, NK_STR(",\"facts\":{\"receive\":{\"source\":\"upstream\""));
-    put_number(b, NK_STR("status"), s->upstream_status);
-    put_number(b, NK_STR("bytes"), s->reply_bytes);
-    put_number(b, NK_STR("inputTokens"), s->usage.input_tokens);
-    put_number(b, NK_STR("outputTokens"), s->usage.output_tokens);
-    put_number(b, NK_STR("toolCalls"), s->tool_calls);
+    put_word(b, NK_STR(",\"how\":"), nk_str(how));
+    put_number(b, NK_STR(",\"status\":"), s->status);
+    put_number(b, NK_STR(",\"facts\":{\"receive\":{\"source\":\"upstream\",\"status\":"),
+               s->upstream_status);
+    put_number(b, NK_STR(",\"bytes\":"), s->reply_bytes);
+    put_number(b, NK_STR(",\"inputTokens\":"), s->usage.input_tokens);
+    put_number(b, NK_STR(",\"outputTokens\":"), s->usage.output_tokens);
+    put_number(b, NK_STR(",\"toolCalls\":"), s->tool_calls);
     if (s->finish.n)
-        nk_json_put_member(b, NK_STR("finish"), nk_str_sub(s->finish, 0, 64));
+        put_text(b, NK_STR(",\"finish\":"), nk_str_sub(s->finish, 0, 64));
     if (s->refusal.id != NK_REFUSAL_NONE && s->refusal.reason.n)
-        nk_json_put_member(b, NK_STR("reason"), nk_str_sub(s->refusal.reason, 0, 512));
-    put_number(b, NK_STR("milliseconds"), s->now_ms - s->started_ms);
+        put_text(b, NK_STR(",\"reason\":"), nk_str_sub(s->refusal.reason, 0, 512));
+    put_number(b, NK_STR(",\"milliseconds\":"), s->now_ms - s->started_ms);
     nk_buf_add(b, NK_STR("}}"));
 }
 

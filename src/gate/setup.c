@@ -6,16 +6,37 @@
 
 #include <stdlib.h>
 
-enum { SETUP_CEILING = 512 << 20 };
+enum { SETUP_CEILING = 512 << 20, TEXT_MAX = 4096 };
 
-static void put_hex(char out[2 * NK_SHA256_SIZE + 1], struct nk_digest d)
+/* Members that all records of this configuration share are written once. */
+static int keep_text(struct nk_setup *s, struct nk_buf *b, struct nk_str *out)
 {
-    static const char digit[] = "0123456789abcdef";
-    for (size_t i = 0; i < sizeof d.b; i++) {
-        out[2 * i] = digit[d.b[i] >> 4];
-        out[2 * i + 1] = digit[d.b[i] & 15];
-    }
-    out[2 * sizeof d.b] = 0;
+    *out = b->error ? (struct nk_str){NULL, 0} : nk_arena_copy(&s->arena, nk_buf_str(b));
+    nk_buf_free(b);
+    return out->p ? 0 : NK_ENOMEM;
+}
+
+static int write_provenance(struct nk_setup *s, struct nk_digest policies, struct nk_digest config)
+{
+    struct nk_buf b;
+    nk_buf_init(&b, TEXT_MAX);
+    nk_buf_add(&b, NK_STR(",\"policies\":\""));
+    nk_buf_add_hex(&b, policies.b, sizeof policies.b);
+    nk_buf_add(&b, NK_STR("\",\"config\":\""));
+    nk_buf_add_hex(&b, config.b, sizeof config.b);
+    nk_buf_add_char(&b, '"');
+    return keep_text(s, &b, &s->provenance);
+}
+
+static int write_located(struct nk_setup *s, struct nk_model *m)
+{
+    struct nk_buf b;
+    nk_buf_init(&b, TEXT_MAX);
+    nk_buf_add(&b, NK_STR(",\"locate\":{\"source\":\"configuration\",\"known\":true"));
+    nk_json_put_member(&b, NK_STR("model"), m->name);
+    nk_json_put_member(&b, NK_STR("upstream"), s->config.upstreams[m->upstream].name);
+    nk_buf_add_char(&b, '}');
+    return keep_text(s, &b, &m->located);
 }
 
 /* What the judge needs comes from the policy set, in the one way that replay uses too. */
@@ -31,9 +52,7 @@ static int load_set(struct nk_setup *s, const struct nk_setup_input *in, struct 
         rc = nk_set_entities(&set, &s->arena, &s->entities, f);
     if (!rc)
         rc = nk_set_digest(&set, &digest);
-    if (!rc)
-        put_hex(s->policies_hex, digest);
-    return rc;
+    return rc ? rc : write_provenance(s, digest, nk_sha256(in->config));
 }
 
 static size_t upstream_index(const struct nk_config *c, struct nk_str name)
@@ -67,20 +86,37 @@ static int load_models(struct nk_setup *s, const uint64_t seed[2], struct nk_fau
         int rc = nk_map_put(&s->models, m->name, m);
         if (rc)
             return nk_fault_set(f, rc, "config", 0, "model %.*s is named twice", NK_FMT(m->name));
+        rc = write_located(s, m);
+        if (rc)
+            return rc;
     }
     return s->model_list ? 0 : NK_ENOMEM;
+}
+
+/* A principal of an impossible type could be judged, but its record not be read. */
+static int check_types(const struct nk_setup *s, struct nk_fault *f)
+{
+    for (size_t i = 0; i < s->config.issuer_count; i++)
+        if (!nk_cedar_type_ok(s->config.issuers[i].principal_type))
+            return nk_fault_set(
+                f, NK_EINVAL, "config", 0,
+                "identity.issuers: principal_type \"%.*s\" is not the name of a Cedar "
+                "entity type; write a name such as User",
+                NK_FMT(s->config.issuers[i].principal_type));
+    return 0;
 }
 
 static int load(struct nk_setup *s, const struct nk_setup_input *in, struct nk_fault *f)
 {
     int rc = nk_config_parse(in->config, &s->arena, &s->config, f);
     if (!rc)
+        rc = check_types(s, f);
+    if (!rc)
         rc = load_models(s, in->seed, f);
     if (!rc)
         rc = load_set(s, in, f);
     if (!rc)
         rc = nk_ident_new(&s->config, in->keys, in->jwks, in->seed, &s->arena, &s->ident, f);
-    put_hex(s->config_hex, nk_sha256(in->config));
     return rc;
 }
 

@@ -31,6 +31,7 @@ struct nk_model { /* a model that exists: an entry of the configuration, resolve
     size_t upstream;
     struct nk_str upstream_name;
     const struct nk_dialect *dialect;
+    struct nk_str located; /* what the audit record says of it: ,"locate":{…} */
 };
 
 struct nk_setup {
@@ -41,10 +42,9 @@ struct nk_setup {
     struct nk_ident *ident;
     struct nk_map models; /* name -> struct nk_model */
     struct nk_model *model_list;
-    char policies_hex[2 * NK_SHA256_SIZE + 1];
-    char config_hex[2 * NK_SHA256_SIZE + 1];
-    uint32_t generation; /* of the configuration, given by the warden */
-    uint32_t holders;    /* transactions that still use it, and the role itself */
+    struct nk_str provenance; /* digests as each record has them: ,"policies":"…","config":"…" */
+    uint32_t generation;      /* of the configuration, given by the warden */
+    uint32_t holders;         /* transactions that still use it, and the role itself */
     void *owner; /* of the slices; told by freed(owner) when the setup is gone; may be NULL */
     void (*freed)(void *owner);
 };

@@ -47,8 +47,9 @@ struct nk_gate_state {
     const struct nk_model *model;
     struct nk_cedar_uid resource;
     /* authorize */
-    struct nk_str context;  /* Cedar JSON, exactly what was decided on */
-    struct nk_str entities; /* likewise */
+    struct nk_str context, entities; /* Cedar JSON, exactly what was decided on … */
+    const struct nk_cedar_value *given;
+    struct nk_cedar_entities *store; /* … and as values, with those of the configuration below */
     struct nk_cedar_answer answer;
     bool judged;
     struct nk_gate_refusal refusal;
@@ -94,6 +95,10 @@ unsigned gate_receive_fail(struct nk_txn *t, int fail, struct nk_str why);
 /* Adds the decision's or the outcome's audit record (record): NK_FX_RECORD. */
 unsigned gate_record_decision(struct nk_txn *t);
 unsigned gate_record_outcome(struct nk_txn *t, const char *how);
+
+/* Puts the facts for the judge together, once (context, entities, given, store). NK_ENOMEM, NK_ELIMIT, or
+ * what sealing the entities says. */
+int gate_facts(struct nk_txn *t, struct nk_fault *f);
 
 /* Answers lists of models from the configuration: what this principal may invoke. */
 unsigned gate_answer_models(struct nk_txn *t);

@@ -1,0 +1,204 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * facts.c - what the judge decides on: the principal as an entity, and the context. One walk writes
+ * each fact twice, as a value for the judge and as Cedar JSON for the record, so that a replay, which
+ * reads the JSON, decides on exactly the same facts; tests/unit/facts.c reads the one back and compares
+ * it with the other. Reading it back here would cost every request more than the decision itself.
+ */
+#include "gate/txn.h"
+
+enum { FACTS_MAX = 256 << 10, FACTS_ORDINARY = 1024, MEMBERS_MAX = 16 };
+
+/* A record under way. */
+struct facts {
+    struct nk_buf *json;
+    struct nk_arena *arena;
+    struct nk_cedar_member *members;
+    size_t n, room;
+    bool failed; /* memory is out */
+};
+
+static void add(struct facts *f, struct nk_str name, const struct nk_cedar_value *value)
+{
+    f->failed |= !value || f->n == f->room;
+    if (!f->failed)
+        f->members[f->n++] = (struct nk_cedar_member){name, value};
+}
+
+/* Writes what stands before a value, one byte and "name": as in ,"name":, and returns the name. */
+static struct nk_str named(struct facts *f, struct nk_str before)
+{
+    nk_buf_add(f->json, before);
+    return nk_str_sub(before, 2, before.n - 2);
+}
+
+static void add_bool(struct facts *f, struct nk_str name, bool v)
+{
+    nk_buf_add(f->json, v ? NK_STR("true") : NK_STR("false"));
+    add(f, name, nk_cedar_bool(f->arena, v));
+}
+
+static void add_long(struct facts *f, struct nk_str name, int64_t v)
+{
+    nk_buf_add_i64(f->json, v);
+    add(f, name, nk_cedar_long(f->arena, v));
+}
+
+static void add_string(struct facts *f, struct nk_str name, struct nk_str v)
+{
+    nk_json_put_string(f->json, v);
+    add(f, name, nk_cedar_string(f->arena, v));
+}
+
+static void add_set(struct facts *f, struct nk_str name, const struct nk_str *v, size_t n)
+{
+    const struct nk_cedar_value **items = n ? nk_arena_array(f->arena, n, sizeof *items) : NULL;
+    f->failed |= n && !items;
+    nk_buf_add_char(f->json, '[');
+    for (size_t i = 0; !f->failed && i < n; i++) {
+        if (i)
+            nk_buf_add_char(f->json, ',');
+        nk_json_put_string(f->json, v[i]);
+        items[i] = nk_cedar_string(f->arena, v[i]);
+        f->failed |= !items[i];
+    }
+    nk_buf_add_char(f->json, ']');
+    add(f, name, f->failed ? NULL : nk_cedar_set(f->arena, items, n));
+}
+
+static void add_attr(struct facts *f, const struct nk_attr *attr)
+{
+    nk_json_put_name(f->json, attr->name);
+    switch (attr->type) {
+    case NK_ATTR_STRING:
+        add_string(f, attr->name, attr->string);
+        break;
+    case NK_ATTR_INT:
+        add_long(f, attr->name, attr->integer);
+        break;
+    case NK_ATTR_BOOL:
+        add_bool(f, attr->name, attr->integer != 0);
+        break;
+    case NK_ATTR_STRINGS:
+        add_set(f, attr->name, attr->strings, attr->string_count);
+        break;
+    }
+}
+
+static void put_uid(struct nk_buf *out, struct nk_cedar_uid uid)
+{
+    nk_buf_add(out, NK_STR("{\"type\":"));
+    nk_json_put_string(out, uid.type);
+    nk_buf_add(out, NK_STR(",\"id\":"));
+    nk_json_put_string(out, uid.id);
+    nk_buf_add_char(out, '}');
+}
+
+/* The principal's attributes as a record; NULL: no memory. */
+static const struct nk_cedar_value *attributes(struct nk_txn *t, struct nk_buf *out)
+{
+    const struct nk_principal *p = t->state->principal;
+    struct facts f = {.json = out, .arena = t->arena, .room = p->attr_count};
+    f.members = nk_arena_array(t->arena, f.room, sizeof *f.members);
+    f.failed = !f.members;
+    nk_buf_add_char(out, '{');
+    for (size_t i = 0; i < p->attr_count; i++)
+        add_attr(&f, &p->attrs[i]);
+    nk_buf_add_char(out, '}');
+    return f.failed ? NULL : nk_cedar_record(t->arena, f.members, f.n);
+}
+
+static int put_principal(struct nk_txn *t, struct nk_buf *out)
+{
+    const struct nk_principal *p = t->state->principal;
+    struct nk_cedar_uid uid = {p->type, p->id};
+    struct nk_cedar_uid *groups = nk_arena_array(t->arena, p->group_count, sizeof *groups);
+    nk_buf_add(out, NK_STR("[{\"uid\":"));
+    put_uid(out, uid);
+    nk_buf_add(out, NK_STR(",\"attrs\":"));
+    const struct nk_cedar_value *attrs = attributes(t, out);
+    if (!groups || !attrs)
+        return NK_ENOMEM;
+    nk_buf_add(out, NK_STR(",\"parents\":["));
+    for (size_t i = 0; i < p->group_count; i++) {
+        groups[i] = (struct nk_cedar_uid){NK_STR("Group"), p->groups[i]};
+        if (i)
+            nk_buf_add_char(out, ',');
+        put_uid(out, groups[i]);
+    }
+    nk_buf_add(out, NK_STR("]}]"));
+    return nk_cedar_entities_add(t->state->store, uid, groups, p->group_count, attrs, NULL);
+}
+
+static void add_tools(struct facts *f, struct nk_str name, const struct nk_call *c, bool hosted)
+{
+    struct nk_str *names =
+        c->tool_count ? nk_arena_array(f->arena, c->tool_count, sizeof *names) : NULL;
+    size_t n = 0;
+    f->failed |= c->tool_count && !names;
+    for (size_t i = 0; !f->failed && i < c->tool_count; i++)
+        if (c->tools[i].hosted == hosted)
+            names[n++] = c->tools[i].name;
+    add_set(f, name, names, n);
+}
+
+static int put_context(struct nk_txn *t, struct nk_buf *out)
+{
+    struct nk_gate_state *s = t->state;
+    struct nk_cedar_member members[MEMBERS_MAX];
+    struct facts f = {.json = out, .arena = t->arena, .members = members, .room = MEMBERS_MAX};
+    add_string(&f, named(&f, NK_STR("{\"dialect\":")), nk_str(s->dialect->name));
+    add_bool(&f, named(&f, NK_STR(",\"stream\":")), s->call.stream);
+    add_long(&f, named(&f, NK_STR(",\"messages\":")), s->call.message_count);
+    add_long(&f, named(&f, NK_STR(",\"maxTokens\":")), s->call.max_tokens);
+    add_long(&f, named(&f, NK_STR(",\"bodyBytes\":")), (int64_t)s->body.n);
+    add_string(&f, named(&f, NK_STR(",\"strength\":")), nk_str(s->principal->proof));
+    add_tools(&f, named(&f, NK_STR(",\"tools\":")), &s->call, false);
+    add_tools(&f, named(&f, NK_STR(",\"hostedTools\":")), &s->call, true);
+    nk_buf_add_char(out, '}');
+    s->given = f.failed ? NULL : nk_cedar_record(t->arena, members, f.n);
+    return s->given ? 0 : NK_ENOMEM;
+}
+
+/* Both texts into `b`, the values into the state; *cut is where the second text begins. */
+static int put_facts(struct nk_txn *t, struct nk_buf *b, size_t *cut)
+{
+    struct nk_gate_state *s = t->state;
+    s->store = nk_cedar_entities_new(t->arena, t->setup->entities);
+    int rc = s->store ? put_principal(t, b) : NK_ENOMEM;
+    *cut = b->n;
+    return rc ? rc : put_context(t, b);
+}
+
+/* Into the arena, in place when they are of an ordinary size. */
+static int write_facts(struct nk_txn *t)
+{
+    size_t cut;
+    char *room = nk_arena_resize(t->arena, NULL, 0, FACTS_ORDINARY);
+    struct nk_buf b = {.p = room, .cap = FACTS_ORDINARY, .max = FACTS_ORDINARY};
+    int rc = room ? put_facts(t, &b, &cut) : NK_ENOMEM;
+    struct nk_str all = nk_buf_str(&b);
+    if (!rc && b.error) {
+        nk_buf_init(&b, FACTS_MAX);
+        rc = put_facts(t, &b, &cut);
+        if (!rc)
+            rc = b.error;
+        all = rc ? (struct nk_str){NULL, 0} : nk_arena_copy(t->arena, nk_buf_str(&b));
+        nk_buf_free(&b);
+        if (!rc && !all.p)
+            rc = NK_ENOMEM;
+    }
+    if (rc)
+        return rc;
+    t->state->entities = nk_str_sub(all, 0, cut);
+    t->state->context = nk_str_sub(all, cut, all.n);
+    return 0;
+}
+
+int gate_facts(struct nk_txn *t, struct nk_fault *f)
+{
+    if (t->state->context.p)
+        return 0;
+    int rc = write_facts(t);
+    return rc ? rc : nk_cedar_entities_seal(t->state->store, f);
+}
