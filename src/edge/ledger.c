@@ -76,6 +76,8 @@ static int settle(struct nk_ledger *l, struct nk_fault *f)
         l->written_n = l->durable_n;
         return r;
     }
+    /* Nobody will read it soon: the kernel may use the same warm pages for what comes next. */
+    (void)posix_fadvise(l->fd, (off_t)l->base, (off_t)l->written, POSIX_FADV_DONTNEED);
     l->base += l->written;
     l->since_state += l->written;
     nk_buf_drop(&l->pending, l->written);
