@@ -11,21 +11,12 @@
 #include <string.h>
 
 #ifdef __SSE2__
-#include <emmintrin.h>
-
-const char *nk_scan_plain(const char *p, const char *end)
+const char *nk_scan_plain_on(const char *p, const char *end)
 {
-    const __m128i quote = _mm_set1_epi8('"'), slash = _mm_set1_epi8('\\');
-    const __m128i space = _mm_set1_epi8(0x20);
     for (; end - p >= 16; p += 16) {
-        __m128i v = _mm_loadu_si128((const __m128i *)(const void *)p);
-        /* Signed: what is below 0x20 is a control or has its top bit set. */
-        __m128i stop =
-            _mm_or_si128(_mm_cmplt_epi8(v, space),
-                         _mm_or_si128(_mm_cmpeq_epi8(v, quote), _mm_cmpeq_epi8(v, slash)));
-        int mask = _mm_movemask_epi8(stop);
-        if (mask)
-            return p + __builtin_ctz((unsigned)mask);
+        unsigned stops = nk_scan_stops(p);
+        if (stops)
+            return p + __builtin_ctz(stops);
     }
     while (p < end && (signed char)*p >= 0x20 && *p != '"' && *p != '\\')
         p++;
@@ -49,7 +40,7 @@ const char *nk_scan_space(const char *p, const char *end)
     return p;
 }
 #else
-const char *nk_scan_plain(const char *p, const char *end)
+const char *nk_scan_plain_on(const char *p, const char *end)
 {
     while (p < end && (signed char)*p >= 0x20 && *p != '"' && *p != '\\')
         p++;
