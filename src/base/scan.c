@@ -39,6 +39,57 @@ const char *nk_scan_space(const char *p, const char *end)
         p++;
     return p;
 }
+
+const char *nk_scan_ascii(const char *p, const char *end)
+{
+    for (; end - p >= 16; p += 16) {
+        int mask = _mm_movemask_epi8(_mm_loadu_si128((const __m128i *)(const void *)p));
+        if (mask)
+            return p + __builtin_ctz((unsigned)mask);
+    }
+    while (p < end && (unsigned char)*p < 0x80)
+        p++;
+    return p;
+}
+
+/* Bytes of the valid two-byte sequences that v begins with: 110xxxxx 10xxxxxx, the first neither C0
+ * nor C1 (overlong forms). */
+static size_t twos(__m128i v)
+{
+    const __m128i fixed = _mm_set1_epi16((short)0xC0E0), wanted = _mm_set1_epi16((short)0x80C0);
+    __m128i good = _mm_cmpeq_epi8(_mm_and_si128(v, fixed), wanted);
+    __m128i bad =
+        _mm_cmpeq_epi8(_mm_and_si128(v, _mm_set1_epi8((char)0xFE)), _mm_set1_epi8((char)0xC0));
+    unsigned stop = (unsigned)_mm_movemask_epi8(_mm_andnot_si128(bad, good)) ^ 0xFFFF;
+    return stop ? (size_t)__builtin_ctz(stop) & ~(size_t)1 : 16;
+}
+
+/* The same for sequences of three bytes, five at most: 1110xxxx 10xxxxxx 10xxxxxx, where E0 is
+ * followed by A0 or more (no overlong form) and ED by 9F or less (no surrogate). */
+static size_t threes(__m128i v)
+{
+    const __m128i fixed =
+        _mm_setr_epi8(-16, -64, -64, -16, -64, -64, -16, -64, -64, -16, -64, -64, -16, -64, -64, 0);
+    const __m128i wanted = _mm_setr_epi8(-32, -128, -128, -32, -128, -128, -32, -128, -128, -32,
+                                         -128, -128, -32, -128, -128, 0);
+    __m128i good = _mm_cmpeq_epi8(_mm_and_si128(v, fixed), wanted);
+    __m128i next = _mm_srli_si128(v, 1);
+    __m128i overlong = _mm_and_si128(_mm_cmpeq_epi8(v, _mm_set1_epi8((char)0xE0)),
+                                     _mm_cmplt_epi8(next, _mm_set1_epi8((char)0xA0)));
+    __m128i surrogate = _mm_and_si128(_mm_cmpeq_epi8(v, _mm_set1_epi8((char)0xED)),
+                                      _mm_cmpgt_epi8(next, _mm_set1_epi8((char)0x9F)));
+    __m128i bad = _mm_or_si128(overlong, surrogate);
+    unsigned stop = ~(unsigned)_mm_movemask_epi8(_mm_andnot_si128(bad, good)) & 0x7FFF;
+    return stop ? (size_t)__builtin_ctz(stop) / 3 * 3 : 15;
+}
+
+/* Bytes of the valid sequences of one length that the 16 bytes at p begin with; 0 when there are
+ * none, or of four bytes. Text of one script is mostly that. */
+static size_t same_length(const char *p)
+{
+    __m128i v = _mm_loadu_si128((const __m128i *)(const void *)p);
+    return ((unsigned char)*p & 0xE0) == 0xC0 ? twos(v) : threes(v);
+}
 #else
 const char *nk_scan_plain_on(const char *p, const char *end)
 {
@@ -53,6 +104,19 @@ const char *nk_scan_space(const char *p, const char *end)
         p++;
     return p;
 }
+
+const char *nk_scan_ascii(const char *p, const char *end)
+{
+    while (p < end && (unsigned char)*p < 0x80)
+        p++;
+    return p;
+}
+
+static size_t same_length(const char *p)
+{
+    (void)p;
+    return 0;
+}
 #endif
 
 /* Three-byte sequences (Chinese, Japanese, Korean) without their two special first bytes: 1110xxxx
@@ -66,13 +130,11 @@ static int is_common_three(const char *p)
 const char *nk_scan_wide(const char *p, const char *end)
 {
     while (p < end && (unsigned char)*p >= 0x80) {
-        if (end - p >= 3 && is_common_three(p)) {
-            p += 3;
-            continue;
-        }
+        size_t n = end - p >= 16 ? same_length(p) : 0;
+        if (n == 0 && end - p >= 3 && is_common_three(p))
+            n = 3;
         struct nk_str rest = {p, (size_t)(end - p)};
-        size_t n = 0;
-        if (nk_utf8_next(rest, &n) < 0)
+        if (n == 0 && nk_utf8_next(rest, &n) < 0)
             break;
         p += n;
     }

@@ -41,6 +41,8 @@ static inline const char *nk_scan_plain(const char *p, const char *end)
 }
 /* First byte that is no space, tab, line feed or carriage return; `end` when there is none. */
 const char *nk_scan_space(const char *p, const char *end);
+/* First byte above 0x7F; `end` when there is none. */
+const char *nk_scan_ascii(const char *p, const char *end);
 /* Behind a run of valid UTF-8 sequences of two to four bytes: the first ASCII byte, the first byte
  * of an invalid sequence (above 0x7F), or `end`. */
 const char *nk_scan_wide(const char *p, const char *end);
