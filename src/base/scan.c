@@ -10,6 +10,14 @@
 
 #include <string.h>
 
+static size_t copy_bytes(char *to, const char *from, size_t n)
+{
+    size_t i = 0;
+    for (; i < n && (unsigned char)from[i] >= 0x20 && from[i] != '"' && from[i] != '\\'; i++)
+        to[i] = from[i];
+    return i;
+}
+
 #ifdef __SSE2__
 const char *nk_scan_plain_on(const char *p, const char *end)
 {
@@ -21,6 +29,66 @@ const char *nk_scan_plain_on(const char *p, const char *end)
     while (p < end && (signed char)*p >= 0x20 && *p != '"' && *p != '\\')
         p++;
     return p;
+}
+
+/* Bytes that have to be escaped in a JSON string. */
+static unsigned escapes(__m128i v)
+{
+    __m128i low = _mm_cmpeq_epi8(_mm_min_epu8(v, _mm_set1_epi8(0x1F)), v);
+    __m128i quote = _mm_cmpeq_epi8(v, _mm_set1_epi8('"'));
+    __m128i slash = _mm_cmpeq_epi8(v, _mm_set1_epi8('\\'));
+    return (unsigned)_mm_movemask_epi8(_mm_or_si128(low, _mm_or_si128(quote, slash)));
+}
+
+/* The first of n bytes to escape, n when there is none; `head` and `tail` hold the first and the last
+ * `half` of them, 8 or 4, and nothing to escape otherwise. */
+static size_t first_escape(uint64_t head, uint64_t tail, size_t n, size_t half)
+{
+    unsigned stop = escapes(_mm_set_epi64x((long long)tail, (long long)head));
+    if (!stop)
+        return n;
+    size_t at = (size_t)__builtin_ctz(stop);
+    return at < 8 ? at : n - half + at - 8;
+}
+
+/* Fewer than 16 bytes: both ends, which overlap in the middle. */
+static size_t copy_short(char *to, const char *from, size_t n)
+{
+    const uint64_t spaces = 0x2020202000000000;
+    uint64_t head, tail;
+    uint32_t first, last;
+    if (n >= 8) {
+        memcpy(&head, from, 8);
+        memcpy(&tail, from + n - 8, 8);
+        memcpy(to, &head, 8);
+        memcpy(to + n - 8, &tail, 8);
+        return first_escape(head, tail, n, 8);
+    }
+    if (n >= 4) {
+        memcpy(&first, from, 4);
+        memcpy(&last, from + n - 4, 4);
+        memcpy(to, &first, 4);
+        memcpy(to + n - 4, &last, 4);
+        return first_escape(first | spaces, last | spaces, n, 4);
+    }
+    return copy_bytes(to, from, n);
+}
+
+size_t nk_scan_copy(char *to, const char *from, size_t n)
+{
+    if (n < 16)
+        return copy_short(to, from, n);
+    for (size_t i = 0;; i += 16) {
+        /* The last step starts over bytes that have been copied already. */
+        i = i < n - 16 ? i : n - 16;
+        __m128i v = _mm_loadu_si128((const __m128i *)(const void *)(from + i));
+        _mm_storeu_si128((__m128i *)(void *)(to + i), v);
+        unsigned stop = escapes(v);
+        if (stop)
+            return i + (size_t)__builtin_ctz(stop);
+        if (i == n - 16)
+            return n;
+    }
 }
 
 const char *nk_scan_space(const char *p, const char *end)
@@ -96,6 +164,11 @@ const char *nk_scan_plain_on(const char *p, const char *end)
     while (p < end && (signed char)*p >= 0x20 && *p != '"' && *p != '\\')
         p++;
     return p;
+}
+
+size_t nk_scan_copy(char *to, const char *from, size_t n)
+{
+    return copy_bytes(to, from, n);
 }
 
 const char *nk_scan_space(const char *p, const char *end)

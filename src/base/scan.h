@@ -39,6 +39,10 @@ static inline const char *nk_scan_plain(const char *p, const char *end)
 #endif
     return nk_scan_plain_on(p, end);
 }
+/* Copies n bytes that may stand in a JSON string as they are, or those in front of the first that
+ * has to be escaped ('"', '\\' and below 0x20); returns their count. `to` has room for n bytes; what
+ * is in it behind those counted is not said. */
+size_t nk_scan_copy(char *to, const char *from, size_t n);
 /* First byte that is no space, tab, line feed or carriage return; `end` when there is none. */
 const char *nk_scan_space(const char *p, const char *end);
 /* First byte above 0x7F; `end` when there is none. */

@@ -83,40 +83,36 @@ static const char *grow(struct parser *p, const char *at)
 }
 
 /* Adds an entry for the bytes [from, to); there is room for it. */
-static inline void put(struct parser *p, enum nk_json_type type, const char *from, const char *to,
-                       unsigned flags)
+NK_INLINE void put(struct parser *p, enum nk_json_type type, const char *from, const char *to)
 {
     p->tape[p->n] = (struct nk_json_value){
         .start = (uint32_t)(from - p->text),
         .end = (uint32_t)(to - p->text),
         .next = p->n + 1,
-        .escaped = flags & HAS_ESCAPE,
         .type = type & 15,
     };
     p->n++;
 }
 
 /* The same where room may have to be made. */
-static inline const char *push(struct parser *p, enum nk_json_type type, const char *from,
-                               const char *to, unsigned flags)
+NK_INLINE const char *push(struct parser *p, enum nk_json_type type, const char *from,
+                           const char *to)
 {
     if (p->n == p->cap && !grow(p, to))
         return NULL;
-    put(p, type, from, to, flags);
+    put(p, type, from, to);
     return to;
 }
 
-/* Behind white space. */
-static inline const char *skip_space(const struct parser *p, const char *at)
+/* Moves *at behind white space; the byte there, or 0 at the end (a NUL is valid nowhere, so that 0
+ * always leads to a refusal or to the end). */
+NK_INLINE char skip_space(const struct parser *p, const char **at)
 {
-    return at < p->end && (unsigned char)*at > ' ' ? at : nk_scan_space(at, p->end);
-}
-
-/* The byte at `at`, or 0 at the end (a NUL is valid nowhere, so that 0 always leads to a refusal or
- * to the end). */
-static inline char peek(const struct parser *p, const char *at)
-{
-    return at < p->end ? *at : 0;
+    char c = *at < p->end ? **at : 0;
+    if ((unsigned char)c > ' ')
+        return c;
+    *at = nk_scan_space(*at, p->end);
+    return *at < p->end ? **at : 0;
 }
 
 /* Value of four hexadecimal digits, or -1. */
@@ -181,16 +177,29 @@ static const char *find_quote(struct parser *p, const char *from, const char *s,
     return s < p->end ? s : refuse(p, from, "string without end");
 }
 
-/* Reads the string whose opening quote is at `from`. *flags tells what it holds. */
-static inline const char *read_string(struct parser *p, const char *from, unsigned *flags)
+/* Reads a string that is more than plain ASCII up to its end; what is plain ends at s. */
+static const char *read_odd_string(struct parser *p, const char *from, const char *s, bool name)
+{
+    unsigned flags = 0;
+    s = find_quote(p, from, s, &flags);
+    if (!s || !push(p, NK_JSON_STRING, from, s + 1))
+        return NULL;
+    if (name && flags & HAS_NUL && !p->nul_names)
+        return refuse(p, from, "NUL in a member name");
+    if (flags) {
+        p->tape[p->n - 1].escaped = 1;
+        p->top->escaped |= name;
+    }
+    return s + 1;
+}
+
+/* Reads the string whose opening quote is at `from`. */
+NK_INLINE const char *read_string(struct parser *p, const char *from, bool name)
 {
     const char *s = nk_scan_plain(from + 1, p->end);
-    if (s == p->end || *s != '"') {
-        s = find_quote(p, from, s, flags);
-        if (!s)
-            return NULL;
-    }
-    return push(p, NK_JSON_STRING, from, s + 1, *flags);
+    if (s < p->end && *s == '"')
+        return push(p, NK_JSON_STRING, from, s + 1);
+    return read_odd_string(p, from, s, name);
 }
 
 static const char *skip_digits(const char *s, const char *end)
@@ -232,15 +241,15 @@ static const char *read_number(struct parser *p, const char *from)
     int64_t ignored;
     if (integer && whole > 18)
         integer = nk_str_to_i64((struct nk_str){from, (size_t)(s - from)}, &ignored) == 0;
-    return push(p, integer ? NK_JSON_INT : NK_JSON_NUMBER, from, s, 0);
+    return push(p, integer ? NK_JSON_INT : NK_JSON_NUMBER, from, s);
 }
 
-static inline const char *read_word(struct parser *p, const char *from, struct nk_str word,
-                                    enum nk_json_type type)
+NK_INLINE const char *read_word(struct parser *p, const char *from, struct nk_str word,
+                                enum nk_json_type type)
 {
     if ((size_t)(p->end - from) < word.n || memcmp(from, word.p, word.n) != 0)
         return refuse(p, from, "a value is wanted here");
-    return push(p, type, from, from + word.n, 0);
+    return push(p, type, from, from + word.n);
 }
 
 /* Opens the array or object at `from`, or takes it whole when nothing is in it. */
@@ -251,9 +260,9 @@ static const char *open_container(struct parser *p, const char *from, enum nk_js
         return refuse_limit(p, from, "levels of nesting", p->lim->max_depth);
     if (p->n == p->cap && !grow(p, from))
         return NULL;
-    const char *at = skip_space(p, from + 1);
-    bool empty = peek(p, at) == close;
-    put(p, type, from, at + empty, 0);
+    const char *at = from + 1;
+    bool empty = skip_space(p, &at) == close;
+    put(p, type, from, at + empty);
     if (empty)
         return at + 1;
     *++p->top = (struct frame){.entry = p->n - 1, .close = close};
@@ -285,13 +294,12 @@ static const char *close_container(struct parser *p, const char *at)
     return at + 1;
 }
 
-static inline const char *read_value(struct parser *p, const char *at)
+NK_INLINE const char *read_value(struct parser *p, const char *at)
 {
-    unsigned flags = 0;
-    at = skip_space(p, at);
-    switch (peek(p, at)) {
-    case '"':
-        return read_string(p, at, &flags);
+    char first = skip_space(p, &at);
+    if (first == '"')
+        return read_string(p, at, false);
+    switch (first) {
     case '{':
         return open_container(p, at, NK_JSON_OBJECT, '}');
     case '[':
@@ -308,60 +316,57 @@ static inline const char *read_value(struct parser *p, const char *at)
 }
 
 /* A member's name and the ':' behind it. */
-static inline const char *read_name(struct parser *p, const char *from)
+NK_INLINE const char *read_name(struct parser *p, const char *from)
 {
-    unsigned flags = 0;
-    from = skip_space(p, from);
-    if (peek(p, from) != '"')
+    if (skip_space(p, &from) != '"')
         return refuse_here(p, from, "a member name is wanted here");
-    const char *at = read_string(p, from, &flags);
+    const char *at = read_string(p, from, true);
     if (!at)
         return NULL;
-    if (flags & HAS_NUL && !p->nul_names)
-        return refuse(p, from, "NUL in a member name");
     struct frame *f = p->top;
     uint64_t bit = nk_json_name_bit(from, (size_t)(at - from));
-    f->escaped |= flags & HAS_ESCAPE;
-    f->again |= (f->seen & bit) != 0;
+    if (f->seen & bit)
+        f->again = true;
     f->seen |= bit;
-    at = skip_space(p, at);
-    return peek(p, at) == ':' ? at + 1 : refuse_here(p, at, "':' is wanted here");
+    return skip_space(p, &at) == ':' ? at + 1 : refuse_here(p, at, "':' is wanted here");
 }
 
 /* What stands behind a value: a comma, or the ends of as many arrays and objects as end here. */
-static inline const char *read_end(struct parser *p, const char *at)
+NK_INLINE const char *read_end(struct parser *p, const char *at)
 {
-    for (;;) {
+    while (p->depth > 0) {
         struct frame *f = p->top;
         f->count++;
-        at = skip_space(p, at);
-        char c = peek(p, at);
+        char c = skip_space(p, &at);
         if (c == ',')
             return at + 1;
         if (c != f->close)
             return refuse_here(
                 p, at, f->close == '}' ? "',' or '}' is wanted here" : "',' or ']' is wanted here");
         at = close_container(p, at);
-        if (!at || p->depth == 0)
-            return at;
+        if (!at)
+            return NULL;
     }
+    return at;
 }
 
 static int parse(struct parser *p)
 {
-    const char *at = read_value(p, p->text);
-    while (at && p->depth > 0) {
-        uint32_t depth = p->depth;
+    const char *at = p->text;
+    uint32_t depth;
+    do {
+        depth = p->depth;
         if (p->top->close == '}')
             at = read_name(p, at);
         if (at)
             at = read_value(p, at);
-        if (at && p->depth == depth) /* otherwise one has opened, and its first child comes next */
+        if (at && p->depth == depth)
             at = read_end(p, at);
-    }
+        /* Otherwise one has opened, and its first child comes next. */
+    } while (at && p->depth > 0);
     if (!at)
         return p->error;
-    at = skip_space(p, at);
+    skip_space(p, &at);
     if (at < p->end)
         refuse(p, at, "text goes on behind the value");
     return p->error;
@@ -380,13 +385,21 @@ static int parse_text(const struct nk_json_limits *lim, struct nk_str text, bool
         return nk_fault_set(f, NK_EINVAL, "json", 0, "byte-order mark");
     if (text.n == 0)
         return nk_fault_set(f, NK_EINVAL, "json", 0, "empty text");
-    struct frame frames[DEPTH_MAX + 1]; /* the first is never used */
-    struct parser p = {.text = text.p, .end = text.p + text.n, .top = frames};
-    p.lim = lim;
+    struct frame frames[DEPTH_MAX + 1]; /* the first stands for no frame */
+    struct parser p;                    /* field by field: most of the names' part is not read */
+    frames[0] = (struct frame){0};
+    p.text = text.p;
+    p.end = text.p + text.n;
+    p.tape = NULL;
+    p.n = p.cap = p.depth = 0;
+    p.error = 0;
+    p.top = frames;
     p.nul_names = nul_names;
+    p.lim = lim;
     p.arena = a;
     p.fault = f;
     p.names.text = text;
+    p.names.seeded = false;
     /* Scratch memory counts against the caller's ceiling while it is in use. */
     nk_arena_init(&p.names.scratch, a->ceiling > a->used ? a->ceiling - a->used : 1);
     int rc = parse(&p);
