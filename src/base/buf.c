@@ -41,8 +41,10 @@ static int grow(struct nk_buf *b, size_t need)
 {
     size_t cap = b->cap ? b->cap : FIRST_CAP;
     while (cap < need)
-        cap = cap > b->max / 2 ? need > b->max ? need : b->max : cap * 2;
-    char *p = realloc(b->p, cap);
+        cap = cap > b->max / 2 ? b->max : cap * 2;
+    if (cap > b->max)
+        cap = b->max;
+    char *p = realloc(b->p, cap ? cap : 1);
     if (!p)
         return NK_ENOMEM;
     b->p = p;
@@ -50,8 +52,7 @@ static int grow(struct nk_buf *b, size_t need)
     return 0;
 }
 
-/* Room for n bytes that count and `extra` (0 or 1) that do not: vsnprintf's NUL. */
-static char *room(struct nk_buf *b, size_t n, size_t extra)
+char *nk_buf_reserve_grow(struct nk_buf *b, size_t n)
 {
     if (b->error)
         return NULL;
@@ -59,17 +60,12 @@ static char *room(struct nk_buf *b, size_t n, size_t extra)
         b->error = NK_ELIMIT;
         return NULL;
     }
-    if (b->cap - b->n < n + extra || !b->p) {
-        b->error = grow(b, b->n + n + extra);
+    if (b->cap - b->n < n || !b->p) {
+        b->error = grow(b, b->n + n);
         if (b->error)
             return NULL;
     }
     return b->p + b->n;
-}
-
-char *nk_buf_reserve(struct nk_buf *b, size_t n)
-{
-    return room(b, n, 0);
 }
 
 void nk_buf_add_grow(struct nk_buf *b, struct nk_str s)
@@ -113,21 +109,31 @@ void nk_buf_add_hex(struct nk_buf *b, const void *p, size_t n)
     b->n += 2 * n;
 }
 
+/* Through memory of its own: vsnprintf writes a NUL, for which there may be no room. */
 void nk_buf_printf(struct nk_buf *b, const char *fmt, ...)
 {
+    char text[256], *whole = text;
     va_list args;
     va_start(args, fmt);
-    int n = vsnprintf(NULL, 0, fmt, args);
+    int n = vsnprintf(text, sizeof text, fmt, args);
     va_end(args);
     if (n < 0 && !b->error)
         b->error = NK_EINVAL;
-    char *to = n < 0 ? NULL : room(b, (size_t)n, 1);
-    if (!to)
+    if (n < 0 || !nk_buf_reserve(b, (size_t)n))
         return;
-    va_start(args, fmt);
-    vsnprintf(to, (size_t)n + 1, fmt, args);
-    va_end(args);
-    b->n += (size_t)n;
+    if ((size_t)n >= sizeof text) {
+        whole = malloc((size_t)n + 1);
+        if (!whole) {
+            b->error = NK_ENOMEM;
+            return;
+        }
+        va_start(args, fmt);
+        vsnprintf(whole, (size_t)n + 1, fmt, args);
+        va_end(args);
+    }
+    nk_buf_add(b, (struct nk_str){whole, (size_t)n});
+    if (whole != text)
+        free(whole);
 }
 
 struct nk_str nk_buf_str(const struct nk_buf *b)

@@ -11,7 +11,7 @@
 struct nk_buf {
     char *p;
     size_t n;   /* bytes in use */
-    size_t cap; /* bytes allocated */
+    size_t cap; /* bytes allocated; at most max */
     size_t max; /* most that n may become */
     int error;  /* 0, or the first NK_ELIMIT / NK_ENOMEM; then nothing more is appended */
 };
@@ -23,16 +23,20 @@ void nk_buf_free(struct nk_buf *b);
 void nk_buf_clear(struct nk_buf *b);
 /* Drops the first n bytes (n <= b->n); the rest moves to the front. */
 void nk_buf_drop(struct nk_buf *b, size_t n);
+/* nk_buf_reserve and nk_buf_add where there may be no room yet. */
+char *nk_buf_reserve_grow(struct nk_buf *b, size_t n);
+void nk_buf_add_grow(struct nk_buf *b, struct nk_str s);
 /* Room for n more bytes at b->p + b->n; returns that place or NULL (error is set). The caller adds
  * what it wrote to b->n. */
-char *nk_buf_reserve(struct nk_buf *b, size_t n);
-/* nk_buf_add where there is no room yet. */
-void nk_buf_add_grow(struct nk_buf *b, struct nk_str s);
+static inline char *nk_buf_reserve(struct nk_buf *b, size_t n)
+{
+    return b->error || n >= b->cap - b->n ? nk_buf_reserve_grow(b, n) : b->p + b->n;
+}
 static inline void nk_buf_add(struct nk_buf *b, struct nk_str s)
 {
     if (s.n == 0)
         return;
-    if (b->error || s.n > b->cap - b->n || s.n > b->max - b->n) {
+    if (b->error || s.n > b->cap - b->n) {
         nk_buf_add_grow(b, s);
         return;
     }

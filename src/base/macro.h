@@ -14,6 +14,10 @@
 /* printf-like: the format is argument F, the values start at argument A. */
 #define NK_PRINTF(F, A) __attribute__((format(printf, F, A)))
 
+/* A function that becomes part of each caller, also where the compiler thinks that too long: for the
+ * innermost loops of parsers alone. */
+#define NK_INLINE static inline __attribute__((always_inline))
+
 /* Number of elements of an array. */
 #define NK_COUNT(array) (sizeof(array) / sizeof((array)[0]))
 

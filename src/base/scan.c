@@ -10,26 +10,85 @@
 
 #include <string.h>
 
-#ifdef __SSE2__
-#include <emmintrin.h>
-
-const char *nk_scan_plain(const char *p, const char *end)
+static size_t copy_bytes(char *to, const char *from, size_t n)
 {
-    const __m128i quote = _mm_set1_epi8('"'), slash = _mm_set1_epi8('\\');
-    const __m128i space = _mm_set1_epi8(0x20);
+    size_t i = 0;
+    for (; i < n && (unsigned char)from[i] >= 0x20 && from[i] != '"' && from[i] != '\\'; i++)
+        to[i] = from[i];
+    return i;
+}
+
+#ifdef __SSE2__
+const char *nk_scan_plain_on(const char *p, const char *end)
+{
     for (; end - p >= 16; p += 16) {
-        __m128i v = _mm_loadu_si128((const __m128i *)(const void *)p);
-        /* Signed: what is below 0x20 is a control or has its top bit set. */
-        __m128i stop =
-            _mm_or_si128(_mm_cmplt_epi8(v, space),
-                         _mm_or_si128(_mm_cmpeq_epi8(v, quote), _mm_cmpeq_epi8(v, slash)));
-        int mask = _mm_movemask_epi8(stop);
-        if (mask)
-            return p + __builtin_ctz((unsigned)mask);
+        unsigned stops = nk_scan_stops(p);
+        if (stops)
+            return p + __builtin_ctz(stops);
     }
     while (p < end && (signed char)*p >= 0x20 && *p != '"' && *p != '\\')
         p++;
     return p;
+}
+
+/* Bytes that have to be escaped in a JSON string. */
+static unsigned escapes(__m128i v)
+{
+    __m128i low = _mm_cmpeq_epi8(_mm_min_epu8(v, _mm_set1_epi8(0x1F)), v);
+    __m128i quote = _mm_cmpeq_epi8(v, _mm_set1_epi8('"'));
+    __m128i slash = _mm_cmpeq_epi8(v, _mm_set1_epi8('\\'));
+    return (unsigned)_mm_movemask_epi8(_mm_or_si128(low, _mm_or_si128(quote, slash)));
+}
+
+/* The first of n bytes to escape, n when there is none; `head` and `tail` hold the first and the last
+ * `half` of them, 8 or 4, and nothing to escape otherwise. */
+static size_t first_escape(uint64_t head, uint64_t tail, size_t n, size_t half)
+{
+    unsigned stop = escapes(_mm_set_epi64x((long long)tail, (long long)head));
+    if (!stop)
+        return n;
+    size_t at = (size_t)__builtin_ctz(stop);
+    return at < 8 ? at : n - half + at - 8;
+}
+
+/* Fewer than 16 bytes: both ends, which overlap in the middle. */
+static size_t copy_short(char *to, const char *from, size_t n)
+{
+    const uint64_t spaces = 0x2020202000000000;
+    uint64_t head, tail;
+    uint32_t first, last;
+    if (n >= 8) {
+        memcpy(&head, from, 8);
+        memcpy(&tail, from + n - 8, 8);
+        memcpy(to, &head, 8);
+        memcpy(to + n - 8, &tail, 8);
+        return first_escape(head, tail, n, 8);
+    }
+    if (n >= 4) {
+        memcpy(&first, from, 4);
+        memcpy(&last, from + n - 4, 4);
+        memcpy(to, &first, 4);
+        memcpy(to + n - 4, &last, 4);
+        return first_escape(first | spaces, last | spaces, n, 4);
+    }
+    return copy_bytes(to, from, n);
+}
+
+size_t nk_scan_copy(char *to, const char *from, size_t n)
+{
+    if (n < 16)
+        return copy_short(to, from, n);
+    for (size_t i = 0;; i += 16) {
+        /* The last step starts over bytes that have been copied already. */
+        i = i < n - 16 ? i : n - 16;
+        __m128i v = _mm_loadu_si128((const __m128i *)(const void *)(from + i));
+        _mm_storeu_si128((__m128i *)(void *)(to + i), v);
+        unsigned stop = escapes(v);
+        if (stop)
+            return i + (size_t)__builtin_ctz(stop);
+        if (i == n - 16)
+            return n;
+    }
 }
 
 const char *nk_scan_space(const char *p, const char *end)
@@ -48,12 +107,68 @@ const char *nk_scan_space(const char *p, const char *end)
         p++;
     return p;
 }
+
+const char *nk_scan_ascii(const char *p, const char *end)
+{
+    for (; end - p >= 16; p += 16) {
+        int mask = _mm_movemask_epi8(_mm_loadu_si128((const __m128i *)(const void *)p));
+        if (mask)
+            return p + __builtin_ctz((unsigned)mask);
+    }
+    while (p < end && (unsigned char)*p < 0x80)
+        p++;
+    return p;
+}
+
+/* Bytes of the valid two-byte sequences that v begins with: 110xxxxx 10xxxxxx, the first neither C0
+ * nor C1 (overlong forms). */
+static size_t twos(__m128i v)
+{
+    const __m128i fixed = _mm_set1_epi16((short)0xC0E0), wanted = _mm_set1_epi16((short)0x80C0);
+    __m128i good = _mm_cmpeq_epi8(_mm_and_si128(v, fixed), wanted);
+    __m128i bad =
+        _mm_cmpeq_epi8(_mm_and_si128(v, _mm_set1_epi8((char)0xFE)), _mm_set1_epi8((char)0xC0));
+    unsigned stop = (unsigned)_mm_movemask_epi8(_mm_andnot_si128(bad, good)) ^ 0xFFFF;
+    return stop ? (size_t)__builtin_ctz(stop) & ~(size_t)1 : 16;
+}
+
+/* The same for sequences of three bytes, five at most: 1110xxxx 10xxxxxx 10xxxxxx, where E0 is
+ * followed by A0 or more (no overlong form) and ED by 9F or less (no surrogate). */
+static size_t threes(__m128i v)
+{
+    const __m128i fixed =
+        _mm_setr_epi8(-16, -64, -64, -16, -64, -64, -16, -64, -64, -16, -64, -64, -16, -64, -64, 0);
+    const __m128i wanted = _mm_setr_epi8(-32, -128, -128, -32, -128, -128, -32, -128, -128, -32,
+                                         -128, -128, -32, -128, -128, 0);
+    __m128i good = _mm_cmpeq_epi8(_mm_and_si128(v, fixed), wanted);
+    __m128i next = _mm_srli_si128(v, 1);
+    __m128i overlong = _mm_and_si128(_mm_cmpeq_epi8(v, _mm_set1_epi8((char)0xE0)),
+                                     _mm_cmplt_epi8(next, _mm_set1_epi8((char)0xA0)));
+    __m128i surrogate = _mm_and_si128(_mm_cmpeq_epi8(v, _mm_set1_epi8((char)0xED)),
+                                      _mm_cmpgt_epi8(next, _mm_set1_epi8((char)0x9F)));
+    __m128i bad = _mm_or_si128(overlong, surrogate);
+    unsigned stop = ~(unsigned)_mm_movemask_epi8(_mm_andnot_si128(bad, good)) & 0x7FFF;
+    return stop ? (size_t)__builtin_ctz(stop) / 3 * 3 : 15;
+}
+
+/* Bytes of the valid sequences of one length that the 16 bytes at p begin with; 0 when there are
+ * none, or of four bytes. Text of one script is mostly that. */
+static size_t same_length(const char *p)
+{
+    __m128i v = _mm_loadu_si128((const __m128i *)(const void *)p);
+    return ((unsigned char)*p & 0xE0) == 0xC0 ? twos(v) : threes(v);
+}
 #else
-const char *nk_scan_plain(const char *p, const char *end)
+const char *nk_scan_plain_on(const char *p, const char *end)
 {
     while (p < end && (signed char)*p >= 0x20 && *p != '"' && *p != '\\')
         p++;
     return p;
+}
+
+size_t nk_scan_copy(char *to, const char *from, size_t n)
+{
+    return copy_bytes(to, from, n);
 }
 
 const char *nk_scan_space(const char *p, const char *end)
@@ -61,6 +176,19 @@ const char *nk_scan_space(const char *p, const char *end)
     while (p < end && (*p == ' ' || *p == '\t' || *p == '\n' || *p == '\r'))
         p++;
     return p;
+}
+
+const char *nk_scan_ascii(const char *p, const char *end)
+{
+    while (p < end && (unsigned char)*p < 0x80)
+        p++;
+    return p;
+}
+
+static size_t same_length(const char *p)
+{
+    (void)p;
+    return 0;
 }
 #endif
 
@@ -75,13 +203,11 @@ static int is_common_three(const char *p)
 const char *nk_scan_wide(const char *p, const char *end)
 {
     while (p < end && (unsigned char)*p >= 0x80) {
-        if (end - p >= 3 && is_common_three(p)) {
-            p += 3;
-            continue;
-        }
+        size_t n = end - p >= 16 ? same_length(p) : 0;
+        if (n == 0 && end - p >= 3 && is_common_three(p))
+            n = 3;
         struct nk_str rest = {p, (size_t)(end - p)};
-        size_t n = 0;
-        if (nk_utf8_next(rest, &n) < 0)
+        if (n == 0 && nk_utf8_next(rest, &n) < 0)
             break;
         p += n;
     }

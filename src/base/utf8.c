@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * utf8.c - the decoder follows table 3-7 of the Unicode standard; the check skips ASCII eight bytes
- * at a time, since prompts in English and JSON punctuation are most of what passes.
+ * utf8.c - the decoder follows table 3-7 of the Unicode standard; the check skips ASCII and runs of
+ * one script many bytes at a time (scan.h).
  */
 #include "base/utf8.h"
 
-#include <string.h>
+#include "base/scan.h"
 
 static bool is_tail(char c)
 {
@@ -34,21 +34,11 @@ static size_t sequence(const char *p, size_t n)
 
 size_t nk_utf8_check(struct nk_str s)
 {
-    size_t at = 0;
-    while (at < s.n) {
-        uint64_t word;
-        while (s.n - at >= 8) {
-            memcpy(&word, s.p + at, 8);
-            if (word & 0x8080808080808080u)
-                break;
-            at += 8;
-        }
-        if (at == s.n)
-            break;
-        size_t n = sequence(s.p + at, s.n - at);
-        if (n == 0)
-            return at;
-        at += n;
+    const char *p = s.p, *end = s.n ? s.p + s.n : s.p;
+    while (p < end) {
+        p = nk_scan_wide(nk_scan_ascii(p, end), end);
+        if (p < end && (unsigned char)*p >= 0x80)
+            return (size_t)(p - s.p);
     }
     return s.n;
 }

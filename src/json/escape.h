@@ -16,6 +16,14 @@ size_t nk_json_unescape(struct nk_str content, char *out);
 /* What stands between the quotes of string `v`. */
 struct nk_str nk_json_content(const char *text, const struct nk_json_value *v);
 
+/* A place in a set of 64 bits for the name that is written at `name`, its quotes among the `size`
+ * bytes: equal names have equal places, and the names of one object mostly different ones. */
+static inline uint64_t nk_json_name_bit(const char *name, size_t size)
+{
+    return (uint64_t)1 << ((size + (unsigned char)name[1] * 3u - (unsigned char)name[size - 2]) &
+                           63);
+}
+
 /* Scratch memory for large objects. `seed` is filled at its first use. */
 struct nk_json_names {
     struct nk_str text;
@@ -23,6 +31,9 @@ struct nk_json_names {
     uint64_t seed[2];
     bool seeded;
 };
+
+/* A larger object, or one with an escaped name, is checked whatever its bits say. */
+enum { NK_JSON_NAMES_SMALL = 32 };
 
 /* Looks for a name that stands twice in object tape[obj], whose members are complete (`n` tape
  * entries in all). 0; NK_EINVAL with the second name's offset in *offset; or NK_ENOMEM. */

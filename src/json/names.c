@@ -4,7 +4,8 @@
  * text would see two different requests. Names are compared after unescaping.
  *
  * A small object without escapes is compared name by name, and a set of 64 bits over length, first
- * and last byte spares most of that. All others go through a hash table in scratch memory. The
+ * and last byte spares most of that; the parser keeps the same set as it reads and comes here only
+ * when two names share a bit. All others go through a hash table in scratch memory. The
  * table's key is a hash of the whole text: who wants colliding names would have to find them under
  * a key that changes with every name, so no randomness has to come in from outside.
  */
@@ -13,8 +14,6 @@
 #include "base/map.h"
 
 #include <string.h>
-
-enum { SMALL = 32 };
 
 struct slot {
     uint32_t tag;  /* upper half of the hash */
@@ -28,9 +27,7 @@ static int check_small(const char *text, const struct nk_json_value *tape, uint3
     for (uint32_t i = obj + 1; i < n; i = tape[i + 1].next) {
         const char *name = text + tape[i].start;
         size_t size = tape[i].end - tape[i].start;
-        uint64_t bit = (uint64_t)1 << ((size * 7 + (unsigned char)name[1] * 3u +
-                                        (unsigned char)name[size - 2]) &
-                                       63);
+        uint64_t bit = nk_json_name_bit(name, size);
         uint32_t k = seen & bit ? obj + 1 : i;
         for (; k < i; k = tape[k + 1].next)
             if (tape[k].end - tape[k].start == size && name[1] == text[tape[k].start + 1] &&
@@ -102,7 +99,7 @@ int nk_json_names_check(struct nk_json_names *s, const struct nk_json_value *tap
 {
     if (tape[obj].count < 2)
         return 0;
-    if (tape[obj].count <= SMALL && !tape[obj].escaped)
+    if (tape[obj].count <= NK_JSON_NAMES_SMALL && !tape[obj].escaped)
         return check_small(s->text.p, tape, obj, n, offset);
     int rc = check_large(s, tape, obj, n, offset);
     nk_arena_reset(&s->scratch);

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * parse.c - one pass over the text, no recursion and no stack: an open array or object keeps the
- * index of its parent in `next`, and "has an escaped name" in `escaped`, until it is closed. The
- * grammar is RFC 8259; beyond it RFC 7493 (I-JSON) for names, surrogates and encoding. The parser
- * is a loop over three states: a value is wanted, a name is wanted, or a value has just ended.
+ * parse.c - one pass over the text, no recursion: an open array or object is a frame on a stack of
+ * fixed size, as its depth has a limit, and its entry on the tape is completed when it closes. The
+ * grammar is RFC 8259; beyond it RFC 7493 (I-JSON) for names, surrogates and encoding. A child is
+ * read on one straight path: name, ':', value, and what stands behind it. Where the reader stands in
+ * the text goes from function to function by value, so that it stays in a register; NULL means that
+ * the text has been refused.
  */
 #include "json/escape.h"
 
@@ -11,88 +13,106 @@
 
 #include "base/scan.h"
 
-enum want { WANT_VALUE, WANT_NAME, WANT_NEXT, WANT_END };
 enum { HAS_ESCAPE = 1, HAS_NUL = 2 };
+enum { DEPTH_MAX = 512 };
+
+/* An open array or object. */
+struct frame {
+    uint64_t seen;  /* its names so far, one bit each */
+    uint32_t entry; /* index on the tape */
+    uint32_t count; /* children so far */
+    char close;     /* the bracket that ends it */
+    bool escaped;   /* a name has an escape */
+    bool again;     /* two names have the same bit */
+};
 
 struct parser {
-    const char *text, *at, *end;
+    const char *text, *end;
     struct nk_json_value *tape;
     uint32_t n, cap;
-    uint32_t open; /* the innermost open array or object, or NK_JSON_NONE */
     uint32_t depth;
-    bool nul_names; /* names may hold NUL */
+    int error;
+    struct frame *top; /* the innermost open one, when depth > 0 */
+    bool nul_names;    /* names may hold NUL */
     const struct nk_json_limits *lim;
     struct nk_arena *arena;
     struct nk_fault *fault;
     struct nk_json_names names;
 };
 
-static int refuse(const struct parser *p, const char *at, const char *why)
+static const char *refuse(struct parser *p, const char *at, const char *why)
 {
-    return nk_fault_set(p->fault, NK_EINVAL, "json", (size_t)(at - p->text), "%s", why);
+    p->error = nk_fault_set(p->fault, NK_EINVAL, "json", (size_t)(at - p->text), "%s", why);
+    return NULL;
 }
 
-static int refuse_limit(const struct parser *p, const char *what, uint32_t limit)
+static const char *refuse_limit(struct parser *p, const char *at, const char *what, uint32_t limit)
 {
-    return nk_fault_set(p->fault, NK_ELIMIT, "json", (size_t)(p->at - p->text), "more than %u %s",
-                        limit, what);
+    p->error = nk_fault_set(p->fault, NK_ELIMIT, "json", (size_t)(at - p->text), "more than %u %s",
+                            limit, what);
+    return NULL;
 }
 
-static int refuse_memory(const struct parser *p)
+static const char *refuse_memory(struct parser *p, const char *at)
 {
-    return nk_fault_set(p->fault, NK_ENOMEM, "json", (size_t)(p->at - p->text), "out of memory");
+    p->error = nk_fault_set(p->fault, NK_ENOMEM, "json", (size_t)(at - p->text), "out of memory");
+    return NULL;
 }
 
-static int grow(struct parser *p)
+static const char *refuse_here(struct parser *p, const char *at, const char *wanted)
+{
+    return refuse(p, at, at == p->end ? "unexpected end of text" : wanted);
+}
+
+/* More room on the tape: `at`, or NULL after a refusal there. */
+static const char *grow(struct parser *p, const char *at)
 {
     uint32_t max = p->lim->max_values;
     if (p->n >= max)
-        return refuse_limit(p, "values", max);
+        return refuse_limit(p, at, "values", max);
     uint32_t cap = p->cap ? p->cap * 2 : (uint32_t)(p->end - p->text) / 32 + 16;
     if (cap > max)
         cap = max;
     size_t size = sizeof *p->tape;
     struct nk_json_value *tape = nk_arena_resize(p->arena, p->tape, p->cap * size, cap * size);
     if (!tape)
-        return refuse_memory(p);
+        return refuse_memory(p, at);
     p->tape = tape;
     p->cap = cap;
-    return 0;
+    return at;
 }
 
-/* Adds an entry for the bytes [from, to). */
-static inline int push(struct parser *p, enum nk_json_type type, const char *from, const char *to,
-                       int flags)
+/* Adds an entry for the bytes [from, to); there is room for it. */
+NK_INLINE void put(struct parser *p, enum nk_json_type type, const char *from, const char *to)
 {
-    if (p->n == p->cap) {
-        int rc = grow(p);
-        if (rc)
-            return rc;
-    }
     p->tape[p->n] = (struct nk_json_value){
         .start = (uint32_t)(from - p->text),
         .end = (uint32_t)(to - p->text),
         .next = p->n + 1,
-        .escaped = (flags & HAS_ESCAPE) != 0,
         .type = type & 15,
     };
     p->n++;
-    return 0;
 }
 
-/* Skips white space; the next byte, or 0 at the end (a NUL is valid nowhere, so that 0 always leads
- * to a refusal or to the end). */
-static inline char peek(struct parser *p)
+/* The same where room may have to be made. */
+NK_INLINE const char *push(struct parser *p, enum nk_json_type type, const char *from,
+                           const char *to)
 {
-    if (p->at < p->end && (unsigned char)*p->at > ' ')
-        return *p->at;
-    p->at = nk_scan_space(p->at, p->end);
-    return p->at < p->end ? *p->at : 0;
+    if (p->n == p->cap && !grow(p, to))
+        return NULL;
+    put(p, type, from, to);
+    return to;
 }
 
-static int refuse_here(const struct parser *p, const char *wanted)
+/* Moves *at behind white space; the byte there, or 0 at the end (a NUL is valid nowhere, so that 0
+ * always leads to a refusal or to the end). */
+NK_INLINE char skip_space(const struct parser *p, const char **at)
 {
-    return p->at == p->end ? refuse(p, p->at, "unexpected end of text") : refuse(p, p->at, wanted);
+    char c = *at < p->end ? **at : 0;
+    if ((unsigned char)c > ' ')
+        return c;
+    *at = nk_scan_space(*at, p->end);
+    return *at < p->end ? **at : 0;
 }
 
 /* Value of four hexadecimal digits, or -1. */
@@ -113,50 +133,38 @@ static int32_t hex4(const char *p, const char *end)
     return v;
 }
 
-/* Checks the escape at s (a backslash); the place behind it, or NULL after a refusal. */
-static const char *check_escape(struct parser *p, const char *s, int *flags)
+/* Checks the escape at s (a backslash); the place behind it. */
+static const char *check_escape(struct parser *p, const char *s, unsigned *flags)
 {
     *flags |= HAS_ESCAPE;
     char kind = p->end - s > 1 ? s[1] : 0;
     if (kind != 'u') {
         if (nk_str_find(NK_STR("\"\\/bfnrt"), kind) >= 0)
             return s + 2;
-        refuse(p, s, "invalid escape");
-        return NULL;
+        return refuse(p, s, "invalid escape");
     }
     int32_t unit = hex4(s + 2, p->end);
-    if (unit < 0) {
-        refuse(p, s, "invalid \\u escape");
-        return NULL;
-    }
+    if (unit < 0)
+        return refuse(p, s, "invalid \\u escape");
     if (unit == 0)
         *flags |= HAS_NUL;
     if (unit < 0xD800 || unit > 0xDFFF)
         return s + 6;
     int32_t low =
         unit <= 0xDBFF && p->end - s >= 8 && s[6] == '\\' && s[7] == 'u' ? hex4(s + 8, p->end) : -1;
-    if (low < 0xDC00 || low > 0xDFFF) {
-        refuse(p, s, "lone surrogate");
-        return NULL;
-    }
+    if (low < 0xDC00 || low > 0xDFFF)
+        return refuse(p, s, "lone surrogate");
     return s + 12;
 }
 
-/* Reads the string whose opening quote is at p->at and adds it to the tape; p->at moves behind it.
- * *flags tells what it holds. */
-static inline int read_string(struct parser *p, int *flags)
+/* Goes on in the string that began at `from`, at a byte that needs a look; its closing quote. */
+static const char *find_quote(struct parser *p, const char *from, const char *s, unsigned *flags)
 {
-    const char *from = p->at, *s = from + 1;
-    for (;;) {
-        s = nk_scan_plain(s, p->end);
-        if (s == p->end)
-            return refuse(p, from, "string without end");
-        if (*s == '"')
-            break;
+    while (s < p->end && *s != '"') {
         if (*s == '\\') {
             s = check_escape(p, s, flags);
             if (!s)
-                return NK_EINVAL;
+                return NULL;
         } else if ((unsigned char)*s >= 0x80) {
             s = nk_scan_wide(s, p->end);
             if (s < p->end && (unsigned char)*s >= 0x80)
@@ -164,9 +172,34 @@ static inline int read_string(struct parser *p, int *flags)
         } else {
             return refuse(p, s, "control character in a string");
         }
+        s = nk_scan_plain(s, p->end);
     }
-    p->at = s + 1;
-    return push(p, NK_JSON_STRING, from, p->at, *flags);
+    return s < p->end ? s : refuse(p, from, "string without end");
+}
+
+/* Reads a string that is more than plain ASCII up to its end; what is plain ends at s. */
+static const char *read_odd_string(struct parser *p, const char *from, const char *s, bool name)
+{
+    unsigned flags = 0;
+    s = find_quote(p, from, s, &flags);
+    if (!s || !push(p, NK_JSON_STRING, from, s + 1))
+        return NULL;
+    if (name && flags & HAS_NUL && !p->nul_names)
+        return refuse(p, from, "NUL in a member name");
+    if (flags) {
+        p->tape[p->n - 1].escaped = 1;
+        p->top->escaped |= name;
+    }
+    return s + 1;
+}
+
+/* Reads the string whose opening quote is at `from`. */
+NK_INLINE const char *read_string(struct parser *p, const char *from, bool name)
+{
+    const char *s = nk_scan_plain(from + 1, p->end);
+    if (s < p->end && *s == '"')
+        return push(p, NK_JSON_STRING, from, s + 1);
+    return read_odd_string(p, from, s, name);
 }
 
 static const char *skip_digits(const char *s, const char *end)
@@ -176,24 +209,24 @@ static const char *skip_digits(const char *s, const char *end)
     return s;
 }
 
-static int read_number(struct parser *p)
+static const char *read_number(struct parser *p, const char *from)
 {
-    const char *s = p->at, *end = p->end;
+    const char *s = from, *end = p->end;
     bool negative = s < end && *s == '-', integer = true;
     s += negative;
     const char *digits = s;
     s = skip_digits(s, end);
     if (s == digits && !negative)
-        return refuse_here(p, "a value is wanted here");
+        return refuse_here(p, from, "a value is wanted here");
     if (s == digits || (*digits == '0' && s - digits > 1))
-        return refuse(p, p->at, "invalid number");
+        return refuse(p, from, "invalid number");
     size_t whole = (size_t)(s - digits);
     if (s < end && *s == '.') {
         const char *fraction = ++s;
         integer = false;
         s = skip_digits(s, end);
         if (s == fraction)
-            return refuse(p, p->at, "invalid number");
+            return refuse(p, from, "invalid number");
     }
     if (s < end && (*s == 'e' || *s == 'E')) {
         s++;
@@ -203,147 +236,146 @@ static int read_number(struct parser *p)
         const char *exponent = s;
         s = skip_digits(s, end);
         if (s == exponent)
-            return refuse(p, p->at, "invalid number");
+            return refuse(p, from, "invalid number");
     }
     int64_t ignored;
     if (integer && whole > 18)
-        integer = nk_str_to_i64((struct nk_str){p->at, (size_t)(s - p->at)}, &ignored) == 0;
-    const char *from = p->at;
-    p->at = s;
-    return push(p, integer ? NK_JSON_INT : NK_JSON_NUMBER, from, s, 0);
+        integer = nk_str_to_i64((struct nk_str){from, (size_t)(s - from)}, &ignored) == 0;
+    return push(p, integer ? NK_JSON_INT : NK_JSON_NUMBER, from, s);
 }
 
-static int read_word(struct parser *p, struct nk_str word, enum nk_json_type type)
+NK_INLINE const char *read_word(struct parser *p, const char *from, struct nk_str word,
+                                enum nk_json_type type)
 {
-    const char *from = p->at;
     if ((size_t)(p->end - from) < word.n || memcmp(from, word.p, word.n) != 0)
         return refuse(p, from, "a value is wanted here");
-    p->at += word.n;
-    return push(p, type, from, p->at, 0);
+    return push(p, type, from, from + word.n);
 }
 
-static int open_container(struct parser *p, enum nk_json_type type)
+/* Opens the array or object at `from`, or takes it whole when nothing is in it. */
+static const char *open_container(struct parser *p, const char *from, enum nk_json_type type,
+                                  char close)
 {
     if (p->depth == p->lim->max_depth)
-        return refuse_limit(p, "levels of nesting", p->lim->max_depth);
-    int rc = push(p, type, p->at, p->at + 1, 0);
-    if (rc)
-        return rc;
+        return refuse_limit(p, from, "levels of nesting", p->lim->max_depth);
+    if (p->n == p->cap && !grow(p, from))
+        return NULL;
+    const char *at = from + 1;
+    bool empty = skip_space(p, &at) == close;
+    put(p, type, from, at + empty);
+    if (empty)
+        return at + 1;
+    *++p->top = (struct frame){.entry = p->n - 1, .close = close};
     p->depth++;
-    p->tape[p->n - 1].next = p->open;
-    p->open = p->n - 1;
-    p->at++;
-    return 0;
+    return at;
 }
 
-/* Ends the innermost array or object; p->at is at its bracket. */
-static int close_container(struct parser *p)
+/* Ends the innermost array or object; `at` is at its bracket. */
+static const char *close_container(struct parser *p, const char *at)
 {
-    struct nk_json_value *v = &p->tape[p->open];
-    if (v->type == NK_JSON_OBJECT) {
+    struct frame *f = p->top;
+    struct nk_json_value *v = &p->tape[f->entry];
+    v->count = f->count & ((1u << 27) - 1);
+    if (f->again || f->escaped || f->count > NK_JSON_NAMES_SMALL) {
         size_t offset = 0;
-        int rc = nk_json_names_check(&p->names, p->tape, p->n, p->open, &offset);
+        v->escaped = f->escaped;
+        int rc =
+            f->close == '}' ? nk_json_names_check(&p->names, p->tape, p->n, f->entry, &offset) : 0;
         if (rc == NK_EINVAL)
             return refuse(p, p->text + offset, "duplicate member name");
         if (rc)
-            return refuse_memory(p);
+            return refuse_memory(p, at);
+        v->escaped = 0;
     }
-    p->at++;
-    p->open = v->next;
     v->next = p->n;
-    v->end = (uint32_t)(p->at - p->text);
-    v->escaped = 0;
+    v->end = (uint32_t)(at + 1 - p->text);
+    p->top--;
     p->depth--;
-    return WANT_NEXT;
+    return at + 1;
 }
 
-static int on_open(struct parser *p, enum nk_json_type type, char bracket)
+NK_INLINE const char *read_value(struct parser *p, const char *at)
 {
-    int rc = open_container(p, type);
-    if (rc)
-        return rc;
-    if (peek(p) == bracket)
-        return close_container(p);
-    return type == NK_JSON_OBJECT ? WANT_NAME : WANT_VALUE;
-}
-
-static inline int on_value(struct parser *p)
-{
-    int rc, flags = 0;
-    switch (peek(p)) {
-    case '"':
-        rc = read_string(p, &flags);
-        break;
+    char first = skip_space(p, &at);
+    if (first == '"')
+        return read_string(p, at, false);
+    switch (first) {
     case '{':
-        return on_open(p, NK_JSON_OBJECT, '}');
+        return open_container(p, at, NK_JSON_OBJECT, '}');
     case '[':
-        return on_open(p, NK_JSON_ARRAY, ']');
+        return open_container(p, at, NK_JSON_ARRAY, ']');
     case 't':
-        rc = read_word(p, NK_STR("true"), NK_JSON_TRUE);
-        break;
+        return read_word(p, at, NK_STR("true"), NK_JSON_TRUE);
     case 'f':
-        rc = read_word(p, NK_STR("false"), NK_JSON_FALSE);
-        break;
+        return read_word(p, at, NK_STR("false"), NK_JSON_FALSE);
     case 'n':
-        rc = read_word(p, NK_STR("null"), NK_JSON_NULL);
-        break;
+        return read_word(p, at, NK_STR("null"), NK_JSON_NULL);
     default:
-        rc = read_number(p);
+        return read_number(p, at);
     }
-    return rc ? rc : WANT_NEXT;
 }
 
-static inline int on_name(struct parser *p)
+/* A member's name and the ':' behind it. */
+NK_INLINE const char *read_name(struct parser *p, const char *from)
 {
-    int flags = 0;
-    if (peek(p) != '"')
-        return refuse_here(p, "a member name is wanted here");
-    const char *from = p->at;
-    int rc = read_string(p, &flags);
-    if (rc)
-        return rc;
-    if (flags & HAS_NUL && !p->nul_names)
-        return refuse(p, from, "NUL in a member name");
-    if (flags & HAS_ESCAPE)
-        p->tape[p->open].escaped = 1;
-    if (peek(p) != ':')
-        return refuse_here(p, "':' is wanted here");
-    p->at++;
-    return WANT_VALUE;
+    if (skip_space(p, &from) != '"')
+        return refuse_here(p, from, "a member name is wanted here");
+    const char *at = read_string(p, from, true);
+    if (!at)
+        return NULL;
+    struct frame *f = p->top;
+    uint64_t bit = nk_json_name_bit(from, (size_t)(at - from));
+    if (f->seen & bit)
+        f->again = true;
+    f->seen |= bit;
+    return skip_space(p, &at) == ':' ? at + 1 : refuse_here(p, at, "':' is wanted here");
 }
 
-static inline int on_next(struct parser *p)
+/* What stands behind a value: a comma, or the ends of as many arrays and objects as end here. */
+NK_INLINE const char *read_end(struct parser *p, const char *at)
 {
-    if (p->open == NK_JSON_NONE)
-        return WANT_END;
-    struct nk_json_value *v = &p->tape[p->open];
-    bool object = v->type == NK_JSON_OBJECT;
-    v->count++;
-    char c = peek(p);
-    if (c == ',') {
-        p->at++;
-        return object ? WANT_NAME : WANT_VALUE;
+    while (p->depth > 0) {
+        struct frame *f = p->top;
+        f->count++;
+        char c = skip_space(p, &at);
+        if (c == ',')
+            return at + 1;
+        if (c != f->close)
+            return refuse_here(
+                p, at, f->close == '}' ? "',' or '}' is wanted here" : "',' or ']' is wanted here");
+        at = close_container(p, at);
+        if (!at)
+            return NULL;
     }
-    if (c == (object ? '}' : ']'))
-        return close_container(p);
-    return refuse_here(p, object ? "',' or '}' is wanted here" : "',' or ']' is wanted here");
+    return at;
 }
 
 static int parse(struct parser *p)
 {
-    int state = WANT_VALUE;
-    while (state >= 0 && state != WANT_END)
-        state = state == WANT_VALUE ? on_value(p) : state == WANT_NAME ? on_name(p) : on_next(p);
-    if (state < 0)
-        return state;
-    peek(p);
-    return p->at < p->end ? refuse(p, p->at, "text goes on behind the value") : 0;
+    const char *at = p->text;
+    uint32_t depth;
+    do {
+        depth = p->depth;
+        if (p->top->close == '}')
+            at = read_name(p, at);
+        if (at)
+            at = read_value(p, at);
+        if (at && p->depth == depth)
+            at = read_end(p, at);
+        /* Otherwise one has opened, and its first child comes next. */
+    } while (at && p->depth > 0);
+    if (!at)
+        return p->error;
+    skip_space(p, &at);
+    if (at < p->end)
+        refuse(p, at, "text goes on behind the value");
+    return p->error;
 }
 
 static int parse_text(const struct nk_json_limits *lim, struct nk_str text, bool nul_names,
                       struct nk_arena *a, struct nk_json *doc, struct nk_fault *f)
 {
-    NK_MUST(lim->max_depth >= 1 && lim->max_depth <= 512);
+    NK_MUST(lim->max_depth >= 1 && lim->max_depth <= DEPTH_MAX);
     NK_MUST(lim->max_values >= 1 && lim->max_values < 1u << 27 && lim->max_bytes < UINT32_MAX);
     *doc = (struct nk_json){.text = text};
     if (text.n > lim->max_bytes)
@@ -353,12 +385,21 @@ static int parse_text(const struct nk_json_limits *lim, struct nk_str text, bool
         return nk_fault_set(f, NK_EINVAL, "json", 0, "byte-order mark");
     if (text.n == 0)
         return nk_fault_set(f, NK_EINVAL, "json", 0, "empty text");
-    struct parser p = {.text = text.p, .at = text.p, .end = text.p + text.n, .open = NK_JSON_NONE};
-    p.lim = lim;
+    struct frame frames[DEPTH_MAX + 1]; /* the first stands for no frame */
+    struct parser p;                    /* field by field: most of the names' part is not read */
+    frames[0] = (struct frame){0};
+    p.text = text.p;
+    p.end = text.p + text.n;
+    p.tape = NULL;
+    p.n = p.cap = p.depth = 0;
+    p.error = 0;
+    p.top = frames;
     p.nul_names = nul_names;
+    p.lim = lim;
     p.arena = a;
     p.fault = f;
     p.names.text = text;
+    p.names.seeded = false;
     /* Scratch memory counts against the caller's ceiling while it is in use. */
     nk_arena_init(&p.names.scratch, a->ceiling > a->used ? a->ceiling - a->used : 1);
     int rc = parse(&p);

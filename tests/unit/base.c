@@ -340,23 +340,68 @@ static void test_utf8(void)
            "three bytes are a character as often as there are such characters");
 }
 
+/* Sequences of one script in a row, one of them spoilt: what the vector form reads many at a time
+ * against the reading one by one. */
+static void test_utf8_runs(void)
+{
+    static const char *const scripts[] = {"\u0436", "\u5225", "\u0e44", "\ud55c", "\U0001f600"};
+    bool same = true;
+    for (size_t k = 0; k < NK_COUNT(scripts); k++) {
+        char run[64];
+        size_t one = strlen(scripts[k]), n = 12 * one;
+        for (size_t i = 0; i < n; i++)
+            run[i] = scripts[k][i % one];
+        for (size_t at = 0; at < n * 256 * 4; at++) {
+            size_t i = at % n, size = n - at / n / 256;
+            char kept = run[i];
+            run[i] = (char)(at / n);
+            struct nk_str s = {run, size};
+            size_t good = 0;
+            while (nk_utf8_next(s, &good) >= 0) {
+            }
+            same = same && nk_utf8_check(s) == good;
+            run[i] = kept;
+        }
+    }
+    tap_ok(same, "runs of one script are read as one by one, whichever byte is wrong");
+}
+
+static bool scans_as_loop(char *p, size_t n, size_t at, int c)
+{
+    static char copy[256];
+    const char *here = p + (at < n ? at : n), *end = p + n;
+    if (at < n)
+        p[at] = (char)c;
+    bool escape = at < n && (c < 0x20 || c == '"' || c == '\\'), wide = at < n && c > 0x7F;
+    bool same = nk_scan_plain(p, end) == (escape || wide ? here : end) &&
+                nk_scan_ascii(p, end) == (wide ? here : end);
+    size_t copied = nk_scan_copy(copy, p, n);
+    same = same && copied == (escape ? at : n) && memcmp(copy, p, copied) == 0;
+    if (at < n)
+        p[at] = 'x';
+    return same;
+}
+
 /* The vector walks against a byte-by-byte reading, at each place and length. */
 static void test_scan(void)
 {
     bool same = true;
-    for (size_t n = 0; n < 40; n++) {
-        char *p = malloc(n + 1);
+    for (size_t n = 0; n < 140; n = n == 40 ? 120 : n + 1) {
+        char *p = malloc(n ? n : 1); /* a read behind it is seen */
+        memset(p, 'x', n);
+        for (size_t at = 0; at <= n; at++)
+            for (int c = 0; c < 256; c++)
+                same = same && scans_as_loop(p, n, at, c);
+        memset(p, ' ', n);
         for (size_t at = 0; at <= n; at++) {
             for (int c = 0; c < 256; c++) {
-                memset(p, 'x', n);
-                p[at < n ? at : 0] = at < n ? (char)c : 'x';
-                bool stop = c < 0x20 || c > 0x7F || c == '"' || c == '\\';
-                same = same && nk_scan_plain(p, p + n) == (stop && at < n ? p + at : p + n);
-                memset(p, ' ', n);
-                p[at < n ? at : 0] = at < n ? (char)c : ' ';
-                stop = c != ' ' && c != '\t' && c != '\n' && c != '\r';
-                same = same && nk_scan_space(p, p + n) == (stop && at < n ? p + at : p + n);
+                if (at < n)
+                    p[at] = (char)c;
+                bool stop = at < n && c != ' ' && c != '\t' && c != '\n' && c != '\r';
+                same = same && nk_scan_space(p, p + n) == (stop ? p + at : p + n);
             }
+            if (at < n)
+                p[at] = ' ';
         }
         free(p);
     }
@@ -376,6 +421,7 @@ int main(void)
     test_hash();
     test_map();
     test_utf8();
+    test_utf8_runs();
     test_scan();
     return tap_done();
 }
