@@ -7,7 +7,12 @@
  */
 #include "gate/txn.h"
 
+#include <string.h>
+
 enum { RECORD_MAX = 60 << 10, DECISION_ORDINARY = 2560, OUTCOME_ORDINARY = 512 };
+
+/* Where each stage has its facts from is the same for all requests and stands in docs/audit.md, not in
+ * every record. */
 
 /* A member: `before` is its comma, name and colon; `v` any text. */
 static void put_text(struct nk_buf *b, struct nk_str before, struct nk_str v)
@@ -41,17 +46,22 @@ static void put_opening(struct nk_buf *b, const struct nk_gate_state *s, struct 
         put_word(b, NK_STR(",\"trace\":"), s->trace);
 }
 
+/* Method and path only where the operation does not say them already. */
+static bool says_path(const struct nk_endpoint *e)
+{
+    return e && !strchr(e->path, '*');
+}
+
 static void put_match(struct nk_buf *b, const struct nk_gate_state *s)
 {
-    nk_buf_add(b, NK_STR("\"match\":{\"source\":\"head\""));
-    if (s->head) {
+    put_word(b, NK_STR("\"match\":{\"operation\":"),
+             s->call.endpoint ? nk_str(s->call.endpoint->name) : NK_STR("unknown"));
+    if (s->dialect)
+        put_word(b, NK_STR(",\"dialect\":"), nk_str(s->dialect->name));
+    if (s->head && !says_path(s->call.endpoint)) {
         put_text(b, NK_STR(",\"method\":"), nk_str_sub(s->head->method, 0, 32));
         put_text(b, NK_STR(",\"path\":"), nk_str_sub(nk_http_path(s->head), 0, 256));
     }
-    if (s->dialect)
-        put_word(b, NK_STR(",\"dialect\":"), nk_str(s->dialect->name));
-    put_word(b, NK_STR(",\"operation\":"),
-             s->call.endpoint ? nk_str(s->call.endpoint->name) : NK_STR("unknown"));
     nk_buf_add_char(b, '}');
 }
 
@@ -70,7 +80,7 @@ static void put_parse(struct nk_buf *b, const struct nk_gate_state *s)
 {
     if (!s->call.body.n)
         return;
-    put_number(b, NK_STR(",\"parse\":{\"source\":\"body\",\"bytes\":"), (int64_t)s->body.n);
+    put_number(b, NK_STR(",\"parse\":{\"bytes\":"), (int64_t)s->body.n);
     nk_buf_add(b, NK_STR(",\"sha256\":\""));
     nk_buf_add_hex(b, s->body_digest.b, sizeof s->body_digest.b);
     nk_buf_add_char(b, '"');
@@ -176,8 +186,7 @@ static void put_outcome(struct nk_buf *b, const struct nk_txn *t, const char *ho
     put_opening(b, s, NK_STR("outcome"));
     put_word(b, NK_STR(",\"how\":"), nk_str(how));
     put_number(b, NK_STR(",\"status\":"), s->status);
-    put_number(b, NK_STR(",\"facts\":{\"receive\":{\"source\":\"upstream\",\"status\":"),
-               s->upstream_status);
+    put_number(b, NK_STR(",\"facts\":{\"receive\":{\"status\":"), s->upstream_status);
     put_number(b, NK_STR(",\"bytes\":"), s->reply_bytes);
     put_number(b, NK_STR(",\"inputTokens\":"), s->usage.input_tokens);
     put_number(b, NK_STR(",\"outputTokens\":"), s->usage.output_tokens);

@@ -32,7 +32,7 @@ static int write_located(struct nk_setup *s, struct nk_model *m)
 {
     struct nk_buf b;
     nk_buf_init(&b, TEXT_MAX);
-    nk_buf_add(&b, NK_STR(",\"locate\":{\"source\":\"configuration\",\"known\":true"));
+    nk_buf_add(&b, NK_STR(",\"locate\":{"));
     nk_json_put_member(&b, NK_STR("model"), m->name);
     nk_json_put_member(&b, NK_STR("upstream"), s->config.upstreams[m->upstream].name);
     nk_buf_add_char(&b, '}');

@@ -118,15 +118,19 @@ static bool folds_to(struct nk_str s, struct nk_str name)
     return at == s.n && n == name.n;
 }
 
+static bool is_exactly(struct nk_str s, const char *name)
+{
+    size_t i = 0;
+    while (i < s.n && s.p[i] == name[i]) /* ends at name's NUL: no name of ours has one inside */
+        i++;
+    return i == s.n && name[i] == 0;
+}
+
 /* Does it differ from `name` in case only? A cheap look at the first byte comes first: every request pays
  * for this, and hardly any name gets further. */
-static bool is_double(struct nk_str s, const char *name)
+static inline bool is_double(struct nk_str s, int first, const char *name)
 {
-    if (!s.n || ((s.p[0] | 0x20) != name[0] && (unsigned char)s.p[0] < 0x80))
-        return false;
-    struct nk_str whole = nk_str(name);
-    bool same = s.n == whole.n && memcmp(s.p, name, s.n) == 0;
-    return !same && folds_to(s, whole);
+    return (first == name[0] || first >= 0x80) && !is_exactly(s, name) && folds_to(s, nk_str(name));
 }
 
 int nk_member_no_doubles(const struct nk_json *doc, uint32_t obj, const char *const *names,
@@ -136,8 +140,9 @@ int nk_member_no_doubles(const struct nk_json *doc, uint32_t obj, const char *co
         struct nk_str s = nk_json_string(doc, i, a);
         if (!s.p)
             return nk_fault_set(f, NK_ENOMEM, "proto", place(doc, i), "out of memory");
-        for (size_t k = 0; k < n; k++)
-            if (is_double(s, names[k]))
+        int first = s.n ? (unsigned char)s.p[0] | 0x20 : 0;
+        for (size_t k = 0; s.n && k < n; k++)
+            if (is_double(s, first, names[k]))
                 return nk_fault_set(f, NK_EINVAL, "proto", place(doc, i),
                                     "a member's name differs from \"%s\" in case only", names[k]);
     }
