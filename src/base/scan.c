@@ -18,6 +18,16 @@ static size_t copy_bytes(char *to, const char *from, size_t n)
     return i;
 }
 
+static inline int is_word(char c)
+{
+    return (c >= '0' && c <= '9') || ((c | 0x20) >= 'a' && (c | 0x20) <= 'z') || c == '-';
+}
+
+static inline int is_text(char c)
+{
+    return (unsigned char)c >= 0x20 ? c != 0x7F : c == '\t';
+}
+
 #ifdef __SSE2__
 const char *nk_scan_plain_on(const char *p, const char *end)
 {
@@ -120,6 +130,45 @@ const char *nk_scan_ascii(const char *p, const char *end)
     return p;
 }
 
+/* Bytes of v from `first` to `last`, which are ASCII. */
+static __m128i between(__m128i v, char first, char last)
+{
+    return _mm_and_si128(_mm_cmpgt_epi8(v, _mm_set1_epi8((char)(first - 1))),
+                         _mm_cmplt_epi8(v, _mm_set1_epi8((char)(last + 1))));
+}
+
+const char *nk_scan_word(const char *p, const char *end)
+{
+    for (; end - p >= 16; p += 16) {
+        __m128i v = _mm_loadu_si128((const __m128i *)(const void *)p);
+        __m128i letter = between(_mm_or_si128(v, _mm_set1_epi8(0x20)), 'a', 'z');
+        __m128i dash = _mm_cmpeq_epi8(v, _mm_set1_epi8('-'));
+        __m128i good = _mm_or_si128(_mm_or_si128(letter, dash), between(v, '0', '9'));
+        unsigned stop = (unsigned)_mm_movemask_epi8(good) ^ 0xFFFF;
+        if (stop)
+            return p + __builtin_ctz(stop);
+    }
+    while (p < end && is_word(*p))
+        p++;
+    return p;
+}
+
+const char *nk_scan_text(const char *p, const char *end)
+{
+    for (; end - p >= 16; p += 16) {
+        __m128i v = _mm_loadu_si128((const __m128i *)(const void *)p);
+        __m128i low = _mm_cmpeq_epi8(_mm_min_epu8(v, _mm_set1_epi8(0x1F)), v);
+        __m128i tab = _mm_cmpeq_epi8(v, _mm_set1_epi8('\t'));
+        __m128i del = _mm_cmpeq_epi8(v, _mm_set1_epi8(0x7F));
+        unsigned stop = (unsigned)_mm_movemask_epi8(_mm_or_si128(_mm_andnot_si128(tab, low), del));
+        if (stop)
+            return p + __builtin_ctz(stop);
+    }
+    while (p < end && is_text(*p))
+        p++;
+    return p;
+}
+
 /* Bytes of the valid two-byte sequences that v begins with: 110xxxxx 10xxxxxx, the first neither C0
  * nor C1 (overlong forms). */
 static size_t twos(__m128i v)
@@ -181,6 +230,20 @@ const char *nk_scan_space(const char *p, const char *end)
 const char *nk_scan_ascii(const char *p, const char *end)
 {
     while (p < end && (unsigned char)*p < 0x80)
+        p++;
+    return p;
+}
+
+const char *nk_scan_word(const char *p, const char *end)
+{
+    while (p < end && is_word(*p))
+        p++;
+    return p;
+}
+
+const char *nk_scan_text(const char *p, const char *end)
+{
+    while (p < end && is_text(*p))
         p++;
     return p;
 }

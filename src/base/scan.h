@@ -47,6 +47,10 @@ size_t nk_scan_copy(char *to, const char *from, size_t n);
 const char *nk_scan_space(const char *p, const char *end);
 /* First byte above 0x7F; `end` when there is none. */
 const char *nk_scan_ascii(const char *p, const char *end);
+/* First byte that is no ASCII letter, digit or '-'; `end` when there is none. */
+const char *nk_scan_word(const char *p, const char *end);
+/* First control character but tab (below 0x20, and 0x7F); `end` when there is none. */
+const char *nk_scan_text(const char *p, const char *end);
 /* Behind a run of valid UTF-8 sequences of two to four bytes: the first ASCII byte, the first byte
  * of an invalid sequence (above 0x7F), or `end`. */
 const char *nk_scan_wide(const char *p, const char *end);
