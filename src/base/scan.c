@@ -28,6 +28,15 @@ static inline int is_text(char c)
     return (unsigned char)c >= 0x20 ? c != 0x7F : c == '\t';
 }
 
+static void hex_bytes(char *to, const char *from, size_t n)
+{
+    static const char digit[] = "0123456789abcdef";
+    for (size_t i = 0; i < n; i++) {
+        to[2 * i] = digit[(unsigned char)from[i] >> 4];
+        to[2 * i + 1] = digit[from[i] & 15];
+    }
+}
+
 #ifdef __SSE2__
 const char *nk_scan_plain_on(const char *p, const char *end)
 {
@@ -39,6 +48,28 @@ const char *nk_scan_plain_on(const char *p, const char *end)
     while (p < end && (signed char)*p >= 0x20 && *p != '"' && *p != '\\')
         p++;
     return p;
+}
+
+/* Digits of sixteen values below 16. */
+static __m128i digits(__m128i v)
+{
+    __m128i letter = _mm_cmpgt_epi8(v, _mm_set1_epi8(9));
+    __m128i gap = _mm_and_si128(letter, _mm_set1_epi8('a' - 10 - '0'));
+    return _mm_add_epi8(_mm_add_epi8(v, _mm_set1_epi8('0')), gap);
+}
+
+void nk_scan_hex(char *to, const char *from, size_t n)
+{
+    const __m128i low = _mm_set1_epi8(15);
+    size_t i = 0;
+    for (; n - i >= 16; i += 16) {
+        __m128i v = _mm_loadu_si128((const __m128i *)(const void *)(from + i));
+        __m128i high = digits(_mm_and_si128(_mm_srli_epi16(v, 4), low));
+        v = digits(_mm_and_si128(v, low));
+        _mm_storeu_si128((__m128i *)(void *)(to + 2 * i), _mm_unpacklo_epi8(high, v));
+        _mm_storeu_si128((__m128i *)(void *)(to + 2 * i + 16), _mm_unpackhi_epi8(high, v));
+    }
+    hex_bytes(to + 2 * i, from + i, n - i);
 }
 
 /* Bytes that have to be escaped in a JSON string. */
@@ -213,6 +244,11 @@ const char *nk_scan_plain_on(const char *p, const char *end)
     while (p < end && (signed char)*p >= 0x20 && *p != '"' && *p != '\\')
         p++;
     return p;
+}
+
+void nk_scan_hex(char *to, const char *from, size_t n)
+{
+    hex_bytes(to, from, n);
 }
 
 size_t nk_scan_copy(char *to, const char *from, size_t n)

@@ -43,6 +43,8 @@ static inline const char *nk_scan_plain(const char *p, const char *end)
  * has to be escaped ('"', '\\' and below 0x20); returns their count. `to` has room for n bytes; what
  * is in it behind those counted is not said. */
 size_t nk_scan_copy(char *to, const char *from, size_t n);
+/* n bytes as 2n lower-case hexadecimal digits. */
+void nk_scan_hex(char *to, const char *from, size_t n);
 /* First byte that is no space, tab, line feed or carriage return; `end` when there is none. */
 const char *nk_scan_space(const char *p, const char *end);
 /* First byte above 0x7F; `end` when there is none. */
