@@ -131,6 +131,8 @@ void nk_buf_printf(struct nk_buf *b, const char *fmt, ...)
         va_end(args);
     }
     nk_buf_add(b, (struct nk_str){whole, (size_t)n});
+    if (b->n < b->max && nk_buf_reserve(b, 1))
+        b->p[b->n] = 0;
     if (whole != text)
         free(whole);
 }

@@ -57,6 +57,7 @@ void nk_buf_add_u64(struct nk_buf *b, uint64_t v);
 void nk_buf_add_i64(struct nk_buf *b, int64_t v);
 /* n bytes as 2n lower-case hexadecimal digits. */
 void nk_buf_add_hex(struct nk_buf *b, const void *p, size_t n);
+/* A NUL that does not count stands behind it, unless the buffer is at its maximum. */
 void nk_buf_printf(struct nk_buf *b, const char *fmt, ...) NK_PRINTF(2, 3);
 /* A view of the content; valid until the next append. */
 struct nk_str nk_buf_str(const struct nk_buf *b);
