@@ -38,8 +38,21 @@ static void hex_bytes(char *to, const char *from, size_t n)
 }
 
 #ifdef __SSE2__
+/* Is there a stop among the 64 bytes at p? */
+static int any_stop(const char *p)
+{
+    const __m128i *v = (const __m128i *)(const void *)p;
+    __m128i any =
+        _mm_or_si128(nk_scan_stop(_mm_loadu_si128(v)), nk_scan_stop(_mm_loadu_si128(v + 1)));
+    __m128i more =
+        _mm_or_si128(nk_scan_stop(_mm_loadu_si128(v + 2)), nk_scan_stop(_mm_loadu_si128(v + 3)));
+    return _mm_movemask_epi8(_mm_or_si128(any, more));
+}
+
 const char *nk_scan_plain_on(const char *p, const char *end)
 {
+    while (end - p >= 64 && !any_stop(p))
+        p += 64;
     for (; end - p >= 16; p += 16) {
         unsigned stops = nk_scan_stops(p);
         if (stops)
@@ -161,6 +174,21 @@ const char *nk_scan_ascii(const char *p, const char *end)
     return p;
 }
 
+const char *nk_scan_line(const char *p, const char *end)
+{
+    const __m128i feed = _mm_set1_epi8('\n'), ret = _mm_set1_epi8('\r');
+    for (; end - p >= 16; p += 16) {
+        __m128i v = _mm_loadu_si128((const __m128i *)(const void *)p);
+        __m128i stop = _mm_or_si128(_mm_cmpeq_epi8(v, feed), _mm_cmpeq_epi8(v, ret));
+        int mask = _mm_movemask_epi8(stop);
+        if (mask)
+            return p + __builtin_ctz((unsigned)mask);
+    }
+    while (p < end && *p != '\n' && *p != '\r')
+        p++;
+    return p;
+}
+
 /* Bytes of v from `first` to `last`, which are ASCII. */
 static __m128i between(__m128i v, char first, char last)
 {
@@ -266,6 +294,13 @@ const char *nk_scan_space(const char *p, const char *end)
 const char *nk_scan_ascii(const char *p, const char *end)
 {
     while (p < end && (unsigned char)*p < 0x80)
+        p++;
+    return p;
+}
+
+const char *nk_scan_line(const char *p, const char *end)
+{
+    while (p < end && *p != '\n' && *p != '\r')
         p++;
     return p;
 }

@@ -401,7 +401,7 @@ static void test_scan_sets(void)
 {
     static const char letters[] = "-0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ";
     char text[40], other[40];
-    bool word = true, plain = true, hex = true, nocase = true;
+    bool word = true, plain = true, line = true, hex = true, nocase = true;
     for (size_t n = 1; n <= sizeof text; n++) {
         memset(text, 'k', n);
         for (size_t at = 0; at < n; at++) {
@@ -411,6 +411,7 @@ static void test_scan_sets(void)
                 bool in = c && strchr(letters, c), control = (c < 32 && c != 9) || c == 127;
                 word = word && nk_scan_word(text, end) == (in ? end : here);
                 plain = plain && nk_scan_text(text, end) == (control ? here : end);
+                line = line && nk_scan_line(text, end) == (c == 10 || c == 13 ? here : end);
                 hex = hex && (n % 7 || hex_as_printed(text, n));
                 for (int low = 0; low < 256; low += 32) {
                     int d = c ^ low;
@@ -424,7 +425,7 @@ static void test_scan_sets(void)
             }
         }
     }
-    tap_ok(word && plain, "letters, digits and dashes, and controls, are told apart as in a loop");
+    tap_ok(word && plain && line, "words, texts and lines end where a plain loop ends them");
     tap_ok(hex, "hexadecimal digits come as printf writes them");
     tap_ok(nocase, "letters alone compare without case, at each place");
 }
