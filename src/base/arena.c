@@ -56,13 +56,14 @@ static size_t rounded(size_t size)
     return size ? (size + ALIGN - 1) & ~(size_t)(ALIGN - 1) : ALIGN;
 }
 
-static void *take(struct nk_arena *a, size_t size)
+NK_INLINE void *take(struct nk_arena *a, size_t size)
 {
     struct nk_arena_block *b = a->head;
-    if (!b || b->size - b->used < size)
+    if (!b || b->size - b->used < size) {
         b = block_new(a, size);
-    if (!b)
-        return NULL;
+        if (!b)
+            return NULL;
+    }
     void *p = b->data + b->used;
     b->used += size;
     return p;

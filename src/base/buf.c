@@ -9,6 +9,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/scan.h"
+
 enum { FIRST_CAP = 256 };
 
 void nk_buf_init(struct nk_buf *b, size_t max)
@@ -81,10 +83,12 @@ void nk_buf_add_u64(struct nk_buf *b, uint64_t v)
 {
     char digits[20];
     size_t at = sizeof digits;
-    do {
-        digits[--at] = (char)('0' + v % 10);
-        v /= 10;
-    } while (v);
+    for (; v >= 100; v /= 100)
+        nk_two_digits(digits + (at -= 2), (unsigned)(v % 100));
+    if (v >= 10)
+        nk_two_digits(digits + (at -= 2), (unsigned)v);
+    else
+        digits[--at] = (char)('0' + v);
     nk_buf_add(b, (struct nk_str){digits + at, sizeof digits - at});
 }
 
@@ -97,15 +101,10 @@ void nk_buf_add_i64(struct nk_buf *b, int64_t v)
 
 void nk_buf_add_hex(struct nk_buf *b, const void *p, size_t n)
 {
-    static const char digit[] = "0123456789abcdef";
-    const unsigned char *in = p;
     char *to = nk_buf_reserve(b, n <= SIZE_MAX / 4 ? 2 * n : SIZE_MAX / 2);
     if (!to)
         return;
-    for (size_t i = 0; i < n; i++) {
-        to[2 * i] = digit[in[i] >> 4];
-        to[2 * i + 1] = digit[in[i] & 15];
-    }
+    nk_scan_hex(to, p, n);
     b->n += 2 * n;
 }
 
@@ -132,6 +131,8 @@ void nk_buf_printf(struct nk_buf *b, const char *fmt, ...)
         va_end(args);
     }
     nk_buf_add(b, (struct nk_str){whole, (size_t)n});
+    if (b->n < b->max && nk_buf_reserve(b, 1))
+        b->p[b->n] = 0;
     if (whole != text)
         free(whole);
 }

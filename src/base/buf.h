@@ -47,10 +47,17 @@ static inline void nk_buf_add_char(struct nk_buf *b, char c)
 {
     nk_buf_add(b, (struct nk_str){&c, 1});
 }
+/* v, below 100, as two decimal digits. */
+static inline void nk_two_digits(char to[2], unsigned v)
+{
+    to[0] = (char)('0' + v / 10);
+    to[1] = (char)('0' + v % 10);
+}
 void nk_buf_add_u64(struct nk_buf *b, uint64_t v);
 void nk_buf_add_i64(struct nk_buf *b, int64_t v);
 /* n bytes as 2n lower-case hexadecimal digits. */
 void nk_buf_add_hex(struct nk_buf *b, const void *p, size_t n);
+/* A NUL that does not count stands behind it, unless the buffer is at its maximum. */
 void nk_buf_printf(struct nk_buf *b, const char *fmt, ...) NK_PRINTF(2, 3);
 /* A view of the content; valid until the next append. */
 struct nk_str nk_buf_str(const struct nk_buf *b);

@@ -109,14 +109,6 @@ int nk_hex_decode(struct nk_str text, void *out, size_t n)
     return 0;
 }
 
-static void add_digits(struct nk_buf *out, uint64_t v, int width)
-{
-    char text[20];
-    for (int i = width; i-- > 0; v /= 10)
-        text[i] = (char)('0' + v % 10);
-    nk_buf_add(out, (struct nk_str){text, (size_t)width});
-}
-
 void nk_time_format(int64_t unix_ms, struct nk_buf *out)
 {
     static const int64_t first = -62167219200000, last = 253402300799999;
@@ -133,18 +125,16 @@ void nk_time_format(int64_t unix_ms, struct nk_buf *out)
     uint64_t month = (5 * of_year + 2) / 153;
     uint64_t day = of_year - (153 * month + 2) / 5 + 1;
     uint64_t civil_month = month < 10 ? month + 3 : month - 9;
-    add_digits(out, year + era * 400 - 400 + (civil_month <= 2), 4);
-    nk_buf_add_char(out, '-');
-    add_digits(out, civil_month, 2);
-    nk_buf_add_char(out, '-');
-    add_digits(out, day, 2);
-    nk_buf_add_char(out, 'T');
-    add_digits(out, (uint64_t)rest / 3600000, 2);
-    nk_buf_add_char(out, ':');
-    add_digits(out, (uint64_t)rest / 60000 % 60, 2);
-    nk_buf_add_char(out, ':');
-    add_digits(out, (uint64_t)rest / 1000 % 60, 2);
-    nk_buf_add_char(out, '.');
-    add_digits(out, (uint64_t)rest % 1000, 3);
-    nk_buf_add_char(out, 'Z');
+    unsigned y = (unsigned)(year + era * 400 - 400 + (civil_month <= 2)), ms = (unsigned)rest;
+    char text[] = "0000-00-00T00:00:00.000Z";
+    nk_two_digits(text, y / 100);
+    nk_two_digits(text + 2, y % 100);
+    nk_two_digits(text + 5, (unsigned)civil_month);
+    nk_two_digits(text + 8, (unsigned)day);
+    nk_two_digits(text + 11, ms / 3600000);
+    nk_two_digits(text + 14, ms / 60000 % 60);
+    nk_two_digits(text + 17, ms / 1000 % 60);
+    nk_two_digits(text + 20, ms % 1000 / 10);
+    text[22] = (char)('0' + ms % 10);
+    nk_buf_add(out, (struct nk_str){text, sizeof text - 1});
 }

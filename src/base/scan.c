@@ -18,9 +18,41 @@ static size_t copy_bytes(char *to, const char *from, size_t n)
     return i;
 }
 
+static inline int is_word(char c)
+{
+    return (c >= '0' && c <= '9') || ((c | 0x20) >= 'a' && (c | 0x20) <= 'z') || c == '-';
+}
+
+static inline int is_text(char c)
+{
+    return (unsigned char)c >= 0x20 ? c != 0x7F : c == '\t';
+}
+
+static void hex_bytes(char *to, const char *from, size_t n)
+{
+    static const char digit[] = "0123456789abcdef";
+    for (size_t i = 0; i < n; i++) {
+        to[2 * i] = digit[(unsigned char)from[i] >> 4];
+        to[2 * i + 1] = digit[from[i] & 15];
+    }
+}
+
 #ifdef __SSE2__
+/* Is there a stop among the 64 bytes at p? */
+static int any_stop(const char *p)
+{
+    const __m128i *v = (const __m128i *)(const void *)p;
+    __m128i any =
+        _mm_or_si128(nk_scan_stop(_mm_loadu_si128(v)), nk_scan_stop(_mm_loadu_si128(v + 1)));
+    __m128i more =
+        _mm_or_si128(nk_scan_stop(_mm_loadu_si128(v + 2)), nk_scan_stop(_mm_loadu_si128(v + 3)));
+    return _mm_movemask_epi8(_mm_or_si128(any, more));
+}
+
 const char *nk_scan_plain_on(const char *p, const char *end)
 {
+    while (end - p >= 64 && !any_stop(p))
+        p += 64;
     for (; end - p >= 16; p += 16) {
         unsigned stops = nk_scan_stops(p);
         if (stops)
@@ -29,6 +61,28 @@ const char *nk_scan_plain_on(const char *p, const char *end)
     while (p < end && (signed char)*p >= 0x20 && *p != '"' && *p != '\\')
         p++;
     return p;
+}
+
+/* Digits of sixteen values below 16. */
+static __m128i digits(__m128i v)
+{
+    __m128i letter = _mm_cmpgt_epi8(v, _mm_set1_epi8(9));
+    __m128i gap = _mm_and_si128(letter, _mm_set1_epi8('a' - 10 - '0'));
+    return _mm_add_epi8(_mm_add_epi8(v, _mm_set1_epi8('0')), gap);
+}
+
+void nk_scan_hex(char *to, const char *from, size_t n)
+{
+    const __m128i low = _mm_set1_epi8(15);
+    size_t i = 0;
+    for (; n - i >= 16; i += 16) {
+        __m128i v = _mm_loadu_si128((const __m128i *)(const void *)(from + i));
+        __m128i high = digits(_mm_and_si128(_mm_srli_epi16(v, 4), low));
+        v = digits(_mm_and_si128(v, low));
+        _mm_storeu_si128((__m128i *)(void *)(to + 2 * i), _mm_unpacklo_epi8(high, v));
+        _mm_storeu_si128((__m128i *)(void *)(to + 2 * i + 16), _mm_unpackhi_epi8(high, v));
+    }
+    hex_bytes(to + 2 * i, from + i, n - i);
 }
 
 /* Bytes that have to be escaped in a JSON string. */
@@ -120,6 +174,60 @@ const char *nk_scan_ascii(const char *p, const char *end)
     return p;
 }
 
+const char *nk_scan_line(const char *p, const char *end)
+{
+    const __m128i feed = _mm_set1_epi8('\n'), ret = _mm_set1_epi8('\r');
+    for (; end - p >= 16; p += 16) {
+        __m128i v = _mm_loadu_si128((const __m128i *)(const void *)p);
+        __m128i stop = _mm_or_si128(_mm_cmpeq_epi8(v, feed), _mm_cmpeq_epi8(v, ret));
+        int mask = _mm_movemask_epi8(stop);
+        if (mask)
+            return p + __builtin_ctz((unsigned)mask);
+    }
+    while (p < end && *p != '\n' && *p != '\r')
+        p++;
+    return p;
+}
+
+/* Bytes of v from `first` to `last`, which are ASCII. */
+static __m128i between(__m128i v, char first, char last)
+{
+    return _mm_and_si128(_mm_cmpgt_epi8(v, _mm_set1_epi8((char)(first - 1))),
+                         _mm_cmplt_epi8(v, _mm_set1_epi8((char)(last + 1))));
+}
+
+const char *nk_scan_word(const char *p, const char *end)
+{
+    for (; end - p >= 16; p += 16) {
+        __m128i v = _mm_loadu_si128((const __m128i *)(const void *)p);
+        __m128i letter = between(_mm_or_si128(v, _mm_set1_epi8(0x20)), 'a', 'z');
+        __m128i dash = _mm_cmpeq_epi8(v, _mm_set1_epi8('-'));
+        __m128i good = _mm_or_si128(_mm_or_si128(letter, dash), between(v, '0', '9'));
+        unsigned stop = (unsigned)_mm_movemask_epi8(good) ^ 0xFFFF;
+        if (stop)
+            return p + __builtin_ctz(stop);
+    }
+    while (p < end && is_word(*p))
+        p++;
+    return p;
+}
+
+const char *nk_scan_text(const char *p, const char *end)
+{
+    for (; end - p >= 16; p += 16) {
+        __m128i v = _mm_loadu_si128((const __m128i *)(const void *)p);
+        __m128i low = _mm_cmpeq_epi8(_mm_min_epu8(v, _mm_set1_epi8(0x1F)), v);
+        __m128i tab = _mm_cmpeq_epi8(v, _mm_set1_epi8('\t'));
+        __m128i del = _mm_cmpeq_epi8(v, _mm_set1_epi8(0x7F));
+        unsigned stop = (unsigned)_mm_movemask_epi8(_mm_or_si128(_mm_andnot_si128(tab, low), del));
+        if (stop)
+            return p + __builtin_ctz(stop);
+    }
+    while (p < end && is_text(*p))
+        p++;
+    return p;
+}
+
 /* Bytes of the valid two-byte sequences that v begins with: 110xxxxx 10xxxxxx, the first neither C0
  * nor C1 (overlong forms). */
 static size_t twos(__m128i v)
@@ -166,6 +274,11 @@ const char *nk_scan_plain_on(const char *p, const char *end)
     return p;
 }
 
+void nk_scan_hex(char *to, const char *from, size_t n)
+{
+    hex_bytes(to, from, n);
+}
+
 size_t nk_scan_copy(char *to, const char *from, size_t n)
 {
     return copy_bytes(to, from, n);
@@ -181,6 +294,27 @@ const char *nk_scan_space(const char *p, const char *end)
 const char *nk_scan_ascii(const char *p, const char *end)
 {
     while (p < end && (unsigned char)*p < 0x80)
+        p++;
+    return p;
+}
+
+const char *nk_scan_line(const char *p, const char *end)
+{
+    while (p < end && *p != '\n' && *p != '\r')
+        p++;
+    return p;
+}
+
+const char *nk_scan_word(const char *p, const char *end)
+{
+    while (p < end && is_word(*p))
+        p++;
+    return p;
+}
+
+const char *nk_scan_text(const char *p, const char *end)
+{
+    while (p < end && is_text(*p))
         p++;
     return p;
 }

@@ -6,37 +6,45 @@
 
 #include <string.h>
 
-struct nk_str nk_str(const char *z)
+/* Eight bytes with their ASCII capitals made small, without a borrow between bytes. */
+static uint64_t lower(uint64_t x)
 {
-    return (struct nk_str){z, z ? strlen(z) : 0};
+    const uint64_t ones = 0x0101010101010101u, low = x & ones * 0x7F;
+    uint64_t from_a = low + ones * (0x80 - 'A'), past_z = low + ones * (0x7F - 'Z');
+    uint64_t capital = (from_a ^ past_z) & ~x & ones * 0x80;
+    return x | capital >> 2;
 }
 
-bool nk_str_eq(struct nk_str a, struct nk_str b)
+/* Bytes that differ in more than bit 5 differ for certain, and bytes that do not are mostly alike. */
+static bool same_eight(uint64_t a, uint64_t b)
 {
-    return a.n == b.n && (a.n == 0 || memcmp(a.p, b.p, a.n) == 0);
+    uint64_t diff = a ^ b;
+    return diff == 0 || ((diff & ~0x2020202020202020u) == 0 && lower(a) == lower(b));
 }
 
-static char lower(char c)
+static uint64_t load(const char *p, size_t n)
 {
-    return c >= 'A' && c <= 'Z' ? (char)(c + 32) : c;
+    uint64_t word = 0;
+    for (size_t i = n; i-- > 0;)
+        word = word << 8 | (unsigned char)p[i];
+    return word;
 }
 
-bool nk_str_eq_nocase(struct nk_str a, struct nk_str b)
+static uint64_t load_eight(const char *p)
 {
-    if (a.n != b.n)
-        return false;
-    for (size_t i = 0; i < a.n; i++)
-        if (lower(a.p[i]) != lower(b.p[i]))
+    uint64_t word;
+    memcpy(&word, p, sizeof word);
+    return word;
+}
+
+bool nk_same_nocase(const char *a, const char *b, size_t n)
+{
+    if (n < 8)
+        return same_eight(load(a, n), load(b, n));
+    for (size_t i = 0; i + 8 <= n; i += 8)
+        if (!same_eight(load_eight(a + i), load_eight(b + i)))
             return false;
-    return true;
-}
-
-bool nk_str_is_nocase(struct nk_str s, const char *z)
-{
-    for (size_t i = 0; i < s.n; i++)
-        if (z[i] == 0 || lower(s.p[i]) != lower(z[i]))
-            return false;
-    return z[s.n] == 0;
+    return same_eight(load_eight(a + n - 8), load_eight(b + n - 8));
 }
 
 int nk_str_cmp(struct nk_str a, struct nk_str b)
@@ -46,11 +54,6 @@ int nk_str_cmp(struct nk_str a, struct nk_str b)
     if (order)
         return order;
     return (a.n > b.n) - (a.n < b.n);
-}
-
-bool nk_str_starts(struct nk_str s, struct nk_str prefix)
-{
-    return s.n >= prefix.n && nk_str_eq((struct nk_str){s.p, prefix.n}, prefix);
 }
 
 bool nk_str_ends(struct nk_str s, struct nk_str suffix)
@@ -70,15 +73,6 @@ ptrdiff_t nk_str_search(struct nk_str s, struct nk_str needle)
         return 0;
     const char *at = s.n ? memmem(s.p, s.n, needle.p, needle.n) : NULL;
     return at ? at - s.p : -1;
-}
-
-struct nk_str nk_str_sub(struct nk_str s, size_t from, size_t to)
-{
-    if (to > s.n)
-        to = s.n;
-    if (from > to)
-        from = to;
-    return (struct nk_str){s.p ? s.p + from : NULL, to - from};
 }
 
 static bool is_ows(char c)

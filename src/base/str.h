@@ -7,6 +7,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <string.h>
 #include "base/error.h"
 
 struct nk_str {
@@ -15,21 +16,44 @@ struct nk_str {
 };
 
 /* The slice of a NUL-terminated string; absent for NULL. */
-struct nk_str nk_str(const char *z);
-bool nk_str_eq(struct nk_str a, struct nk_str b);
+static inline struct nk_str nk_str(const char *z)
+{
+    return (struct nk_str){z, z ? strlen(z) : 0};
+}
+static inline bool nk_str_eq(struct nk_str a, struct nk_str b)
+{
+    return a.n == b.n && (b.n == 0 || memcmp(a.p, b.p, b.n) == 0);
+}
+/* Are the n bytes at a those at b? ASCII letters compare without case. */
+bool nk_same_nocase(const char *a, const char *b, size_t n);
 /* ASCII letters compare without case; all other bytes as they are (RFC 9110, section 5.1). */
-bool nk_str_eq_nocase(struct nk_str a, struct nk_str b);
+static inline bool nk_str_eq_nocase(struct nk_str a, struct nk_str b)
+{
+    return a.n == b.n && nk_same_nocase(a.p, b.p, b.n);
+}
 /* The same against a NUL-terminated name; most names differ in their first byte, and end there. */
-bool nk_str_is_nocase(struct nk_str s, const char *z);
+static inline bool nk_str_is_nocase(struct nk_str s, const char *z)
+{
+    bool first = s.n == 0 || ((s.p[0] ^ z[0]) & ~0x20) == 0;
+    return first && nk_str_eq_nocase(s, nk_str(z));
+}
 /* Byte order, shorter first on a common prefix: <0, 0 or >0. */
 int nk_str_cmp(struct nk_str a, struct nk_str b);
-bool nk_str_starts(struct nk_str s, struct nk_str prefix);
+static inline bool nk_str_starts(struct nk_str s, struct nk_str prefix)
+{
+    return s.n >= prefix.n && nk_str_eq((struct nk_str){s.p, prefix.n}, prefix);
+}
 bool nk_str_ends(struct nk_str s, struct nk_str suffix);
 /* Offset of the first `needle` byte or string, or -1. */
 ptrdiff_t nk_str_find(struct nk_str s, char needle);
 ptrdiff_t nk_str_search(struct nk_str s, struct nk_str needle);
 /* Bytes [from, to) of s; offsets past the end are clamped. */
-struct nk_str nk_str_sub(struct nk_str s, size_t from, size_t to);
+static inline struct nk_str nk_str_sub(struct nk_str s, size_t from, size_t to)
+{
+    to = to > s.n ? s.n : to;
+    from = from > to ? to : from;
+    return (struct nk_str){s.p ? s.p + from : NULL, to - from};
+}
 /* Without leading and trailing spaces and tabs (OWS of RFC 9110, section 5.6.3). */
 struct nk_str nk_str_trim(struct nk_str s);
 /* Cuts the part before the first `sep` off *rest and returns it; *rest becomes absent after the

@@ -7,10 +7,10 @@
  */
 #include "http/grammar.h"
 
+#include "base/scan.h"
+
 /* Letters, digits and !#$%&'*+-.^_`|~ */
-const struct nk_http_set nk_http_token = {{0x03ff6cfa00000000, 0x57ffffffc7fffffe, 0, 0}};
-/* Tab, space, visible ASCII, and bytes from 0x80 on */
-const struct nk_http_set nk_http_value = {{0xffffffff00000200, 0x7fffffffffffffff, ~0ull, ~0ull}};
+static const struct nk_http_set token_set = {{0x03ff6cfa00000000, 0x57ffffffc7fffffe, 0, 0}};
 /* Letters, digits and -._~!$&'()*+,;=:@/% */
 static const struct nk_http_set path_set = {{0x2ffffff200000000, 0x47fffffe87ffffff, 0, 0}};
 /* The same and ?[] */
@@ -21,7 +21,7 @@ static const struct nk_http_set host_set = {{0x03ff600000000000, 0x47fffffe87fff
 static const struct nk_http_set ip6_set = {{0x07ff400000000000, 0x0000007e0000007e, 0, 0}};
 static const struct nk_http_set digit_set = {{0x03ff000000000000, 0, 0, 0}};
 
-bool nk_http_all_in(const struct nk_http_set *set, struct nk_str s)
+static bool all_in(const struct nk_http_set *set, struct nk_str s)
 {
     for (size_t i = 0; i < s.n; i++)
         if (!nk_http_in(set, s.p[i]))
@@ -29,14 +29,30 @@ bool nk_http_all_in(const struct nk_http_set *set, struct nk_str s)
     return true;
 }
 
+/* The same for a set with all letters, digits and '-' in it, which most bytes are. */
+static const char *words_end(const struct nk_http_set *set, const char *p, const char *end)
+{
+    for (;;) {
+        p = nk_scan_word(p, end);
+        if (p == end || !nk_http_in(set, *p))
+            return p;
+        p++;
+    }
+}
+
+static bool all_words(const struct nk_http_set *set, struct nk_str s)
+{
+    return s.n == 0 || words_end(set, s.p, s.p + s.n) == s.p + s.n;
+}
+
 bool nk_http_token_ok(struct nk_str s)
 {
-    return s.n && nk_http_all_in(&nk_http_token, s);
+    return s.n && all_words(&token_set, s);
 }
 
 bool nk_http_value_ok(struct nk_str s)
 {
-    return nk_http_all_in(&nk_http_value, s);
+    return s.n == 0 || nk_scan_text(s.p, s.p + s.n) == s.p + s.n;
 }
 
 static int hex(char c)
@@ -51,8 +67,10 @@ static int hex(char c)
 static bool escapes_ok(struct nk_str s)
 {
     for (size_t i = 0; i < s.n; i++) {
-        if (s.p[i] != '%')
-            continue;
+        ptrdiff_t next = nk_str_find(nk_str_sub(s, i, s.n), '%');
+        if (next < 0)
+            break;
+        i += (size_t)next;
         if (s.n - i < 3 || hex(s.p[i + 1]) < 0 || hex(s.p[i + 2]) < 0)
             return false;
         int byte = hex(s.p[i + 1]) * 16 + hex(s.p[i + 2]);
@@ -83,8 +101,10 @@ bool nk_http_target_ok(struct nk_str s)
     if (!s.n || s.p[0] != '/' || !escapes_ok(s))
         return false;
     struct nk_str query = s, path = nk_str_cut(&query, '?');
-    if (!nk_http_all_in(&path_set, path) || !nk_http_all_in(&query_set, query))
+    if (!all_words(&path_set, path) || !all_words(&query_set, query))
         return false;
+    if (nk_str_find(path, '.') < 0 && nk_str_find(path, '%') < 0)
+        return true;
     while (path.p)
         if (is_dot_segment(nk_str_cut(&path, '/')))
             return false;
@@ -96,18 +116,18 @@ bool nk_http_host_ok(struct nk_str s)
     struct nk_str port = {NULL, 0};
     if (s.n && s.p[0] == '[') {
         ptrdiff_t end = nk_str_find(s, ']');
-        if (end < 3 || !nk_http_all_in(&ip6_set, nk_str_sub(s, 1, (size_t)end)))
+        if (end < 3 || !all_in(&ip6_set, nk_str_sub(s, 1, (size_t)end)))
             return false;
         port = nk_str_sub(s, (size_t)end + 1, s.n);
     } else {
         ptrdiff_t colon = nk_str_find(s, ':');
         size_t name = colon < 0 ? s.n : (size_t)colon;
-        if (!name || !nk_http_all_in(&host_set, nk_str_sub(s, 0, name)))
+        if (!name || !all_words(&host_set, nk_str_sub(s, 0, name)))
             return false;
         port = nk_str_sub(s, name, s.n);
     }
-    return !port.n || (port.p[0] == ':' && port.n <= 6 &&
-                       nk_http_all_in(&digit_set, nk_str_sub(port, 1, port.n)));
+    return !port.n ||
+           (port.p[0] == ':' && port.n <= 6 && all_in(&digit_set, nk_str_sub(port, 1, port.n)));
 }
 
 /* "HTTP/1.0" or "HTTP/1.1"; other well-formed versions are somebody's, but not ours. */
@@ -150,12 +170,25 @@ int nk_http_status_line(struct nk_str line, struct nk_http_head *h, int *minor, 
     if (rc)
         return rc;
     struct nk_str code = nk_str_cut(&rest, ' ');
-    if (code.n != 3 || !nk_http_all_in(&digit_set, code) || code.p[0] < '1' || code.p[0] > '5')
+    if (code.n != 3 || !all_in(&digit_set, code) || code.p[0] < '1' || code.p[0] > '5')
         return nk_fault_set(f, NK_EINVAL, "http", 9, "the status is not 100 to 599");
     if (!nk_http_value_ok(rest))
         return nk_fault_set(f, NK_EINVAL, "http", 13, "control character in the reason phrase");
     h->status = (code.p[0] - '0') * 100 + (code.p[1] - '0') * 10 + (code.p[2] - '0');
     return 0;
+}
+
+const char *nk_http_field(const char *p, const char *end, struct nk_http_header *out)
+{
+    const char *colon = words_end(&token_set, p, end);
+    if (colon == p || colon == end || *colon != ':')
+        return NULL;
+    const char *eol = nk_scan_text(colon + 1, end);
+    if (end - eol < 2 || eol[0] != '\r' || eol[1] != '\n')
+        return NULL;
+    out->name = (struct nk_str){p, (size_t)(colon - p)};
+    out->value = nk_str_trim((struct nk_str){colon + 1, (size_t)(eol - colon - 1)});
+    return eol + 2;
 }
 
 int nk_http_field_line(struct nk_str line, size_t at, struct nk_http_header *out,

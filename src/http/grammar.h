@@ -12,18 +12,13 @@ struct nk_http_set {
     uint64_t bits[4];
 };
 
-extern const struct nk_http_set nk_http_token; /* RFC 9110, section 5.6.2 */
-extern const struct nk_http_set nk_http_value; /* field values and reason phrases */
-
 static inline bool nk_http_in(const struct nk_http_set *set, char c)
 {
     unsigned char b = (unsigned char)c;
     return set->bits[b >> 6] >> (b & 63) & 1;
 }
-/* Is `s` made of bytes of the set alone (an empty one is)? */
-bool nk_http_all_in(const struct nk_http_set *set, struct nk_str s);
-bool nk_http_token_ok(struct nk_str s); /* one byte or more */
-bool nk_http_value_ok(struct nk_str s);
+bool nk_http_token_ok(struct nk_str s); /* RFC 9110, section 5.6.2; one byte or more */
+bool nk_http_value_ok(struct nk_str s); /* a field value or reason phrase */
 /* Origin-form: "/path?query", whole percent-encodings, no dot segment, no encoded control. */
 bool nk_http_target_ok(struct nk_str s);
 /* uri-host [":" port], not empty (RFC 9110, section 7.2). */
@@ -34,6 +29,9 @@ int nk_http_request_line(struct nk_str line, struct nk_http_head *h, int *minor,
                          struct nk_fault *f) NK_CHECKED;
 int nk_http_status_line(struct nk_str line, struct nk_http_head *h, int *minor,
                         struct nk_fault *f) NK_CHECKED;
+/* A field line with its CRLF at p in a text that ends at `end`: reads it in one go and returns the place
+ * behind it, or NULL when something is wrong with it, which nk_http_field_line then says. */
+const char *nk_http_field(const char *p, const char *end, struct nk_http_header *out);
 /* One field line without its CRLF; `at` is its offset, for faults. */
 int nk_http_field_line(struct nk_str line, size_t at, struct nk_http_header *out,
                        struct nk_fault *f) NK_CHECKED;

@@ -210,22 +210,27 @@ static struct nk_str cut_line(struct nk_str *rest)
     return nk_str_sub(line, 0, line.n - 1);
 }
 
-/* The field lines behind *at, up to the empty line. `keep` NULL: they are checked and dropped. */
+/* The field lines in `rest`, up to the empty line. `keep` NULL: they are checked and dropped. */
 static int take_fields(struct nk_http_parser *p, struct nk_str rest, struct nk_http_header *keep,
                        struct nk_fault *f)
 {
-    for (;;) {
-        size_t at = (size_t)(rest.p - p->text);
-        struct nk_str line = cut_line(&rest);
-        if (!line.n)
-            return 0;
+    const char *at = rest.p, *end = rest.p + rest.n;
+    while (*at != '\r' || at[1] != '\n') {
         struct nk_http_header x;
-        int rc = nk_http_field_line(line, at, &x, f);
-        if (rc)
-            return rc;
+        const char *next = nk_http_field(at, end, &x);
+        if (!next) {
+            rest = (struct nk_str){at, (size_t)(end - at)};
+            struct nk_str line = cut_line(&rest);
+            int rc = nk_http_field_line(line, (size_t)(at - p->text), &x, f);
+            if (rc)
+                return rc;
+            next = rest.p;
+        }
         if (keep)
             *keep++ = x;
+        at = next;
     }
+    return 0;
 }
 
 static int over_body(const struct nk_http_parser *p, struct nk_fault *f)

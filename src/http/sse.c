@@ -6,6 +6,7 @@
  */
 #include "http/sse.h"
 
+#include "base/scan.h"
 #include "base/utf8.h"
 
 void nk_sse_init(struct nk_sse *s, size_t max_event)
@@ -46,14 +47,11 @@ int nk_sse_feed(struct nk_sse *s, struct nk_str bytes, struct nk_fault *f)
     return 0;
 }
 
-/* Offset of the first LF or CR at or behind `from`, or in.n. (Two calls of memchr would be faster
- * on long lines, and quadratic on a hostile mixture.) */
+/* Offset of the first LF or CR at or behind `from`, or in.n. (Two calls of memchr would be
+ * quadratic on a hostile mixture.) */
 static size_t find_eol(struct nk_str in, size_t from)
 {
-    size_t i = from;
-    while (i < in.n && in.p[i] != '\n' && in.p[i] != '\r')
-        i++;
-    return i;
+    return (size_t)(nk_scan_line(in.p + from, in.p + in.n) - in.p);
 }
 
 static size_t bom(const struct nk_sse *s, struct nk_str in)

@@ -79,16 +79,38 @@ struct nk_str nk_http_path(const struct nk_http_head *h)
     return nk_str_cut(&rest, '?');
 }
 
+/* By length, so that most names cost no comparison. */
+static bool is_connection_field(struct nk_str name)
+{
+    switch (name.n) {
+    case 2:
+        return nk_str_eq_nocase(name, NK_STR("TE"));
+    case 7:
+        return nk_str_eq_nocase(name, NK_STR("Trailer")) ||
+               nk_str_eq_nocase(name, NK_STR("Upgrade"));
+    case 10:
+        return nk_str_eq_nocase(name, NK_STR("Connection")) ||
+               nk_str_eq_nocase(name, NK_STR("Keep-Alive"));
+    case 14:
+        return nk_str_eq_nocase(name, NK_STR("Content-Length")) ||
+               nk_str_eq_nocase(name, NK_STR("HTTP2-Settings"));
+    case 16:
+        return nk_str_eq_nocase(name, NK_STR("Proxy-Connection"));
+    case 17:
+        return nk_str_eq_nocase(name, NK_STR("Transfer-Encoding"));
+    case 18:
+        return nk_str_eq_nocase(name, NK_STR("Proxy-Authenticate"));
+    case 19:
+        return nk_str_eq_nocase(name, NK_STR("Proxy-Authorization"));
+    default:
+        return false;
+    }
+}
+
 bool nk_http_is_hop_by_hop(struct nk_str name, struct nk_str connection)
 {
-    static const char *const names[] = {
-        "Connection", "Content-Length",    "Keep-Alive",          "Proxy-Authenticate",
-        "TE",         "Trailer",           "Proxy-Authorization", "Proxy-Connection",
-        "Upgrade",    "Transfer-Encoding", "HTTP2-Settings",
-    };
-    for (size_t i = 0; i < NK_COUNT(names); i++)
-        if (nk_str_is_nocase(name, names[i]))
-            return true;
+    if (is_connection_field(name))
+        return true;
     while (connection.p)
         if (nk_str_eq_nocase(name, nk_str_trim(nk_str_cut(&connection, ','))))
             return true;

@@ -56,7 +56,10 @@ int nk_json_parse(const struct nk_json_limits *lim, struct nk_str text, struct n
 int nk_json_parse_any_name(const struct nk_json_limits *lim, struct nk_str text, struct nk_arena *a,
                            struct nk_json *doc, struct nk_fault *f) NK_CHECKED;
 
-enum nk_json_type nk_json_type(const struct nk_json *doc, uint32_t i);
+static inline enum nk_json_type nk_json_type(const struct nk_json *doc, uint32_t i)
+{
+    return i < doc->n ? (enum nk_json_type)doc->tape[i].type : NK_JSON_NULL;
+}
 /* The bytes of entry i as written. */
 struct nk_str nk_json_span(const struct nk_json *doc, uint32_t i);
 /* Value of member `name` of object i, or NK_JSON_NONE (also when i is NONE or no object). */

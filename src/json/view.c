@@ -19,12 +19,6 @@ static const struct nk_json_value *entry_of(const struct nk_json *doc, uint32_t 
     return v && v->type == type ? v : NULL;
 }
 
-enum nk_json_type nk_json_type(const struct nk_json *doc, uint32_t i)
-{
-    const struct nk_json_value *v = entry(doc, i);
-    return v ? (enum nk_json_type)v->type : NK_JSON_NULL;
-}
-
 struct nk_str nk_json_span(const struct nk_json *doc, uint32_t i)
 {
     const struct nk_json_value *v = entry(doc, i);
@@ -33,16 +27,19 @@ struct nk_str nk_json_span(const struct nk_json *doc, uint32_t i)
 
 uint32_t nk_json_get(const struct nk_json *doc, uint32_t i, struct nk_str name)
 {
-    const struct nk_json_value *v = entry_of(doc, i, NK_JSON_OBJECT);
-    uint32_t k = i + 1;
-    for (uint32_t left = v ? v->count : 0; left > 0; left--) {
-        const struct nk_json_value *n = &doc->tape[k];
-        bool same = n->escaped ? nk_json_is(doc, k, name)
-                               : n->end - n->start - 2 == name.n &&
-                                     memcmp(doc->text.p + n->start + 1, name.p, name.n) == 0;
-        if (same)
+    const struct nk_json_value *v = entry_of(doc, i, NK_JSON_OBJECT), *tape = doc->tape;
+    if (!v)
+        return NK_JSON_NONE;
+    const struct nk_json_value *n = v + 1, *end = tape + v->next;
+    for (; n < end; n = tape + n[1].next) {
+        uint32_t k = (uint32_t)(n - tape);
+        if (n->escaped) {
+            if (nk_json_is(doc, k, name))
+                return k + 1;
+        } else if (n->end - n->start == name.n + 2 &&
+                   nk_str_eq((struct nk_str){doc->text.p + n->start + 1, name.n}, name)) {
             return k + 1;
-        k = doc->tape[k + 1].next;
+        }
     }
     return NK_JSON_NONE;
 }

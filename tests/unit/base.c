@@ -382,6 +382,54 @@ static bool scans_as_loop(char *p, size_t n, size_t at, int c)
     return same;
 }
 
+static bool hex_as_printed(const char *p, size_t n)
+{
+    struct nk_buf fast, slow;
+    nk_buf_init(&fast, 1000);
+    nk_buf_init(&slow, 1000);
+    nk_buf_add_hex(&fast, p, n);
+    for (size_t i = 0; i < n; i++)
+        nk_buf_printf(&slow, "%02x", (unsigned char)p[i]);
+    bool same = nk_str_eq(nk_buf_str(&fast), nk_buf_str(&slow));
+    nk_buf_free(&fast);
+    nk_buf_free(&slow);
+    return same;
+}
+
+/* Header names, values and hexadecimal digits: each byte at each place of short and long texts. */
+static void test_scan_sets(void)
+{
+    static const char letters[] = "-0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ";
+    char text[40], other[40];
+    bool word = true, plain = true, line = true, hex = true, nocase = true;
+    for (size_t n = 1; n <= sizeof text; n++) {
+        memset(text, 'k', n);
+        for (size_t at = 0; at < n; at++) {
+            for (int c = 0; c < 256; c++) {
+                const char *end = text + n, *here = text + at;
+                text[at] = (char)c;
+                bool in = c && strchr(letters, c), control = (c < 32 && c != 9) || c == 127;
+                word = word && nk_scan_word(text, end) == (in ? end : here);
+                plain = plain && nk_scan_text(text, end) == (control ? here : end);
+                line = line && nk_scan_line(text, end) == (c == 10 || c == 13 ? here : end);
+                hex = hex && (n % 7 || hex_as_printed(text, n));
+                for (int low = 0; low < 256; low += 32) {
+                    int d = c ^ low;
+                    bool alike = d == c || (d == (c ^ 32) && in && c != '-' && (c | 32) >= 'a');
+                    memset(other, 'K', n);
+                    other[at] = (char)d;
+                    nocase = nocase && nk_str_eq_nocase((struct nk_str){text, n},
+                                                        (struct nk_str){other, n}) == alike;
+                }
+                text[at] = 'k';
+            }
+        }
+    }
+    tap_ok(word && plain && line, "words, texts and lines end where a plain loop ends them");
+    tap_ok(hex, "hexadecimal digits come as printf writes them");
+    tap_ok(nocase, "letters alone compare without case, at each place");
+}
+
 /* The vector walks against a byte-by-byte reading, at each place and length. */
 static void test_scan(void)
 {
@@ -422,6 +470,7 @@ int main(void)
     test_map();
     test_utf8();
     test_utf8_runs();
+    test_scan_sets();
     test_scan();
     return tap_done();
 }
