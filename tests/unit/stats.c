@@ -22,8 +22,8 @@ int main(void)
     struct nk_stats gate, other;
     int fd = nk_stats_create();
     TAP_CHECK(fd >= 0);
-    TAP_CHECK(nk_stats_open(&gate, fd, nk_stats_page(NK_ROLE_GATE, 0)) == 0);
-    TAP_CHECK(nk_stats_open(&other, fd, nk_stats_page(NK_ROLE_GATE, NK_ROLE_PAIRS_MAX - 1)) == 0);
+    TAP_CHECK(nk_stats_open(&gate, fd, nk_stats_page(NK_ROLE_GATE, 0, 0)) == 0);
+    TAP_CHECK(nk_stats_open(&other, fd, nk_stats_page(NK_ROLE_GATE, NK_ROLE_PAIRS_MAX - 1, 0)) == 0);
     nk_stats_add(&gate, NK_STAT_DECISIONS_DENY, 3);
     nk_stats_add(&other, NK_STAT_DECISIONS_DENY, 4);
     nk_stats_add(&gate, NK_STAT_REQUESTS_IN_FLIGHT, 5);
@@ -33,7 +33,7 @@ int main(void)
     TAP_CHECK(says(&other, "\n# TYPE nakoso_decisions_total counter\n"));
     TAP_CHECK(says(&other, "\nnakoso_requests_in_flight 2\n"));
     nk_stats_close(&gate);
-    TAP_CHECK(nk_stats_open(&gate, fd, nk_stats_page(NK_ROLE_GATE, 0)) == 0);
+    TAP_CHECK(nk_stats_open(&gate, fd, nk_stats_page(NK_ROLE_GATE, 0, 0)) == 0);
     tap_ok(nk_stats_total(&other, NK_STAT_REQUESTS_IN_FLIGHT) == 0 &&
                nk_stats_total(&other, NK_STAT_DECISIONS_DENY) == 7,
            "a role that starts anew keeps its counters and loses its gauges");

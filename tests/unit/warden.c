@@ -90,9 +90,16 @@ static void take_audit(struct test_role *r, const struct nk_control *m)
 {
     uint32_t n = r->s->audit_count;
     r->s->audits = realloc(r->s->audits, (n + 1) * sizeof *r->s->audits);
-    r->s->audits[n] = (struct nk_role_audit){m->slot, m->instance, m->audit};
+    r->s->audits[n] = (struct nk_role_audit){m->slot, m->instance, m->ended, m->audit};
     r->audits[n] = nk_role_ring_open(&m->audit, false);
     r->s->audit_count++;
+}
+
+static void take_ended(struct test_role *r, uint32_t instance)
+{
+    for (uint32_t i = 0; i < r->s->audit_count; i++)
+        if (r->s->audits[i].instance == instance)
+            r->s->audits[i].ended = true;
 }
 
 /* False when the role is to end. */
@@ -111,6 +118,8 @@ static bool obey(struct test_role *r)
             take_rings(r, &m);
         else if (m.kind == NK_CONTROL_AUDIT)
             take_audit(r, &m);
+        else if (m.kind == NK_CONTROL_ENDED)
+            take_ended(r, m.instance);
         else if (m.kind == NK_CONTROL_DRAIN)
             r->is_draining = true;
     }
@@ -236,14 +245,6 @@ static bool store(struct test_role *r, uint32_t i)
     return any;
 }
 
-static bool has_successor(const struct test_role *r, uint32_t i)
-{
-    for (uint32_t k = i + 1; k < r->s->audit_count; k++)
-        if (r->s->audits[k].slot == r->s->audits[i].slot)
-            return true;
-    return false;
-}
-
 static int scribe_main(struct nk_role_start *s)
 {
     struct test_role r;
@@ -259,8 +260,9 @@ static int scribe_main(struct nk_role_start *s)
         for (uint32_t i = 0; i < s->audit_count; i++) {
             if (!r.audits[i])
                 continue;
-            any = store(&r, i) || any;
-            if (!any && has_successor(&r, i)) {
+            bool some = store(&r, i);
+            any = any || some;
+            if (!some && s->audits[i].ended) {
                 NK_MUST(nk_role_drained(s, s->audits[i].instance) == 0);
                 nk_ring_close(r.audits[i]);
                 nk_role_ring_close(&s->audits[i].ring);
