@@ -23,7 +23,8 @@ int main(void)
     int fd = nk_stats_create();
     TAP_CHECK(fd >= 0);
     TAP_CHECK(nk_stats_open(&gate, fd, nk_stats_page(NK_ROLE_GATE, 0, 0)) == 0);
-    TAP_CHECK(nk_stats_open(&other, fd, nk_stats_page(NK_ROLE_GATE, NK_ROLE_PAIRS_MAX - 1, 0)) == 0);
+    TAP_CHECK(nk_stats_open(&other, fd, nk_stats_page(NK_ROLE_GATE, NK_ROLE_PAIRS_MAX - 1, 0)) ==
+              0);
     nk_stats_add(&gate, NK_STAT_DECISIONS_DENY, 3);
     nk_stats_add(&other, NK_STAT_DECISIONS_DENY, 4);
     nk_stats_add(&gate, NK_STAT_REQUESTS_IN_FLIGHT, 5);
