@@ -90,10 +90,12 @@ void warden_stop(struct warden *w, int exit_code)
         return;
     }
     warden_upgrade_end(w);
+    warden_reload_end(w);
     nk_notify("STOPPING=1");
     nk_log(NK_LOG_INFO, "stop", "stopping: requests in flight have %lld ms",
            (long long)w->options.grace_ms);
     w->phase = WARDEN_STOP_GATES;
+    warden_setup_deaf(w->setup); /* who comes now is refused at once, and goes elsewhere */
     warden_client_answer(w, WARDEN_WAITS_RELOAD, "error: nakoso stops\n");
     warden_client_answer(w, WARDEN_WAITS_UPGRADE, "error: nakoso stops\n");
     drain_all(w, NK_ROLE_GATE, w->options.grace_ms);
@@ -241,7 +243,7 @@ static void close_all(struct warden *w)
     int fds[] = {w->null_fd, w->state_dir, w->stats_fd, w->signals.fd, w->upgrade.binary};
     warden_client_end(w);
     warden_ring_end(w);
-    warden_setup_free(w->next, w->setup);
+    warden_reload_end(w);
     warden_setup_free(w->upgrade.setup, w->setup);
     warden_setup_free(w->setup, NULL);
     nk_stats_close(&w->stats);

@@ -46,6 +46,7 @@ int warden_setup_unseal(struct warden_setup *s, struct nk_fault *f);
 /* NK_EUNSUPPORTED when `b` changes what cannot change while nakoso runs. */
 int warden_setup_check(const struct nk_config *a, const struct nk_config *b, struct nk_fault *f);
 void warden_setup_free(struct warden_setup *s, const struct warden_setup *other);
+void warden_setup_deaf(struct warden_setup *s); /* closes its listeners */
 void warden_setup_fill(const struct warden_setup *s, const struct warden_child *c,
                        struct nk_control *m); /* bundle, listeners, generation */
 
@@ -56,6 +57,7 @@ void warden_reload_vote(struct warden_child *c, const struct nk_control *m);
 void warden_reload_pong(struct warden_child *c);
 void warden_reload_death(struct warden_child *c);
 void warden_reload_timeout(struct nk_timer *t);
+void warden_reload_end(struct warden *w); /* forgets a running one: the warden stops */
 
 /* warden_client.c */
 int warden_client_check(const char *path, struct nk_fault *f); /* NK_ECONFLICT: one answers */

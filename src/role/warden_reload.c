@@ -107,6 +107,15 @@ void warden_reload_pong(struct warden_child *c)
     }
 }
 
+void warden_reload_end(struct warden *w)
+{
+    warden_setup_free(w->next, w->setup);
+    w->next = NULL;
+    w->is_committing = false;
+    if (w->loop)
+        nk_loop_disarm(w->loop, &w->vote);
+}
+
 bool warden_reload_runs(const struct warden *w)
 {
     return w->next || w->is_committing;

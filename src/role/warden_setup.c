@@ -214,6 +214,15 @@ struct warden_setup *warden_setup_load(struct warden *w, const struct warden_set
     return s;
 }
 
+void warden_setup_deaf(struct warden_setup *s)
+{
+    for (size_t i = 0; i < s->listener_count; i++)
+        listener_close(&s->listeners[i]);
+    s->listener_count = 0;
+    if (s->admin.address[0])
+        listener_close(&s->admin);
+}
+
 void warden_setup_free(struct warden_setup *s, const struct warden_setup *other)
 {
     if (!s)

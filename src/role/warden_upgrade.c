@@ -67,6 +67,8 @@ void warden_upgrade_end(struct warden *w)
     warden_probe_end(w);
     nk_loop_disarm(w->loop, &w->upgrade.timer);
     close_files(&w->upgrade);
+    warden_setup_free(w->upgrade.setup, w->setup);
+    w->upgrade.setup = NULL;
     w->upgrade.stage = WARDEN_UPGRADE_NONE;
     w->is_reload_wanted = false;
 }
@@ -174,6 +176,10 @@ static void ask(struct warden *w)
 {
     static const char *const words[] = {"--upgrade-protocol", NULL};
     struct warden_upgrade *u = &w->upgrade;
+    char state[64];
+    snprintf(state, sizeof state, "RELOADING=1\nMONOTONIC_USEC=%lld",
+             (long long)nk_loop_now(w->loop));
+    nk_notify(state);
     u->stage = WARDEN_UPGRADE_ASK;
     u->binary = open(u->path, O_RDONLY | O_CLOEXEC);
     if (u->binary < 0)
@@ -195,10 +201,6 @@ void warden_upgrade(struct warden *w, struct warden_client *client)
     }
     if (client)
         client->waits = WARDEN_WAITS_UPGRADE;
-    char state[64];
-    snprintf(state, sizeof state, "RELOADING=1\nMONOTONIC_USEC=%lld",
-             (long long)nk_loop_now(w->loop));
-    nk_notify(state);
     w->upgrade.stage = WARDEN_UPGRADE_WAIT;
     warden_upgrade_progress(w);
 }

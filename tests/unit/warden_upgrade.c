@@ -12,6 +12,7 @@
 static const char *const names[] = {"scribe 0", "gate 0", "courier 0", "gate 1", "courier 1"};
 static int pids[NK_COUNT(names)];
 static pid_t warden;
+static int manager = -1; /* the socket of a service manager */
 
 /* The other binary --------------------------------------------------------------------------------
  */
@@ -134,9 +135,24 @@ static bool is_reply(int held)
     return good;
 }
 
+/* What the service manager was told since the last look, and that no other process is the main one. */
+static void notified(const char *what, const char *words)
+{
+    char all[256] = "", text[128];
+    bool good = true;
+    for (ssize_t n; (n = recv(manager, text, sizeof text - 1, MSG_DONTWAIT)) > 0;) {
+        text[n] = 0;
+        good = good && !strstr(text, "MAINPID");
+        text[strcspn(text, "\n")] = 0;
+        snprintf(all + strlen(all), sizeof all - strlen(all), "%s ", text);
+    }
+    tap_ok(good && !strcmp(all, words), "%s: the service manager hears %s", what, all);
+}
+
 static void test_good(void)
 {
     look();
+    notified("start", "READY=1 ");
     unsigned before = configuration(), files = open_files(warden);
     int held = open_client("in.sock", "hold");
     pause_ms(50);
@@ -152,12 +168,14 @@ static void test_good(void)
            "every role is another process, and the warden is the same one");
     tap_ok(open_files(warden) == files, "no descriptor is left over (%u, %u)", files,
            open_files(warden));
+    notified("upgrade", "RELOADING=1 READY=1 ");
     look();
     kill(warden, SIGUSR2);
     for (int ms = 0; ms < WAIT_MS && configuration() == before + 1; ms += 5)
         pause_ms(5);
     tap_ok(same(false) && serves() && configuration() == before + 2, "SIGUSR2 upgrades as well");
     TAP_CHECK(open_files(warden) == files && log_has("upgrade.done"));
+    notified("SIGUSR2", "RELOADING=1 READY=1 ");
 }
 
 /* Before exec: nothing has changed. */
@@ -167,6 +185,7 @@ static void refused(const char *what, const char *why)
     const char *said = tell("upgrade");
     tap_ok(strncmp(said, "error: ", 7) == 0 && strstr(said, why), "%s: %s", what, said);
     tap_ok(same(true) && serves() && configuration() == before, "%s: nothing has changed", what);
+    notified(what, "RELOADING=1 READY=1 ");
 }
 
 static void test_refused(void)
@@ -208,6 +227,7 @@ static void undone(const char *what, const char *why)
            "%s: all is as it was", what);
     tap_ok(open_files(warden) == files, "%s: no descriptor is left over (%u, %u)", what, files,
            open_files(warden));
+    notified(what, "RELOADING=1 READY=1 ");
 }
 
 static void test_undone(void)
@@ -226,6 +246,7 @@ static void test_undone(void)
     TAP_CHECK(strncmp(tell("reload"), "ok: ", 4) == 0 && same(true));
     look();
     TAP_CHECK(strncmp(tell("upgrade"), "ok: ", 4) == 0 && same(false) && serves());
+    notified("a reload and an upgrade", "RELOADING=1 READY=1 RELOADING=1 READY=1 ");
 }
 
 static void test_together(void)
@@ -252,6 +273,9 @@ static void test_together(void)
                same(false),
            "an upgrade during a reload comes behind it: %s", said);
     put("policy/a.cedar", "// fine\n");
+    notified("upgrades and reloads", "RELOADING=1 READY=1 RELOADING=1 READY=1 RELOADING=1 READY=1 "
+                                     "RELOADING=1 READY=1 ");
+    close(manager); /* nobody listens any more: that is no reason to stop */
 }
 
 /* Roles die while the old gates leave: the new ones are started again, the old ones are not. */
@@ -334,6 +358,15 @@ static void test_log(void)
     tap_ok(lines == notes && lines >= 60, "the log has all %u records", lines);
 }
 
+static void listen_as_manager(void)
+{
+    struct sockaddr_un here = {.sun_family = AF_UNIX};
+    snprintf(here.sun_path, sizeof here.sun_path, "%s", at("notify"));
+    manager = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    NK_MUST(bind(manager, (void *)&here, sizeof here) == 0);
+    setenv("NOTIFY_SOCKET", here.sun_path, 1);
+}
+
 int main(int argc, char **argv)
 {
     struct nk_warden_options o = {
@@ -354,6 +387,7 @@ int main(int argc, char **argv)
     put("policy/a.cedar", "// fine\n");
     configure("in.sock", "");
     install("/proc/self/exe");
+    listen_as_manager();
     start();
     test_good();
     test_refused();

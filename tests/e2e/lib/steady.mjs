@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
-// steady.mjs BASE KEY OUT BUSY CALM STREAMS: until SIGTERM, over kept-alive connections: BUSY clients that ask
-// without a pause, CALM ones that pause for up to 0.7 s or for 2.5 s, STREAMS ones that read event streams to
-// their end. Nothing is tried again. One line for each answer goes to OUT:
-//   <milliseconds> <status or what went wrong> <request id or "-"> <ok|wrong|cut|-> <busy|calm|stream>
+// steady.mjs BASE KEY OUT BUSY CALM STREAMS FRESH: until SIGTERM, over kept-alive connections: BUSY clients that
+// ask without a pause, CALM ones that pause for up to 0.7 s or for 2.5 s, STREAMS ones that read event streams to
+// their end; and FRESH ones that open a connection for each request. Nothing is tried again. One line for each
+// answer goes to OUT:
+//   <milliseconds> <status or what went wrong> <request id or "-"> <ok|wrong|cut|-> <busy|calm|stream|fresh>
 import http from 'node:http';
 import fs from 'node:fs';
 
-const [base, key, out, busy, calm, streams] = process.argv.slice(2);
+const [base, key, out, busy, calm, streams, fresh] = process.argv.slice(2);
 const url = new URL('/v1/chat/completions', base);
 const log = fs.createWriteStream(out);
 const agent = new http.Agent({ keepAlive: true });
@@ -38,7 +39,7 @@ function ask(kind) {
       resolve();
     };
     const headers = { 'content-type': 'application/json', authorization: `Bearer ${key}` };
-    const req = http.request(url, { agent, method: 'POST', headers }, (res) => {
+    const req = http.request(url, { agent: kind === 'fresh' ? false : agent, method: 'POST', headers }, (res) => {
       const id = res.headers['x-request-id'];
       let data = '';
       res.on('data', (piece) => (data += piece));
@@ -61,7 +62,8 @@ async function client(kind) {
 }
 
 const clients = (n, kind) => Array.from({ length: Number(n) }, () => client(kind));
-await Promise.all([...clients(busy, 'busy'), ...clients(calm, 'calm'), ...clients(streams, 'stream')]);
+const all = { busy, calm, stream: streams, fresh };
+await Promise.all(Object.keys(all).flatMap((kind) => clients(all[kind], kind)));
 await new Promise((r) => log.end(r));
 agent.destroy();
 console.log(JSON.stringify(counts));
