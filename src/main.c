@@ -26,6 +26,7 @@
 #include <string.h>
 #include "cmd/cmd.h"
 #include "role/role.h"
+#include "role/warden.h"
 
 static const struct nk_role_entry roles[] = {
     {"gate", NK_ROLE_GATE, nk_gate_main},
@@ -37,5 +38,7 @@ int main(int argc, char **argv)
 {
     if (argc == 3 && strcmp(argv[1], "--role") == 0)
         return nk_role_enter(argv[2], roles, NK_COUNT(roles));
+    if (argc == 2 && strcmp(argv[1], "--upgrade-protocol") == 0)
+        return nk_warden_print_protocol();
     return nk_cmd_dispatch(argc - 1, argv + 1);
 }

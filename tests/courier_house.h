@@ -38,7 +38,7 @@ static void close_house(void)
     struct nk_stats s;
     TAP_CHECK(waitpid(courier, &status, 0) == courier);
     tap_ok(WIFEXITED(status) && WEXITSTATUS(status) == 0, "the courier ends: %d", status);
-    TAP_CHECK(!nk_stats_open(&s, stats_fd, nk_stats_page(NK_ROLE_GATE, 0)));
+    TAP_CHECK(!nk_stats_open(&s, stats_fd, nk_stats_page(NK_ROLE_GATE, 0, 0)));
     tap_ok(nk_stats_total(&s, NK_STAT_UPSTREAM_CONNECTIONS) == 0 &&
                nk_stats_total(&s, NK_STAT_UPSTREAM_REQUESTS) > 5,
            "it counted its requests, and closed every connection");

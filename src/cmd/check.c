@@ -5,12 +5,14 @@
  * that this kernel enforces.
  */
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include "cmd/cmd.h"
 #include "edge/sock.h"
 #include "role/confine.h"
 #include "role/gate.h"
 #include "role/origin.h"
+#include "role/warden.h"
 
 enum { ARENA_MAX = 512 << 20 };
 
@@ -60,7 +62,8 @@ static int check_courier(const struct nk_bundle *b, const struct nk_config *c, s
     return rc;
 }
 
-static int check_config(const char *file)
+/* `state` >= 0: could the warden that left it go on with this configuration as this version? */
+static int check_config(const char *file, int state)
 {
     struct nk_arena arena;
     struct nk_bundle bundle = {0};
@@ -74,6 +77,8 @@ static int check_config(const char *file)
         rc = check_gate(&bundle, &config, &f);
     if (!rc)
         rc = check_courier(&bundle, &config, &arena, &f);
+    if (!rc && state >= 0)
+        rc = nk_warden_may_adopt(state, &config, &f);
     if (rc) {
         fprintf(stderr, "nakoso: %s\n", f.code ? f.message : nk_error_name(rc));
     } else {
@@ -134,7 +139,9 @@ int nk_cmd_check(int argc, char **argv)
     if (argc == 2 && strcmp(argv[1], "--sandbox") == 0)
         return check_sandbox();
     if (argc == 3 && strcmp(argv[1], "-c") == 0)
-        return check_config(argv[2]);
+        return check_config(argv[2], -1);
+    if (argc == 5 && strcmp(argv[1], "-c") == 0 && strcmp(argv[3], "--adopt") == 0)
+        return check_config(argv[2], (int)strtol(argv[4], NULL, 10));
     fputs("usage: nakoso check -c FILE\n       nakoso check --sandbox\n", stderr);
     return 2;
 }

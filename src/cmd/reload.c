@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * reload.c - `nakoso reload -c FILE` and `nakoso status -c FILE`: one word to the running warden
- * through its Unix socket, and what it says. The file is read here as well, to find the socket: a
+ * reload.c - `nakoso reload`, `nakoso upgrade` and `nakoso status`, each `-c FILE`: one word to the
+ * running warden through its Unix socket, and what it says. The file is read here as well, to find the socket: a
  * mistake in it is reported without troubling the warden.
  */
 #include <stdio.h>
@@ -38,6 +38,12 @@ int nk_cmd_reload(int argc, char **argv)
 {
     const char *file = nk_cmd_only_config(argc, argv);
     return file ? ask(file, "reload") : 2;
+}
+
+int nk_cmd_upgrade(int argc, char **argv)
+{
+    const char *file = nk_cmd_only_config(argc, argv);
+    return file ? ask(file, "upgrade") : 2;
 }
 
 int nk_cmd_status(int argc, char **argv)

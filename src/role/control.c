@@ -2,9 +2,9 @@
  *
  * control.c - messages between the warden and a role: struct nk_control as it is, with each
  * descriptor replaced by its place in the SCM_RIGHTS array. A packet socket keeps a message and its
- * descriptors together, so there is no framing to get wrong.
+ * descriptors together, so there is no framing to get wrong; its size is the version of the struct.
  */
-#include "role/role.h"
+#include "role/control.h"
 
 #include <errno.h>
 #include <string.h>
@@ -12,13 +12,15 @@
 #include <unistd.h>
 
 enum { FDS_MAX = 15 + NK_ROLE_LISTENERS_MAX };
+/* The struct of upgrade protocol 1: this line stays when members are added behind it. */
+enum { SIZE_LEAST = offsetof(struct nk_control, ended) + sizeof(uint32_t) };
 
 union cmsg_space {
     struct cmsghdr align;
     char bytes[CMSG_SPACE(FDS_MAX * sizeof(int))];
 };
 
-/* Where the descriptors of a message are. */
+/* Where the descriptors of a message are; new ones come at the end. */
 static size_t fd_places(struct nk_control *m, int *places[FDS_MAX])
 {
     size_t n = 0;
@@ -103,13 +105,14 @@ static size_t take_fds(struct msghdr *msg, int fds[FDS_MAX])
 
 static bool is_sane(const struct nk_control *m)
 {
-    return m->kind >= NK_CONTROL_START && m->kind <= NK_CONTROL_PONG && m->role >= 0 &&
-           m->role < NK_ROLE_COUNT && m->listener_count <= NK_ROLE_LISTENERS_MAX &&
-           m->slot < NK_ROLE_PAIRS_MAX && m->audit_count <= NK_ROLE_AUDITS_MAX;
+    return m->kind >= NK_CONTROL_START && m->role >= 0 && m->role < NK_ROLE_COUNT &&
+           m->listener_count <= NK_ROLE_LISTENERS_MAX && m->slot < NK_ROLE_PAIRS_MAX &&
+           m->audit_count <= NK_ROLE_AUDITS_MAX;
 }
 
-/* Gives each place its descriptor; every one must be used, and once. */
-static bool place_fds(struct nk_control *m, const int *fds, size_t n)
+/* Gives each place its descriptor; every one must be used, and once. Those of a later version's
+ * members are left over, and closed. */
+static bool place_fds(struct nk_control *m, const int *fds, size_t n, bool is_longer)
 {
     int *places[FDS_MAX];
     size_t count = fd_places(m, places), used = 0;
@@ -120,13 +123,16 @@ static bool place_fds(struct nk_control *m, const int *fds, size_t n)
             return false;
         *places[i] = fds[used++];
     }
-    return used == n;
+    for (size_t i = used; is_longer && i < n; i++)
+        close(fds[i]);
+    return is_longer || used == n;
 }
 
 int nk_control_recv(int fd, struct nk_control *out)
 {
     union cmsg_space space = {0};
     struct iovec iov = {out, sizeof *out};
+    nk_control_init(out, NK_CONTROL_KINDS);
     struct msghdr msg = {.msg_iov = &iov,
                          .msg_iovlen = 1,
                          .msg_control = space.bytes,
@@ -139,17 +145,19 @@ int nk_control_recv(int fd, struct nk_control *out)
         return got < 0 && errno == EAGAIN ? NK_EAGAIN : NK_EIO;
     int fds[FDS_MAX];
     size_t n = take_fds(&msg, fds);
-    if (got != (ssize_t)sizeof *out || (msg.msg_flags & (MSG_TRUNC | MSG_CTRUNC)) ||
-        !is_sane(out) || !place_fds(out, fds, n)) {
+    if (got < (ssize_t)SIZE_LEAST || msg.msg_flags & MSG_CTRUNC || !is_sane(out) ||
+        !place_fds(out, fds, n, msg.msg_flags & MSG_TRUNC)) {
         while (n > 0)
             close(fds[--n]);
         nk_control_init(out, NK_CONTROL_ABANDON);
         return NK_EINVAL;
     }
     out->text[sizeof out->text - 1] = 0;
-    if (out->kind != NK_CONTROL_PING)
+    if (out->kind != NK_CONTROL_PING && out->kind < NK_CONTROL_KINDS)
         return 0;
     nk_control_close(out);
+    if (out->kind != NK_CONTROL_PING)
+        return NK_EAGAIN; /* of a later version */
     nk_control_init(out, NK_CONTROL_PONG);
     int rc = nk_control_send(fd, out);
     return rc == NK_EIO ? rc : NK_EAGAIN;

@@ -219,7 +219,7 @@ static int set_up(struct courier *c, struct nk_fault *f)
     c->loop = nk_loop_new(&hooks);
     if (!c->slots || !c->newest || !c->read || !c->loop)
         return nk_fault_set(f, NK_ENOMEM, "courier", 0, "no memory to start");
-    if (nk_stats_open(&c->stats, s->stats, nk_stats_page(NK_ROLE_COURIER, s->slot)))
+    if (nk_stats_open(&c->stats, s->stats, s->page))
         return nk_fault_set(f, NK_EIO, "courier", 0, "cannot map the counters");
     if (open_rings(c) || nk_loop_watch(c->loop, &c->control, EPOLLIN))
         return nk_fault_set(f, NK_EIO, "courier", 0, "cannot map the rings");

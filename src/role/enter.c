@@ -124,6 +124,7 @@ static int take_start(struct nk_role_start *s, const struct nk_control *m)
     s->answers = m->answers;
     s->audit = m->audit;
     s->stats = m->stats;
+    s->page = m->page;
     s->state_dir = m->state_dir;
     s->audit_count = m->audit_count;
     s->audits = nk_arena_array(&s->arena, m->audit_count + 1, sizeof *s->audits);
@@ -145,7 +146,7 @@ static int receive_start(struct nk_role_start *s, struct nk_fault *f)
         if (!rc && m.kind != NK_CONTROL_AUDIT)
             rc = NK_EINVAL;
         if (!rc)
-            s->audits[i] = (struct nk_role_audit){m.slot, m.instance, m.audit};
+            s->audits[i] = (struct nk_role_audit){m.slot, m.instance, m.ended, m.audit};
     }
     if (rc)
         return nk_fault_set(f, rc, "start", 0, "the warden's START is not whole");

@@ -11,6 +11,7 @@
 #include "edge/log.h"
 
 enum { SAFETY_US = 1000000 }; /* the longest sleep of a loop: see loop.c */
+enum { DRAIN_IDLE_MS = 1000, DRAIN_STEP_US = 250000 };
 
 /* Rings and the loop
  * ------------------------------------------------------------------------------- */
@@ -254,24 +255,47 @@ static void on_rings(struct gate *g, struct nk_control *m)
         nk_loop_stop(g->loop, 1);
 }
 
-static void drained(struct nk_timer *t)
+/* Closing is what writes the record of a request that is cut. */
+static void end_drain(struct gate *g)
 {
-    struct gate *g = NK_OF(t, struct gate, drain_timer);
+    for (struct gate_conn *c = g->conns, *next; c; c = next) {
+        next = c->next;
+        gate_conn_close(c);
+    }
+    gate_unblock_all(g);
     nk_loop_stop(g->loop, 0);
 }
 
+/* A kept-alive connection is served once more, with "Connection: close"; one that stays idle is closed
+ * after a moment, so that a request that is on its way is not met by a closed door. */
+static void drain_step(struct nk_timer *t)
+{
+    struct gate *g = NK_OF(t, struct gate, drain_timer);
+    int64_t now = nk_loop_now(g->loop);
+    if (now >= g->drain_until_us) {
+        end_drain(g);
+        return;
+    }
+    for (struct gate_conn *c = g->conns; c; c = c->next)
+        if (c->state == CONN_IDLE && c->deadline_us > now + DRAIN_IDLE_MS * 1000)
+            gate_conn_deadline(c, DRAIN_IDLE_MS);
+    int64_t left = g->drain_until_us - now;
+    if (nk_loop_arm(g->loop, t, left < DRAIN_STEP_US ? left : DRAIN_STEP_US))
+        nk_loop_stop(g->loop, 0);
+}
+
+/* The second word counts: it says how much time there is from now on. */
 static void on_drain(struct gate *g, uint32_t grace_ms)
 {
+    if (!g->draining)
+        close_listeners(g);
     g->draining = true;
-    close_listeners(g);
-    for (struct gate_conn *c = g->conns, *next; c; c = next) {
-        next = c->next;
-        if (c->state == CONN_IDLE)
-            gate_conn_close(c);
-    }
-    g->drain_timer.fire = drained;
-    if (g->conn_count == 0 || nk_loop_arm(g->loop, &g->drain_timer, (int64_t)grace_ms * 1000))
+    g->drain_until_us = nk_loop_now(g->loop) + (int64_t)grace_ms * 1000;
+    g->drain_timer.fire = drain_step;
+    if (g->conn_count == 0)
         nk_loop_stop(g->loop, 0);
+    else
+        drain_step(&g->drain_timer);
 }
 
 static void on_control(struct nk_watch *w, uint32_t events)
@@ -316,7 +340,7 @@ static int start_serving(struct gate *g, struct nk_fault *f)
 {
     struct nk_role_start *s = g->start;
     struct nk_tls *tls[NK_ROLE_LISTENERS_MAX] = {0};
-    int rc = nk_stats_open(&g->stats, s->stats, nk_stats_page(s->role, s->slot));
+    int rc = nk_stats_open(&g->stats, s->stats, s->page);
     if (!rc)
         rc = load_tls(&s->bundle, s->listener_count, tls, f);
     if (!rc && !(g->setup = gate_setup_load(s, &s->bundle, s->generation, f)))

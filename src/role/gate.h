@@ -57,6 +57,7 @@ struct gate {
     bool accepting_stopped, draining;
     bool woken;       /* by the answers' eventfd, since the last sleep */
     int64_t slept_us; /* when the last sleep began; 0: it has been looked at */
+    int64_t drain_until_us;
     struct nk_timer drain_timer, fetch_timer, accept_timer;
     size_t fetch_count;                    /* issuers */
     int64_t *fetch_due_us, *fetched_at_us; /* for each issuer: next and last fetch */

@@ -190,7 +190,7 @@ static void on_drain(struct scribe *s, uint32_t grace_ms)
 
 static void on_audit(struct scribe *s, struct nk_control *m)
 {
-    struct nk_role_audit given = {.slot = m->slot, .instance = m->instance, .ring = m->audit};
+    struct nk_role_audit given = {m->slot, m->instance, m->ended != 0, m->audit};
     if (scribe_ring_add(s, &given))
         nk_log(NK_LOG_ERROR, "audit.ring", "the audit ring of gate %u cannot be opened",
                m->instance);
@@ -199,10 +199,18 @@ static void on_audit(struct scribe *s, struct nk_control *m)
     go_on(s, scribe_store(s, true));
 }
 
+static void on_ended(struct scribe *s, uint32_t instance)
+{
+    scribe_ring_ended(s, instance);
+    go_on(s, scribe_store(s, true));
+}
+
 static void obey(struct scribe *s, struct nk_control *m)
 {
     if (m->kind == NK_CONTROL_AUDIT) {
         on_audit(s, m);
+    } else if (m->kind == NK_CONTROL_ENDED) {
+        on_ended(s, m->instance);
     } else if (m->kind == NK_CONTROL_PREPARE) {
         on_prepare(s, m);
     } else if (m->kind == NK_CONTROL_COMMIT) {
@@ -269,7 +277,7 @@ static int open_all(struct scribe *s, struct nk_fault *f)
         return f->code;
     memcpy(s->key, s->settings->key, sizeof s->key);
     nk_log_set_level(nk_log_level_parse(s->settings->config.log_level));
-    if (nk_stats_open(&s->stats, s->start->stats, nk_stats_page(NK_ROLE_SCRIBE, s->start->slot)))
+    if (nk_stats_open(&s->stats, s->start->stats, s->start->page))
         return nk_fault_set(f, NK_EIO, "scribe", 0, "the counters cannot be mapped");
     s->loop = nk_loop_new(&h);
     struct nk_ledger_options o = {

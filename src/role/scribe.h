@@ -31,7 +31,6 @@ struct scribe_ring {
     struct nk_watch watch;
     struct scribe *scribe;
     uint64_t next;  /* number of the next record that the ledger does not have */
-    bool is_dead;   /* its gate is gone: nothing more comes */
     bool is_broken; /* what is in it makes no sense */
     bool has_lied;  /* published what is no record; said once */
 };
@@ -68,6 +67,8 @@ int scribe_settings_follow(const struct scribe_settings *a, const struct scribe_
 /* scribe_store.c */
 /* Takes over an audit ring (the descriptors are then the scribe's). */
 int scribe_ring_add(struct scribe *s, const struct nk_role_audit *given) NK_CHECKED;
+/* The gate is gone: the warden hears DRAINED when all of its records are durable. */
+void scribe_ring_ended(struct scribe *s, uint32_t instance);
 /* Takes what the rings hold into the ledger and writes it; syncs when that is due or `now`. True when
  * there was anything. Sets is_full. */
 bool scribe_store(struct scribe *s, bool now);

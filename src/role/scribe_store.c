@@ -91,10 +91,14 @@ int scribe_ring_add(struct scribe *s, const struct nk_role_audit *given)
         r->ring = NULL;
         return e;
     }
-    for (size_t i = 0; i < NK_COUNT(s->rings); i++)
-        if (s->rings[i].ring && &s->rings[i] != r && s->rings[i].given.slot == given->slot)
-            s->rings[i].is_dead = true;
     return 0;
+}
+
+void scribe_ring_ended(struct scribe *s, uint32_t instance)
+{
+    for (size_t i = 0; i < NK_COUNT(s->rings); i++)
+        if (s->rings[i].ring && s->rings[i].given.instance == instance)
+            s->rings[i].given.ended = true;
 }
 
 bool scribe_has_backlog(struct scribe *s)
@@ -213,7 +217,7 @@ static void tell_durable(struct scribe *s)
             continue;
         if (nk_ring_durable(r->ring) < r->next)
             nk_ring_set_durable(r->ring, r->next);
-        if (!r->is_dead || (!r->is_broken && nk_ring_backlog(r->ring)))
+        if (!r->given.ended || (!r->is_broken && nk_ring_backlog(r->ring)))
             continue;
         if (nk_role_drained(s->start, r->given.instance) == 0)
             ring_remove(r);

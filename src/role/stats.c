@@ -2,9 +2,9 @@
  *
  * stats.c - pages of counters, and what they look like to Prometheus. The file is
  *
- *     [warden][scribe][gate 0][courier 0][gate 1][courier 1] …
+ *     [warden][scribe][gate 0][courier 0][gate 1][courier 1] …, and behind all pairs the same again
  *
- * one page each. Everything is mapped read-only, and the own page once more for writing. See
+ * one page each: the pairs twice, for both turns. Everything is mapped read-only, and the own page once more for writing. See
  * stats.h; the text is of https://prometheus.io/docs/instrumenting/exposition_formats/.
  */
 #include "role/stats.h"
@@ -14,7 +14,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-enum { PAGES = 2 + 2 * NK_ROLE_PAIRS_MAX, TEXT_PART = 256 };
+enum { TURN = 2 * NK_ROLE_PAIRS_MAX, PAGES = 2 + 2 * TURN, TEXT_PART = 256 };
 
 struct stat_row {
     const char *metric, *labels, *help;
@@ -49,12 +49,37 @@ int nk_stats_create(void)
     return NK_EIO;
 }
 
-uint32_t nk_stats_page(enum nk_role role, uint32_t slot)
+uint32_t nk_stats_page(enum nk_role role, uint32_t slot, unsigned turn)
 {
-    NK_MUST(slot < NK_ROLE_PAIRS_MAX);
+    NK_MUST(slot < NK_ROLE_PAIRS_MAX && turn < 2);
     if (role == NK_ROLE_WARDEN)
         return 0;
-    return role == NK_ROLE_SCRIBE ? 1 : 2 + 2 * slot + (role == NK_ROLE_COURIER);
+    return role == NK_ROLE_SCRIBE ? 1 : 2 + turn * TURN + 2 * slot + (role == NK_ROLE_COURIER);
+}
+
+/* FNV-1a over all names, in order. */
+uint64_t nk_stats_layout(void)
+{
+    static const struct {
+        const struct stat_row *rows;
+        size_t count;
+    } tables[] = {{rows, NK_COUNT(rows)}, {time_rows, NK_COUNT(time_rows)}};
+    uint64_t h = 14695981039346656037U ^ sizeof(struct nk_stats_page);
+    for (size_t t = 0; t < NK_COUNT(tables); t++)
+        for (size_t i = 0; i < tables[t].count; i++) {
+            const char *parts[] = {tables[t].rows[i].metric, tables[t].rows[i].labels};
+            for (size_t k = 0; k < NK_COUNT(parts); k++)
+                for (const char *p = parts[k]; *p; p++)
+                    h = (h ^ (unsigned char)*p) * 1099511628211U;
+        }
+    return h;
+}
+
+void nk_stats_retire(int memfd, uint32_t page)
+{
+    struct nk_stats s;
+    if (nk_stats_open(&s, memfd, page) == 0)
+        nk_stats_close(&s);
 }
 
 int nk_stats_open(struct nk_stats *s, int memfd, uint32_t page)

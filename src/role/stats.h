@@ -2,7 +2,8 @@
  *
  * stats.h - counters of all roles in one memory file: a page for each role instance, which it alone
  * writes; everyone reads all. A counter costs one plain store. Counters survive a restart of their
- * role, because the page does. Names are in stats.def.
+ * role, because the page does. A gate and a courier have two pages in turn: during an upgrade the
+ * leaving one and its successor count at the same time. Names are in stats.def.
  */
 #pragma once
 
@@ -48,7 +49,12 @@ struct nk_stats {
 
 /* The memory file for all pages; the descriptor or NK_E…. */
 int nk_stats_create(void) NK_CHECKED;
-uint32_t nk_stats_page(enum nk_role role, uint32_t slot);
+/* `turn`: 0 or 1, for gates and couriers. */
+uint32_t nk_stats_page(enum nk_role role, uint32_t slot, unsigned turn);
+/* What the numbers of a page mean to this version: another one may count other things. */
+uint64_t nk_stats_layout(void);
+/* The page's role has ended for good: its gauges become 0, its counters stay. */
+void nk_stats_retire(int memfd, uint32_t page);
 /* Maps it; gauges of the own page become 0. */
 int nk_stats_open(struct nk_stats *s, int memfd, uint32_t page) NK_CHECKED;
 void nk_stats_close(struct nk_stats *s);

@@ -18,7 +18,7 @@
 #include "edge/notify.h"
 #include "role/warden_own.h"
 
-enum { GRACE_MS = 30000, SETTLE_MS = 10000, KILL_AFTER_MS = 1000 };
+enum { GRACE_MS = 30000, SETTLE_MS = 10000, PATIENCE_MS = 20000 };
 
 /* Starting and stopping --------------------------------------------------------------------------
  */
@@ -39,7 +39,7 @@ static void drain_all(struct warden *w, enum nk_role role, int64_t grace_ms)
     for (size_t i = 0; (c = warden_child_at(w, i)); i++)
         if (c->role == role)
             warden_child_drain(c, grace_ms);
-    if (nk_loop_arm(w->loop, &w->patience, (grace_ms + KILL_AFTER_MS) * 1000))
+    if (nk_loop_arm(w->loop, &w->patience, (grace_ms + WARDEN_KILL_AFTER_MS) * 1000))
         nk_loop_stop(w->loop, 1);
 }
 
@@ -85,15 +85,19 @@ void warden_stop(struct warden *w, int exit_code)
     if (exit_code)
         w->exit_code = exit_code;
     if (w->phase >= WARDEN_STOP_GATES) {
-        if (w->phase != WARDEN_STOP_SCRIBE)
-            fire_patience(&w->patience); /* asked twice: do not wait for clients */
+        if (w->phase != WARDEN_STOP_SCRIBE) /* asked twice: do not wait for clients */
+            drain_all(w, phase_role(w), 0);
         return;
     }
+    warden_upgrade_end(w);
+    warden_reload_end(w);
     nk_notify("STOPPING=1");
     nk_log(NK_LOG_INFO, "stop", "stopping: requests in flight have %lld ms",
            (long long)w->options.grace_ms);
     w->phase = WARDEN_STOP_GATES;
-    warden_client_answer(w, "error: nakoso stops\n");
+    warden_setup_deaf(w->setup); /* who comes now is refused at once, and goes elsewhere */
+    warden_client_answer(w, WARDEN_WAITS_RELOAD, "error: nakoso stops\n");
+    warden_client_answer(w, WARDEN_WAITS_UPGRADE, "error: nakoso stops\n");
     drain_all(w, NK_ROLE_GATE, w->options.grace_ms);
     go_on_stopping(w);
 }
@@ -129,7 +133,9 @@ void warden_progress(struct warden *w)
 {
     if (w->phase == WARDEN_BEGIN)
         begin_rest(w);
-    else if (w->phase != WARDEN_RUN)
+    else if (w->phase == WARDEN_RUN)
+        warden_upgrade_progress(w);
+    else
         go_on_stopping(w);
 }
 
@@ -144,6 +150,8 @@ static void take_signal(struct nk_watch *watch, uint32_t events)
     while (read(watch->fd, &info, sizeof info) == (ssize_t)sizeof info) {
         if (info.ssi_signo == SIGHUP)
             warden_reload(w, NULL);
+        else if (info.ssi_signo == SIGUSR2)
+            warden_upgrade(w, NULL);
         else
             warden_stop(w, 0);
     }
@@ -159,14 +167,16 @@ static void fire_ping(struct nk_timer *t)
         warden_stop(w, 1);
 }
 
-static int watch_signals(struct warden *w, sigset_t *before)
+/* What is pending stays so across an upgrade: the mask outlives exec. */
+static int watch_signals(struct warden *w)
 {
     sigset_t set;
     sigemptyset(&set);
     sigaddset(&set, SIGTERM);
     sigaddset(&set, SIGINT);
     sigaddset(&set, SIGHUP);
-    if (sigprocmask(SIG_BLOCK, &set, before))
+    sigaddset(&set, SIGUSR2);
+    if (sigprocmask(SIG_BLOCK, &set, NULL))
         return NK_EIO;
     signal(SIGPIPE, SIG_IGN);
     w->signals = (struct nk_watch){.fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK),
@@ -193,6 +203,20 @@ static void protect(void)
         nk_log(NK_LOG_WARNING, "warden.root", "started as root: a user of its own would do");
 }
 
+int warden_pairs_begin(struct warden *w)
+{
+    int rc = 0;
+    w->pairs = calloc(w->workers, sizeof *w->pairs);
+    for (uint32_t i = 0; i < w->workers && w->pairs; i++) {
+        warden_child_init(&w->pairs[i].gate, w, NK_ROLE_GATE, i);
+        warden_child_init(&w->pairs[i].courier, w, NK_ROLE_COURIER, i);
+        w->pairs[i].calls = w->pairs[i].answers = (struct nk_role_ring){-1, -1, -1};
+    }
+    for (uint32_t i = 0; i < w->workers && w->pairs && !rc; i++)
+        rc = warden_ring_begin(&w->pairs[i]);
+    return w->pairs ? rc : NK_ENOMEM;
+}
+
 static int open_all(struct warden *w, struct nk_fault *f)
 {
     w->setup = warden_setup_load(w, NULL, f);
@@ -202,29 +226,25 @@ static int open_all(struct warden *w, struct nk_fault *f)
     w->null_fd = open("/dev/null", O_RDWR | O_CLOEXEC);
     w->state_dir = open(w->setup->config.audit.p, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     w->stats_fd = nk_stats_create();
-    w->pairs = calloc(w->workers, sizeof *w->pairs);
-    if (w->null_fd < 0 || w->state_dir < 0 || w->stats_fd < 0 || !w->pairs ||
-        nk_stats_open(&w->stats, w->stats_fd, nk_stats_page(NK_ROLE_WARDEN, 0)))
+    if (w->null_fd < 0 || w->state_dir < 0 || w->stats_fd < 0 ||
+        nk_stats_open(&w->stats, w->stats_fd, nk_stats_page(NK_ROLE_WARDEN, 0, 0)))
         return nk_fault_set(f, NK_EIO, "start", 0, "cannot open what the roles need: %s",
                             strerror(errno));
-    warden_child_init(&w->scribe, w, NK_ROLE_SCRIBE, 0);
-    for (uint32_t i = 0; i < w->workers; i++) {
-        warden_child_init(&w->pairs[i].gate, w, NK_ROLE_GATE, i);
-        warden_child_init(&w->pairs[i].courier, w, NK_ROLE_COURIER, i);
-    }
-    if (warden_ring_begin(w))
+    if (warden_pairs_begin(w))
         return nk_fault_set(f, NK_ENOMEM, "start", 0, "cannot make the rings: %s", strerror(errno));
-    nk_stats_set(&w->stats, NK_STAT_STARTED, (uint64_t)nk_loop_unix_ms(w->loop) / 1000);
+    w->upgrade.started = nk_loop_unix_ms(w->loop) / 1000;
+    nk_stats_set(&w->stats, NK_STAT_STARTED, (uint64_t)w->upgrade.started);
     nk_stats_set(&w->stats, NK_STAT_GENERATION, w->setup->generation);
     return warden_client_begin(w, f);
 }
 
 static void close_all(struct warden *w)
 {
-    int fds[] = {w->null_fd, w->state_dir, w->stats_fd, w->signals.fd};
+    int fds[] = {w->null_fd, w->state_dir, w->stats_fd, w->signals.fd, w->upgrade.binary};
     warden_client_end(w);
     warden_ring_end(w);
-    warden_setup_free(w->next, w->setup);
+    warden_reload_end(w);
+    warden_setup_free(w->upgrade.setup, w->setup);
     warden_setup_free(w->setup, NULL);
     nk_stats_close(&w->stats);
     for (size_t i = 0; i < NK_COUNT(fds); i++)
@@ -232,39 +252,88 @@ static void close_all(struct warden *w)
             close(fds[i]);
     nk_loop_free(w->loop);
     free(w->pairs);
+    free(w->outgoing);
     free(w);
+}
+
+static struct warden *warden_new(const char *config_file)
+{
+    struct warden *w = calloc(1, sizeof *w);
+    if (!w)
+        return NULL;
+    nk_log_open("warden", -1, NK_LOG_INFO);
+    protect();
+    w->config_file = config_file;
+    w->null_fd = w->state_dir = w->stats_fd = w->signals.fd = w->upgrade.binary = -1;
+    w->vote.fire = warden_reload_timeout;
+    w->ping.fire = fire_ping;
+    w->patience.fire = fire_patience;
+    warden_client_init(w);
+    warden_upgrade_init(w);
+    warden_child_init(&w->scribe, w, NK_ROLE_SCRIBE, 0);
+    w->loop = nk_loop_new(NULL);
+    return w;
+}
+
+static int run(struct warden *w)
+{
+    fire_ping(&w->ping);
+    int status = nk_loop_run(w->loop);
+    nk_log(NK_LOG_INFO, "stopped", "nakoso has stopped");
+    return status;
+}
+
+static void log_failure(const struct nk_fault *f)
+{
+    nk_log(NK_LOG_ERROR, "start.failed", "%s", f->code ? f->message : strerror(errno));
 }
 
 int nk_warden_run(const char *config_file, const struct nk_warden_options *options)
 {
     struct nk_fault fault = {0};
+    struct warden *w = warden_new(config_file);
     sigset_t before;
-    struct warden *w = calloc(1, sizeof *w);
     if (!w)
         return 1;
-    nk_log_open("warden", -1, NK_LOG_INFO);
-    protect();
-    w->config_file = config_file;
+    sigprocmask(SIG_BLOCK, NULL, &before);
     w->options = *options;
     w->options.grace_ms = options->grace_ms ? options->grace_ms : GRACE_MS;
     w->options.settle_ms = options->settle_ms ? options->settle_ms : SETTLE_MS;
-    w->null_fd = w->state_dir = w->stats_fd = w->signals.fd = w->client_listener.fd = -1;
-    w->vote.fire = warden_reload_timeout;
-    w->ping.fire = fire_ping;
-    w->patience.fire = fire_patience;
-    w->loop = nk_loop_new(NULL);
+    w->options.patience_ms = options->patience_ms ? options->patience_ms : PATIENCE_MS;
     int rc = w->loop ? open_all(w, &fault) : NK_ENOMEM;
     if (!rc)
-        rc = watch_signals(w, &before);
+        rc = watch_signals(w);
     int status = 1;
     if (rc) {
-        nk_log(NK_LOG_ERROR, "start.failed", "%s", fault.code ? fault.message : strerror(errno));
+        log_failure(&fault);
     } else {
         warden_child_start(&w->scribe);
-        fire_ping(&w->ping);
-        status = nk_loop_run(w->loop);
-        nk_log(NK_LOG_INFO, "stopped", "nakoso has stopped");
+        status = run(w);
         sigprocmask(SIG_SETMASK, &before, NULL);
+    }
+    close_all(w);
+    return status;
+}
+
+/* Roles of a warden that cannot go on end by themselves, as their channels end. */
+int nk_warden_adopt(const char *config_file, int state)
+{
+    struct nk_fault fault = {0};
+    struct warden *w = warden_new(config_file);
+    if (!w)
+        return 1;
+    int rc = w->loop ? warden_state_read(w, state, &fault) : NK_ENOMEM;
+    close(state);
+    if (!rc)
+        rc = warden_adopt(w, &fault);
+    if (!rc)
+        rc = watch_signals(w);
+    int status = 1;
+    if (rc) {
+        log_failure(&fault);
+    } else {
+        warden_upgrade_begin(w);
+        status = run(w);
     }
     close_all(w);
     return status;

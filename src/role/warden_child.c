@@ -8,6 +8,7 @@
 #include <fcntl.h>
 #include <sched.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/pidfd.h>
@@ -32,13 +33,31 @@ bool warden_child_is_up(const struct warden_child *c)
     return c->state == WARDEN_STARTING || c->state == WARDEN_READY;
 }
 
+struct warden_pair *warden_child_pair(struct warden_child *c)
+{
+    return c->role == NK_ROLE_GATE ? NK_OF(c, struct warden_pair, gate)
+                                   : NK_OF(c, struct warden_pair, courier);
+}
+
+static struct warden_child *of_pairs(struct warden_pair *pairs, size_t i)
+{
+    return i & 1 ? &pairs[i / 2].courier : &pairs[i / 2].gate;
+}
+
 struct warden_child *warden_child_at(struct warden *w, size_t i)
 {
+    struct warden_pair *all[] = {w->pairs, w->outgoing};
     if (i == 0)
         return &w->scribe;
-    if (i > 2 * (size_t)w->workers)
-        return NULL;
-    return i & 1 ? &w->pairs[(i - 1) / 2].gate : &w->pairs[(i - 1) / 2].courier;
+    i--;
+    for (size_t k = 0; k < NK_COUNT(all); k++) {
+        if (!all[k])
+            continue;
+        if (i < 2 * (size_t)w->workers)
+            return of_pairs(all[k], i);
+        i -= 2 * (size_t)w->workers;
+    }
+    return NULL;
 }
 
 void warden_child_kill(struct warden_child *c)
@@ -61,7 +80,8 @@ void warden_child_send(struct warden_child *c, const struct nk_control *m)
 void warden_child_drain(struct warden_child *c, int64_t grace_ms)
 {
     struct nk_control m;
-    if (!warden_child_is_up(c))
+    /* One that leaves already is told how much time there is now. */
+    if (c->state == WARDEN_DOWN)
         return;
     nk_control_init(&m, NK_CONTROL_DRAIN);
     m.grace_ms = (uint32_t)grace_ms;
@@ -85,11 +105,18 @@ void warden_child_ping(struct warden_child *c)
     warden_child_send(c, &m);
 }
 
-static void update_gauges(struct warden *w)
+void warden_gauges(struct warden *w)
 {
     struct warden_child *c;
     uint64_t down = 0, degraded = 0;
+    enum warden_upgrade_stage stage = w->upgrade.stage;
+    /* While an upgrade starts new pairs, the ones before them serve. */
+    bool is_doubled = stage == WARDEN_UPGRADE_SET || stage == WARDEN_UPGRADE_START ||
+                      stage == WARDEN_UPGRADE_UNDO;
     for (size_t i = 0; (c = warden_child_at(w, i)); i++) {
+        if (c->role == NK_ROLE_SCRIBE ? stage == WARDEN_UPGRADE_SCRIBE
+                                      : c->is_outgoing != is_doubled)
+            continue;
         down += c->state != WARDEN_READY;
         /* 1 at once, then 100 ms, 200 ms …: the longest pause is reached at the eighth crash. */
         degraded += c->crashes >= 8;
@@ -125,7 +152,7 @@ static void fire_settle(struct nk_timer *t)
 {
     struct warden_child *c = NK_OF(t, struct warden_child, settle);
     c->crashes = 0;
-    update_gauges(c->warden);
+    warden_gauges(c->warden);
 }
 
 /* Death ------------------------------------------------------------------------------------------
@@ -145,14 +172,27 @@ static void close_child(struct warden_child *c)
 {
     struct nk_loop *l = c->warden->loop;
     int rc = nk_loop_watch(l, &c->pid_watch, 0);
-    if (c->control_watch.events)
-        rc = nk_loop_watch(l, &c->control_watch, 0);
+    rc = nk_loop_watch(l, &c->control_watch, 0);
     (void)rc; /* taking out does not fail */
-    close(c->pid_watch.fd);
+    if (c->pid_watch.fd >= 0)
+        close(c->pid_watch.fd);
     close(c->control);
     c->pid_watch.fd = c->control_watch.fd = c->control = -1;
     nk_loop_disarm(l, &c->settle);
     c->state = WARDEN_DOWN;
+}
+
+/* By a new process of the same role. */
+static void replace(struct warden_child *c, bool was_leaving)
+{
+    struct warden *w = c->warden;
+    if (w->phase == WARDEN_RUN) {
+        warden_ring_renew(c);
+        warden_reload_death(c);
+    }
+    if (w->phase == WARDEN_RUN ||
+        (c->role == NK_ROLE_SCRIBE && w->phase > WARDEN_RUN && !was_leaving && c->crashes < 8))
+        restart_later(c);
 }
 
 static void died(struct nk_watch *watch, uint32_t events)
@@ -170,14 +210,9 @@ static void died(struct nk_watch *watch, uint32_t events)
         nk_stats_add(&w->stats, NK_STAT_ROLE_DEATHS, 1);
         c->crashes++;
     }
-    if (w->phase == WARDEN_RUN)
-        warden_ring_renew(c);
-    if (w->phase == WARDEN_RUN)
-        warden_reload_death(c);
-    if (w->phase == WARDEN_RUN ||
-        (c->role == NK_ROLE_SCRIBE && w->phase > WARDEN_RUN && !was_leaving && c->crashes < 8))
-        restart_later(c);
-    update_gauges(w);
+    if (!warden_upgrade_death(c))
+        replace(c, was_leaving);
+    warden_gauges(w);
     warden_progress(w);
 }
 
@@ -198,7 +233,7 @@ static void became_ready(struct warden_child *c, const struct nk_control *m)
     nk_log(NK_LOG_INFO, "role.ready", "%s %u (process %d, instance %08x) is ready",
            nk_role_name(c->role), c->slot, c->pid, c->instance);
     arm(c, &c->settle, c->warden->options.settle_ms);
-    update_gauges(c->warden);
+    warden_gauges(c->warden);
     warden_progress(c->warden);
 }
 
@@ -294,6 +329,23 @@ static _Noreturn void become_role(const struct warden_child *c, int control, pid
     _exit(127);
 }
 
+int warden_child_adopt(struct warden_child *c)
+{
+    c->control_watch.fd = c->control;
+    c->pid_watch.fd = c->pid > 0 ? pidfd_open(c->pid, 0) : -1; /* close-on-exec by itself */
+    if (c->pid_watch.fd >= 0 && nk_loop_watch(c->warden->loop, &c->pid_watch, EPOLLIN) == 0 &&
+        nk_loop_watch(c->warden->loop, &c->control_watch, EPOLLIN) == 0)
+        return 0;
+    int keep = errno;
+    if (c->pid > 0) {
+        kill(c->pid, SIGKILL);
+        waitpid(c->pid, NULL, 0);
+    }
+    close_child(c);
+    errno = keep;
+    return NK_EIO;
+}
+
 static int spawn(struct warden_child *c)
 {
     int sv[2];
@@ -306,26 +358,12 @@ static int spawn(struct warden_child *c)
     int keep = errno;
     close(sv[1]);
     c->pid = pid;
-    c->control = c->control_watch.fd = sv[0];
-    c->pid_watch.fd = pid > 0 ? pidfd_open(pid, 0) : -1;
-    if (c->pid_watch.fd >= 0) {
-        fcntl(c->pid_watch.fd, F_SETFD, FD_CLOEXEC);
-        c->state = WARDEN_STARTING;
-        if (nk_loop_watch(c->warden->loop, &c->pid_watch, EPOLLIN) == 0 &&
-            nk_loop_watch(c->warden->loop, &c->control_watch, EPOLLIN) == 0)
-            return 0;
-    }
-    if (pid > 0) {
-        keep = errno;
-        kill(pid, SIGKILL);
-        waitpid(pid, NULL, 0);
-    }
-    if (c->pid_watch.fd >= 0)
-        close_child(c);
-    else
-        close(sv[0]);
+    c->control = sv[0];
+    c->state = WARDEN_STARTING;
+    c->is_outgoing = false;
+    snprintf(c->version, sizeof c->version, "%s", NK_VERSION);
     errno = keep;
-    return NK_EIO;
+    return warden_child_adopt(c);
 }
 
 static void send_audits(struct warden_child *c)
@@ -336,6 +374,7 @@ static void send_audits(struct warden_child *c)
         nk_control_init(&m, NK_CONTROL_AUDIT);
         m.slot = w->audits[i].slot;
         m.instance = w->audits[i].instance;
+        m.ended = w->audits[i].ended;
         m.audit = w->audits[i].ring;
         warden_child_send(c, &m);
     }
@@ -350,6 +389,7 @@ static int send_start(struct warden_child *c)
     m.slot = c->slot;
     m.log_level = nk_log_get_level();
     m.stats = w->stats_fd;
+    m.page = c->page;
     if (getrandom(m.seed, sizeof m.seed, 0) != (ssize_t)sizeof m.seed ||
         getrandom(&m.instance, sizeof m.instance, 0) != (ssize_t)sizeof m.instance)
         return NK_EIO;
@@ -358,11 +398,11 @@ static int send_start(struct warden_child *c)
         m.state_dir = w->state_dir;
         m.audit_count = w->audit_count;
     } else {
-        m.calls = w->pairs[c->slot].calls;
-        m.answers = w->pairs[c->slot].answers;
+        m.calls = warden_child_pair(c)->calls;
+        m.answers = warden_child_pair(c)->answers;
     }
     if (c->role == NK_ROLE_GATE) {
-        const struct nk_role_audit *a = warden_ring_audit(w, c->slot);
+        const struct nk_role_audit *a = warden_ring_audit(w, c->instance);
         m.instance = a->instance;
         m.audit = a->ring;
     }
@@ -397,7 +437,7 @@ void warden_child_start(struct warden_child *c)
     } else {
         nk_stats_add(&w->stats, starts[c->role], 1);
     }
-    update_gauges(w);
+    warden_gauges(w);
 }
 
 void warden_child_init(struct warden_child *c, struct warden *w, enum nk_role role, uint32_t slot)
@@ -405,6 +445,7 @@ void warden_child_init(struct warden_child *c, struct warden *w, enum nk_role ro
     *c = (struct warden_child){.warden = w,
                                .role = role,
                                .slot = slot,
+                               .page = nk_stats_page(role, slot, w->turn),
                                .control = -1,
                                .pid_watch = {.fd = -1, .ready = died},
                                .control_watch = {.fd = -1, .ready = heard},

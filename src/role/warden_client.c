@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * warden_client.c - the Unix socket of the operator: one line in ("reload", "status"), one answer
- * out, the first word of which is "ok" or "error"; then the end. Only the owner may connect (mode
+ * warden_client.c - the Unix socket of the operator: one line in ("reload", "status", "upgrade"), one
+ * answer out, the first word of which is "ok" or "error"; then the end. Only the owner may connect (mode
  * 0600, and the peer's user is asked of the kernel).
  */
 #include <errno.h>
@@ -23,7 +23,7 @@ static void drop(struct warden_client *c)
     (void)rc; /* taking out does not fail */
     close(c->watch.fd);
     c->watch.fd = -1;
-    c->waits = false;
+    c->waits = WARDEN_WAITS_NOT;
     c->size = 0;
 }
 
@@ -35,11 +35,18 @@ static void answer(struct warden_client *c, struct nk_str text)
     drop(c);
 }
 
-void warden_client_answer(struct warden *w, const char *text)
+void warden_client_answer(struct warden *w, enum warden_wait what, const char *text)
 {
     for (size_t i = 0; i < WARDEN_CLIENTS_MAX; i++)
-        if (w->clients[i].warden && w->clients[i].watch.fd >= 0 && w->clients[i].waits)
+        if (w->clients[i].watch.fd >= 0 && w->clients[i].waits == what)
             answer(&w->clients[i], nk_str(text));
+}
+
+void warden_client_refuse(struct warden_client *c, const char *why)
+{
+    char text[256];
+    snprintf(text, sizeof text, "error: %s\n", why);
+    answer(c, nk_str(text));
 }
 
 static void status(struct warden_client *client)
@@ -49,11 +56,14 @@ static void status(struct warden_client *client)
     struct warden_child *c;
     struct nk_buf out;
     nk_buf_init(&out, ANSWER_MAX);
-    nk_buf_printf(&out, "ok: configuration %u\n", w->setup->generation);
+    nk_buf_printf(&out, "ok: configuration %u, nakoso %s%s\n", w->setup->generation, NK_VERSION,
+                  warden_upgrade_runs(w) ? ", upgrade under way" : "");
     for (size_t i = 0; (c = warden_child_at(w, i)); i++)
-        nk_buf_printf(&out, "%s %u %s process %d instance %08x crashes %u\n", nk_role_name(c->role),
-                      c->slot, states[c->state], c->state == WARDEN_DOWN ? 0 : c->pid, c->instance,
-                      c->crashes);
+        if (c->state != WARDEN_DOWN || !c->is_outgoing)
+            nk_buf_printf(&out, "%s %u %s process %d instance %08x crashes %u version %s\n",
+                          nk_role_name(c->role), c->slot, states[c->state],
+                          c->state == WARDEN_DOWN ? 0 : c->pid, c->instance, c->crashes,
+                          c->version[0] ? c->version : NK_VERSION);
     answer(client, nk_buf_str(&out));
     nk_buf_free(&out);
 }
@@ -64,8 +74,10 @@ static void obey(struct warden_client *c)
         warden_reload(c->warden, c);
     else if (strcmp(c->line, "status") == 0)
         status(c);
+    else if (strcmp(c->line, "upgrade") == 0)
+        warden_upgrade(c->warden, c);
     else
-        answer(c, NK_STR("error: commands are: reload, status\n"));
+        answer(c, NK_STR("error: commands are: reload, status, upgrade\n"));
 }
 
 static void heard(struct nk_watch *watch, uint32_t events)
@@ -78,7 +90,7 @@ static void heard(struct nk_watch *watch, uint32_t events)
     if (n < 0 && errno == EAGAIN)
         return;
     if (n <= 0 || c->waits) {
-        drop(c); /* a reload goes on without who asked for it */
+        drop(c); /* what was asked for goes on without who asked */
         return;
     }
     c->size += (size_t)n;
@@ -152,12 +164,17 @@ int warden_client_check(const char *path, struct nk_fault *f)
                : 0;
 }
 
+void warden_client_init(struct warden *w)
+{
+    w->client_listener = (struct nk_watch){.fd = -1, .ready = came};
+    for (size_t i = 0; i < WARDEN_CLIENTS_MAX; i++)
+        w->clients[i] = (struct warden_client){.warden = w, .watch = {.fd = -1, .ready = heard}};
+}
+
 int warden_client_begin(struct warden *w, struct nk_fault *f)
 {
     struct sockaddr_un at;
     const char *path = w->setup->config.control.p;
-    for (size_t i = 0; i < WARDEN_CLIENTS_MAX; i++)
-        w->clients[i] = (struct warden_client){.warden = w, .watch = {.fd = -1, .ready = heard}};
     if (fill_address(&at, path))
         return nk_fault_set(f, NK_ELIMIT, "start", 0, "control: %s: the path is too long", path);
     unlink(path);
@@ -165,18 +182,26 @@ int warden_client_begin(struct warden *w, struct nk_fault *f)
     mode_t before = umask(0177);
     int rc = fd < 0 || bind(fd, (void *)&at, sizeof at) || listen(fd, 8);
     umask(before);
-    w->client_listener = (struct nk_watch){.fd = fd, .ready = came};
+    w->client_listener.fd = fd;
     if (rc)
         return nk_fault_set(f, NK_EIO, "start", 0, "control: %s: %s", path, strerror(errno));
     memcpy(w->client_path, at.sun_path, sizeof at.sun_path);
-    return nk_loop_watch(w->loop, &w->client_listener, EPOLLIN);
+    return warden_client_adopt(w);
+}
+
+int warden_client_adopt(struct warden *w)
+{
+    int rc = nk_loop_watch(w->loop, &w->client_listener, EPOLLIN);
+    for (size_t i = 0; i < WARDEN_CLIENTS_MAX && !rc; i++)
+        if (w->clients[i].watch.fd >= 0)
+            rc = nk_loop_watch(w->loop, &w->clients[i].watch, EPOLLIN);
+    return rc;
 }
 
 void warden_client_end(struct warden *w)
 {
     for (size_t i = 0; i < WARDEN_CLIENTS_MAX; i++)
-        if (w->clients[i].warden)
-            drop(&w->clients[i]);
+        drop(&w->clients[i]);
     if (w->client_listener.fd >= 0)
         close(w->client_listener.fd);
     if (w->client_path[0])

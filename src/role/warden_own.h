@@ -7,13 +7,19 @@
  *     warden_ring.c    rings of pairs, audit rings of gates (dead ones until they are drained)
  *     warden_setup.c   one configuration: bundles and listeners
  *     warden_reload.c  PREPARE, votes, COMMIT or ABANDON
- *     warden_client.c  the Unix socket of `nakoso reload` and `nakoso status` */
+ *     warden_client.c  the Unix socket of `nakoso reload`, `nakoso upgrade` and `nakoso status`
+ *     warden_probe.c   asks another binary whether it could take over
+ *     warden_state.c   all of this as a sealed memory file, for the next binary
+ *     warden_state_read.c … and back
+ *     warden_upgrade.c from one binary to the next: checks, and exec
+ *     warden_replace.c the new binary puts its own roles in the place of the old ones */
 #pragma once
 
 #include "edge/log.h"
 #include "edge/loop.h"
 #include "role/stats.h"
 #include "role/warden.h"
+#include "role/warden_upgrade.h"
 
 enum {
     WARDEN_CLIENTS_MAX = 4,
@@ -24,6 +30,7 @@ enum {
     WARDEN_VOTE_MS = 30000,
     WARDEN_COURIER_GRACE_MS = 2000,
     WARDEN_SCRIBE_GRACE_MS = 30000,
+    WARDEN_KILL_AFTER_MS = 1000,
 };
 
 enum warden_child_state {
@@ -39,10 +46,13 @@ struct warden_child {
     struct warden *warden;
     enum nk_role role;
     uint32_t slot, instance;
+    uint32_t page; /* of the counters */
     enum warden_child_state state;
     int pid, control;
     unsigned crashes, pings_missed;
-    bool has_vote; /* of the running reload, not given yet; or COMMIT not confirmed */
+    bool has_vote;    /* of the running reload, not given yet; or COMMIT not confirmed */
+    bool is_outgoing; /* of the version before: it has a successor, or will have one */
+    char version[WARDEN_VERSION_MAX];
     struct nk_watch pid_watch, control_watch;
     struct nk_timer restart, settle; /* settle: served long enough, crashes are forgotten */
 };
@@ -71,10 +81,12 @@ struct warden_setup {
     struct warden_listener admin; /* address "" : none */
 };
 
+enum warden_wait { WARDEN_WAITS_NOT, WARDEN_WAITS_RELOAD, WARDEN_WAITS_UPGRADE };
+
 struct warden_client {
     struct warden *warden;
     struct nk_watch watch; /* fd -1: free */
-    bool waits;            /* for the running reload */
+    enum warden_wait waits;
     size_t size;
     char line[32];
 };
@@ -97,54 +109,20 @@ struct warden {
     uint32_t generations; /* of configurations tried, so that no late vote counts for another */
     struct warden_setup *setup, *next; /* next: while votes come in */
     bool is_committing;                /* all voted yes, not all have confirmed */
+    bool is_reload_wanted;             /* asked for during an upgrade: comes behind it */
     struct nk_timer vote;
-    struct warden_pair *pairs;
+    struct warden_pair *pairs, *outgoing; /* outgoing: of the version before, during an upgrade */
     struct warden_child scribe;
     struct nk_role_audit audits[NK_ROLE_AUDITS_MAX];
     uint32_t audit_count;
     int state_dir, null_fd, stats_fd;
     struct nk_stats stats;
+    unsigned turn; /* of the counters' pages: see stats.h */
     struct nk_watch signals, client_listener;
     struct nk_timer ping, patience; /* patience: of the running phase of a stop */
     struct warden_client clients[WARDEN_CLIENTS_MAX];
     char client_path[128];
+    struct warden_upgrade upgrade;
 };
 
-/* warden.c */
-void warden_progress(struct warden *w); /* a child became ready or ended: what is next? */
-void warden_stop(struct warden *w, int exit_code);
-/* warden_child.c */
-void warden_child_init(struct warden_child *c, struct warden *w, enum nk_role r, uint32_t slot);
-void warden_child_start(struct warden_child *c);
-void warden_child_send(struct warden_child *c, const struct nk_control *m);
-void warden_child_drain(struct warden_child *c, int64_t grace_ms);
-void warden_child_kill(struct warden_child *c);
-void warden_child_ping(struct warden_child *c);
-bool warden_child_is_up(const struct warden_child *c);
-/* The i-th child: the scribe, then gate 0, courier 0, gate 1 …; NULL behind the last. */
-struct warden_child *warden_child_at(struct warden *w, size_t i);
-/* warden_ring.c */
-int warden_ring_begin(struct warden *w);            /* all rings of all pairs */
-void warden_ring_renew(struct warden_child *dead);  /* and tell the others */
-bool warden_ring_ready(struct warden_child *child); /* its rings are fresh */
-void warden_ring_drained(struct warden *w, uint32_t instance);
-const struct nk_role_audit *warden_ring_audit(const struct warden *w, uint32_t slot);
-void warden_ring_end(struct warden *w);
-/* warden_setup.c */
-struct warden_setup *warden_setup_load(struct warden *w, const struct warden_setup *old,
-                                       struct nk_fault *f);
-void warden_setup_free(struct warden_setup *s, const struct warden_setup *other);
-void warden_setup_fill(const struct warden_setup *s, const struct warden_child *c,
-                       struct nk_control *m); /* bundle, listeners, generation */
-
-/* warden_reload.c */
-void warden_reload(struct warden *w, struct warden_client *client);
-void warden_reload_vote(struct warden_child *c, const struct nk_control *m);
-void warden_reload_pong(struct warden_child *c);
-void warden_reload_death(struct warden_child *c);
-void warden_reload_timeout(struct nk_timer *t);
-/* warden_client.c */
-int warden_client_check(const char *path, struct nk_fault *f); /* NK_ECONFLICT: one answers */
-int warden_client_begin(struct warden *w, struct nk_fault *f);
-void warden_client_answer(struct warden *w, const char *text); /* to those who wait */
-void warden_client_end(struct warden *w);
+#include "role/warden_parts.h"

@@ -14,7 +14,8 @@ static void finish(struct warden *w, const char *answer)
 {
     nk_loop_disarm(w->loop, &w->vote);
     nk_notify("READY=1");
-    warden_client_answer(w, answer);
+    warden_client_answer(w, WARDEN_WAITS_RELOAD, answer);
+    warden_upgrade_progress(w);
 }
 
 static void fail(struct warden *w, const char *who, const char *why)
@@ -106,18 +107,43 @@ void warden_reload_pong(struct warden_child *c)
     }
 }
 
+void warden_reload_end(struct warden *w)
+{
+    warden_setup_free(w->next, w->setup);
+    w->next = NULL;
+    w->is_committing = false;
+    if (w->loop)
+        nk_loop_disarm(w->loop, &w->vote);
+}
+
+bool warden_reload_runs(const struct warden *w)
+{
+    return w->next || w->is_committing;
+}
+
+/* Must it wait, or can it not be at all? */
+static bool is_busy(struct warden *w)
+{
+    w->is_reload_wanted = w->phase == WARDEN_RUN && warden_upgrade_runs(w);
+    if (w->is_reload_wanted)
+        nk_log(NK_LOG_INFO, "reload.later", "an upgrade runs: the reload comes behind it");
+    else if (warden_reload_runs(w) || w->phase != WARDEN_RUN)
+        nk_log(NK_LOG_WARNING, "reload.busy", "not now: nakoso starts, stops or reloads already");
+    else
+        return false;
+    if (w->phase != WARDEN_RUN)
+        warden_client_answer(w, WARDEN_WAITS_RELOAD, "error: nakoso starts or stops\n");
+    return true; /* who asks during a reload gets the answer of that one */
+}
+
 void warden_reload(struct warden *w, struct warden_client *client)
 {
     struct nk_fault f = {0};
     struct warden_child *c;
     if (client)
-        client->waits = true;
-    if (w->next || w->is_committing || w->phase != WARDEN_RUN) {
-        nk_log(NK_LOG_WARNING, "reload.busy", "not now: nakoso starts, stops or reloads already");
-        if (client && w->phase != WARDEN_RUN)
-            warden_client_answer(w, "error: nakoso starts or stops\n");
-        return; /* who asks during a reload gets the answer of that one */
-    }
+        client->waits = WARDEN_WAITS_RELOAD;
+    if (is_busy(w))
+        return;
     char state[64];
     snprintf(state, sizeof state, "RELOADING=1\nMONOTONIC_USEC=%lld",
              (long long)nk_loop_now(w->loop));
@@ -154,6 +180,8 @@ void warden_reload_vote(struct warden_child *c, const struct nk_control *m)
 {
     struct warden *w = c->warden;
     char name[32];
+    if (c->role == NK_ROLE_SCRIBE && warden_upgrade_runs(w))
+        warden_upgrade_vote(w);
     if (!w->next || !c->has_vote || m->generation != w->next->generation)
         return;
     name_of(c, name);

@@ -39,24 +39,17 @@ static int make_pair(struct warden_pair *p)
     return 0;
 }
 
-static bool is_instance_used(const struct warden *w, uint32_t instance)
+/* The ring, and with it the instance number, of `gate`, which will be started next. */
+static int make_audit(struct warden_child *gate)
 {
-    for (uint32_t i = 0; i < w->audit_count; i++)
-        if (w->audits[i].instance == instance)
-            return true;
-    return false;
-}
-
-/* The ring, and with it the instance number, of the gate that will be started next in `slot`. */
-static int make_audit(struct warden *w, uint32_t slot)
-{
+    struct warden *w = gate->warden;
     if (w->audit_count == NK_ROLE_AUDITS_MAX)
         return NK_EFULL;
-    struct nk_role_audit a = {.slot = slot, .ring = {-1, -1, -1}};
+    struct nk_role_audit a = {.slot = gate->slot, .ring = {-1, -1, -1}};
     do
         if (getrandom(&a.instance, sizeof a.instance, 0) != (ssize_t)sizeof a.instance)
             return NK_EIO;
-    while (is_instance_used(w, a.instance));
+    while (warden_ring_audit(w, a.instance));
     int rc = nk_ring_create(AUDIT_BYTES, &a.ring.memfd, &a.ring.eventfd);
     if (!rc && (a.ring.backfd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) < 0)
         rc = NK_EIO;
@@ -65,34 +58,28 @@ static int make_audit(struct warden *w, uint32_t slot)
         return rc;
     }
     w->audits[w->audit_count++] = a;
+    gate->instance = a.instance;
     return 0;
 }
 
-const struct nk_role_audit *warden_ring_audit(const struct warden *w, uint32_t slot)
+struct nk_role_audit *warden_ring_audit(struct warden *w, uint32_t instance)
 {
-    for (uint32_t i = w->audit_count; i > 0; i--)
-        if (w->audits[i - 1].slot == slot)
-            return &w->audits[i - 1];
+    for (uint32_t i = 0; i < w->audit_count; i++)
+        if (w->audits[i].instance == instance)
+            return &w->audits[i];
     return NULL;
 }
 
-int warden_ring_begin(struct warden *w)
+int warden_ring_begin(struct warden_pair *p)
 {
-    int rc = 0;
-    for (uint32_t i = 0; i < w->workers && !rc; i++) {
-        struct warden_pair *p = &w->pairs[i];
-        p->calls = p->answers = (struct nk_role_ring){-1, -1, -1};
-        rc = make_pair(p);
-        if (!rc)
-            rc = make_audit(w, i);
-    }
-    return rc;
+    int rc = make_pair(p);
+    return rc ? rc : make_audit(&p->gate);
 }
 
 static void tell_peer(struct warden_child *peer, const struct warden_pair *p)
 {
     struct nk_control m;
-    if (!warden_child_is_up(peer))
+    if (peer->state == WARDEN_DOWN)
         return;
     nk_control_init(&m, NK_CONTROL_RINGS);
     m.calls = p->calls;
@@ -100,68 +87,105 @@ static void tell_peer(struct warden_child *peer, const struct warden_pair *p)
     warden_child_send(peer, &m);
 }
 
-static void tell_scribe(struct warden *w, uint32_t slot)
+void warden_ring_announce(struct warden_child *gate)
 {
+    struct warden *w = gate->warden;
     struct nk_control m;
-    const struct nk_role_audit *a = warden_ring_audit(w, slot);
+    const struct nk_role_audit *a = warden_ring_audit(w, gate->instance);
     if (!a || !warden_child_is_up(&w->scribe))
         return;
     nk_control_init(&m, NK_CONTROL_AUDIT);
-    m.slot = slot;
+    m.slot = a->slot;
     m.instance = a->instance;
     m.audit = a->ring;
     warden_child_send(&w->scribe, &m);
 }
 
+/* The scribe gives the ring up when it has stored what is in it. */
+void warden_ring_ended(struct warden_child *gate)
+{
+    struct warden *w = gate->warden;
+    struct nk_role_audit *a = warden_ring_audit(w, gate->instance);
+    struct nk_control m;
+    if (!a)
+        return;
+    a->ended = true;
+    if (!warden_child_is_up(&w->scribe))
+        return;
+    nk_control_init(&m, NK_CONTROL_ENDED);
+    m.instance = a->instance;
+    warden_child_send(&w->scribe, &m);
+}
+
+static void renew_pair(struct warden_child *dead)
+{
+    struct warden_pair *p = warden_child_pair(dead);
+    p->is_stale = make_pair(p) != 0;
+    if (p->is_stale)
+        nk_log(NK_LOG_ERROR, "ring.failed", "no new rings for pair %u: %s", dead->slot,
+               strerror(errno));
+    else
+        tell_peer(dead->role == NK_ROLE_GATE ? &p->courier : &p->gate, p);
+}
+
+static bool renew_audit(struct warden_child *gate)
+{
+    const struct nk_role_audit *a = warden_ring_audit(gate->warden, gate->instance);
+    if (a && !a->ended)
+        return true;
+    int rc = make_audit(gate);
+    if (rc)
+        nk_log(NK_LOG_ERROR, "ring.failed", "no audit ring for gate %u: %s", gate->slot,
+               rc == NK_EFULL ? "the scribe has not drained those of dead gates" : strerror(errno));
+    else
+        warden_ring_announce(gate);
+    return !rc;
+}
+
 void warden_ring_renew(struct warden_child *dead)
 {
-    struct warden *w = dead->warden;
     if (dead->role == NK_ROLE_SCRIBE)
         return;
-    struct warden_pair *p = &w->pairs[dead->slot];
-    int rc = make_pair(p);
-    if (!rc && dead->role == NK_ROLE_GATE)
-        rc = make_audit(w, dead->slot);
-    p->is_stale = rc != 0;
-    if (rc) {
-        nk_log(NK_LOG_ERROR, "ring.failed", "no new rings for pair %u: %s", dead->slot,
-               rc == NK_EFULL ? "the scribe has not drained those of dead gates" : strerror(errno));
-        return;
-    }
-    tell_peer(dead->role == NK_ROLE_GATE ? &p->courier : &p->gate, p);
     if (dead->role == NK_ROLE_GATE)
-        tell_scribe(w, dead->slot);
+        warden_ring_ended(dead);
+    renew_pair(dead);
+    (void)(dead->role == NK_ROLE_GATE &&
+           renew_audit(dead)); /* else warden_ring_ready tries again */
 }
 
 bool warden_ring_ready(struct warden_child *c)
 {
-    if (c->role != NK_ROLE_SCRIBE && c->warden->pairs[c->slot].is_stale)
-        warden_ring_renew(c);
-    return c->role == NK_ROLE_SCRIBE || !c->warden->pairs[c->slot].is_stale;
+    if (c->role == NK_ROLE_SCRIBE)
+        return true;
+    struct warden_pair *p = warden_child_pair(c);
+    if (p->is_stale)
+        renew_pair(c);
+    return !p->is_stale && (c->role == NK_ROLE_COURIER || renew_audit(c));
 }
 
-/* The scribe's word, checked: only a ring that has a successor can be given up. */
+/* The scribe's word, checked: only the ring of a gate that is gone can be given up. */
 void warden_ring_drained(struct warden *w, uint32_t instance)
 {
-    for (uint32_t i = 0; i < w->audit_count; i++) {
-        struct nk_role_audit *a = &w->audits[i];
-        if (a->instance != instance)
-            continue;
-        if (warden_ring_audit(w, a->slot) == a)
-            return;
-        nk_role_ring_close(&a->ring);
-        memmove(a, a + 1, (w->audit_count - i - 1) * sizeof *a);
-        w->audit_count--;
+    struct nk_role_audit *a = warden_ring_audit(w, instance);
+    if (!a || !a->ended)
         return;
-    }
+    nk_role_ring_close(&a->ring);
+    memmove(a, a + 1, (size_t)(w->audits + w->audit_count - (a + 1)) * sizeof *a);
+    w->audit_count--;
+}
+
+void warden_ring_close(struct warden_pair *p)
+{
+    nk_role_ring_close(&p->calls);
+    nk_role_ring_close(&p->answers);
 }
 
 void warden_ring_end(struct warden *w)
 {
-    for (uint32_t i = 0; i < w->workers && w->pairs; i++) {
-        nk_role_ring_close(&w->pairs[i].calls);
-        nk_role_ring_close(&w->pairs[i].answers);
-    }
+    struct warden_pair *all[] = {w->pairs, w->outgoing};
+    for (size_t k = 0; k < NK_COUNT(all); k++)
+        for (uint32_t i = 0; i < w->workers && all[k]; i++)
+            warden_ring_close(&all[k][i]);
     while (w->audit_count > 0)
         nk_role_ring_close(&w->audits[--w->audit_count].ring);
 }

@@ -100,17 +100,14 @@ static int take_listeners(struct warden *w, struct warden_setup *s, const struct
     return rc;
 }
 
-static int check_kept(const struct warden_setup *s, const struct warden_setup *old,
-                      struct nk_fault *f)
+int warden_setup_check(const struct nk_config *a, const struct nk_config *b, struct nk_fault *f)
 {
     const char *key = NULL;
-    if (!old)
-        return 0;
-    if (s->config.workers != old->config.workers)
+    if (a->workers != b->workers)
         key = "workers";
-    else if (!nk_str_eq(s->config.audit, old->config.audit))
+    else if (!nk_str_eq(a->audit, b->audit))
         key = "audit.directory";
-    else if (!nk_str_eq(s->config.control, old->config.control))
+    else if (!nk_str_eq(a->control, b->control))
         key = "control";
     return key ? nk_fault_set(f, NK_EUNSUPPORTED, stage, 0,
                               "%s: cannot change while nakoso runs; restart it", key)
@@ -135,6 +132,22 @@ static int seal(struct warden_setup *s, const struct nk_bundle *b, struct nk_fau
     return 0;
 }
 
+/* From the canonical JSON. */
+static int take_config(struct warden_setup *s, struct nk_str canonical, struct nk_fault *f)
+{
+    struct nk_str json = nk_arena_copy(&s->arena, canonical);
+    int rc = json.p ? nk_config_parse(json, &s->arena, &s->config, f)
+                    : nk_fault_set(f, NK_ENOMEM, stage, 0, "out of memory");
+    if (rc)
+        return rc;
+    /* These are handed to the system, as strings that end with NUL. */
+    s->config.audit = nk_arena_copy(&s->arena, s->config.audit);
+    s->config.control = nk_arena_copy(&s->arena, s->config.control);
+    return s->config.audit.p && s->config.control.p
+               ? 0
+               : nk_fault_set(f, NK_ENOMEM, stage, 0, "out of memory");
+}
+
 /* What was read lives as long as it takes to seal it; the setup keeps the configuration alone. */
 static int load(struct warden *w, struct warden_setup *s, struct nk_fault *f)
 {
@@ -143,17 +156,7 @@ static int load(struct warden *w, struct warden_setup *s, struct nk_fault *f)
     nk_arena_init(&arena, LOAD_MAX);
     int rc = nk_bundle_load(w->config_file, &arena, &bundle, f);
     if (!rc) {
-        struct nk_str json = nk_arena_copy(&s->arena, nk_bundle_get(&bundle, NK_STR("config")));
-        rc = json.p ? nk_config_parse(json, &s->arena, &s->config, f)
-                    : nk_fault_set(f, NK_ENOMEM, stage, 0, "out of memory");
-        /* These are handed to the system, as strings that end with NUL. */
-        if (!rc) {
-            s->config.audit = nk_arena_copy(&s->arena, s->config.audit);
-            s->config.control = nk_arena_copy(&s->arena, s->config.control);
-            rc = s->config.audit.p && s->config.control.p
-                     ? 0
-                     : nk_fault_set(f, NK_ENOMEM, stage, 0, "out of memory");
-        }
+        rc = take_config(s, nk_bundle_get(&bundle, NK_STR("config")), f);
         if (!rc)
             rc = seal(s, &bundle, f);
         nk_bundle_wipe(&bundle);
@@ -162,21 +165,42 @@ static int load(struct warden *w, struct warden_setup *s, struct nk_fault *f)
     return rc;
 }
 
+int warden_setup_unseal(struct warden_setup *s, struct nk_fault *f)
+{
+    struct nk_arena arena;
+    struct nk_bundle bundle = {0};
+    nk_arena_init(&arena, LOAD_MAX);
+    int rc = nk_bundle_open(s->sealed[NK_ROLE_GATE], &arena, &bundle, f);
+    if (!rc)
+        rc = take_config(s, nk_bundle_get(&bundle, NK_STR("config")), f);
+    nk_bundle_unmap(&bundle);
+    nk_arena_free(&arena);
+    return rc;
+}
+
+struct warden_setup *warden_setup_new(void)
+{
+    struct warden_setup *s = calloc(1, sizeof *s);
+    if (!s)
+        return NULL;
+    nk_arena_init(&s->arena, SETUP_MAX);
+    memset(s->sealed, 0xFF, sizeof s->sealed);
+    memset(s->admin.fds, 0xFF, sizeof s->admin.fds);
+    return s;
+}
+
 struct warden_setup *warden_setup_load(struct warden *w, const struct warden_setup *old,
                                        struct nk_fault *f)
 {
-    struct warden_setup *s = calloc(1, sizeof *s);
+    struct warden_setup *s = warden_setup_new();
     if (!s) {
         int rc = nk_fault_set(f, NK_ENOMEM, stage, 0, "out of memory");
         return rc ? NULL : NULL;
     }
-    nk_arena_init(&s->arena, SETUP_MAX);
-    memset(s->sealed, 0xFF, sizeof s->sealed);
-    memset(s->admin.fds, 0xFF, sizeof s->admin.fds);
     s->generation = ++w->generations;
     int rc = load(w, s, f);
-    if (!rc)
-        rc = check_kept(s, old, f);
+    if (!rc && old)
+        rc = warden_setup_check(&s->config, &old->config, f);
     if (!rc && !old) {
         w->workers = (uint32_t)s->config.workers;
         rc = warden_client_check(s->config.control.p, f);
@@ -188,6 +212,15 @@ struct warden_setup *warden_setup_load(struct warden *w, const struct warden_set
         return NULL;
     }
     return s;
+}
+
+void warden_setup_deaf(struct warden_setup *s)
+{
+    for (size_t i = 0; i < s->listener_count; i++)
+        listener_close(&s->listeners[i]);
+    s->listener_count = 0;
+    if (s->admin.address[0])
+        listener_close(&s->admin);
 }
 
 void warden_setup_free(struct warden_setup *s, const struct warden_setup *other)

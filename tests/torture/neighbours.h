@@ -61,7 +61,7 @@ static void bed_start_with(const char *issuer)
     bed.control = pair[0];
     if (!tap_ok(bed_hear(NK_CONTROL_READY), "the gate is ready"))
         exit(tap_done());
-    NK_MUST(!nk_stats_open(&counters, bed.stats, nk_stats_page(NK_ROLE_COURIER, 0)));
+    NK_MUST(!nk_stats_open(&counters, bed.stats, nk_stats_page(NK_ROLE_COURIER, 0, 0)));
 }
 
 static void bed_start(void)

@@ -156,6 +156,7 @@ static int run(int channel)
                               .admin = -1,
                               .audits = audits,
                               .stats = stats,
+                              .page = nk_stats_page(NK_ROLE_SCRIBE, 0, 0),
                               .state_dir = dir};
     struct rlimit lim = {file_limit, RLIM_INFINITY};
     nk_arena_init(&s.arena, 64 << 20);
@@ -234,6 +235,14 @@ static void say_audit(const struct gate *g)
     m.slot = g->audit.slot;
     m.instance = g->audit.instance;
     m.audit = g->audit.ring;
+    must(nk_control_send(control, &m) == 0, "control");
+}
+
+static void say_ended(const struct gate *g)
+{
+    struct nk_control m;
+    nk_control_init(&m, NK_CONTROL_ENDED);
+    m.instance = g->audit.instance;
     must(nk_control_send(control, &m) == 0, "control");
 }
 
@@ -532,9 +541,13 @@ static void kills(void)
         }
         if (rand() % 3 == 0) { /* a gate dies, another comes in its place */
             uint32_t slot = (uint32_t)(rand() % 3);
+            struct gate *dead = slots[slot];
+            dead->audit.ended = true;
             slots[slot] = new_gate(slot);
-            if (rand() % 2)
-                say_audit(slots[slot]); /* else the next scribe is told at its start */
+            if (rand() % 2) { /* else the next scribe is told at its start */
+                say_audit(slots[slot]);
+                say_ended(dead);
+            }
         }
         kill(scribe, SIGKILL);
         reap();
@@ -555,6 +568,43 @@ static void kills(void)
     for (size_t i = 0; i < gate_count; i++)
         open_rings += gates[i].ring != NULL;
     tap_ok(open_rings == 3, "rings of dead gates are given up");
+}
+
+/* One scribe hands over to the next while gates write: no record waits for its end, none is lost or
+ * doubled, and a gate that leaves writes beside its successor in the slot. */
+static void hand_over(const char *mode)
+{
+    begin(mode);
+    struct gate *old = new_gate(0), *next = NULL;
+    int late = 0, status = 0;
+    start();
+    must(is_ready(), "scribe to hand over");
+    for (int round = 0; round < 12; round++) {
+        if (round == 4) {
+            next = new_gate(0);
+            say_audit(next);
+        }
+        for (int i = 0; i < 40; i++) {
+            late += publish(old, 50) != 0 || (next && publish(next, 50));
+            nk_ring_publish(old->ring);
+            if (next)
+                nk_ring_publish(next->ring);
+        }
+        say(NK_CONTROL_DRAIN, -1, 0, 0);
+        late += publish(old, 50) != 0; /* as it ends, or when it has ended */
+        nk_ring_publish(old->ring);
+        status += reap();
+        start();
+        must(is_ready(), "the next scribe");
+    }
+    say_ended(old);
+    uint32_t gone = old->audit.instance;
+    must(publish(next, 5) == 0, "publish");
+    nk_ring_publish(next->ring);
+    struct nk_control m;
+    bool told = hear(NK_CONTROL_DRAINED, &m) && m.instance == gone;
+    tap_ok(late == 0 && status == 0 && told && settled(), "%s: twelve scribes hand over", mode);
+    TAP_CHECK(drain(5000) == 0 && log_holds(NULL) && wrong_records() == 0);
 }
 
 static void refuses(void)
@@ -589,6 +639,8 @@ int main(void)
     reload();
     full();
     kills();
+    hand_over("group");
+    hand_over("strict");
     refuses();
     begin("group");
     close(dir);

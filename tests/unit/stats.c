@@ -17,13 +17,36 @@ static bool says(const struct nk_stats *s, const char *line)
     return found;
 }
 
+/* A gate that leaves and its successor count beside each other. */
+static void test_turns(int fd)
+{
+    struct nk_stats old, next;
+    uint32_t last = NK_ROLE_PAIRS_MAX - 1, page = nk_stats_page(NK_ROLE_COURIER, last, 0);
+    TAP_CHECK(nk_stats_open(&old, fd, page) == 0);
+    TAP_CHECK(nk_stats_open(&next, fd, nk_stats_page(NK_ROLE_COURIER, last, 1)) == 0);
+    nk_stats_add(&old, NK_STAT_UPSTREAM_REQUESTS, 2);
+    nk_stats_add(&next, NK_STAT_UPSTREAM_REQUESTS, 3);
+    nk_stats_add(&old, NK_STAT_UPSTREAM_CONNECTIONS, 4);
+    nk_stats_add(&next, NK_STAT_UPSTREAM_CONNECTIONS, 5);
+    nk_stats_close(&old);
+    nk_stats_retire(fd, page);
+    tap_ok(nk_stats_total(&next, NK_STAT_UPSTREAM_REQUESTS) == 5 &&
+               nk_stats_total(&next, NK_STAT_UPSTREAM_CONNECTIONS) == 5,
+           "who has left leaves its counters, not its gauges");
+    TAP_CHECK(nk_stats_page(NK_ROLE_GATE, 0, 1) == nk_stats_page(NK_ROLE_COURIER, last, 0) + 1);
+    TAP_CHECK(nk_stats_page(NK_ROLE_SCRIBE, 0, 1) == nk_stats_page(NK_ROLE_SCRIBE, 0, 0));
+    TAP_CHECK(nk_stats_layout() != 0 && nk_stats_layout() == nk_stats_layout());
+    nk_stats_close(&next);
+}
+
 int main(void)
 {
     struct nk_stats gate, other;
     int fd = nk_stats_create();
     TAP_CHECK(fd >= 0);
-    TAP_CHECK(nk_stats_open(&gate, fd, nk_stats_page(NK_ROLE_GATE, 0)) == 0);
-    TAP_CHECK(nk_stats_open(&other, fd, nk_stats_page(NK_ROLE_GATE, NK_ROLE_PAIRS_MAX - 1)) == 0);
+    TAP_CHECK(nk_stats_open(&gate, fd, nk_stats_page(NK_ROLE_GATE, 0, 0)) == 0);
+    TAP_CHECK(nk_stats_open(&other, fd, nk_stats_page(NK_ROLE_GATE, NK_ROLE_PAIRS_MAX - 1, 0)) ==
+              0);
     nk_stats_add(&gate, NK_STAT_DECISIONS_DENY, 3);
     nk_stats_add(&other, NK_STAT_DECISIONS_DENY, 4);
     nk_stats_add(&gate, NK_STAT_REQUESTS_IN_FLIGHT, 5);
@@ -33,7 +56,7 @@ int main(void)
     TAP_CHECK(says(&other, "\n# TYPE nakoso_decisions_total counter\n"));
     TAP_CHECK(says(&other, "\nnakoso_requests_in_flight 2\n"));
     nk_stats_close(&gate);
-    TAP_CHECK(nk_stats_open(&gate, fd, nk_stats_page(NK_ROLE_GATE, 0)) == 0);
+    TAP_CHECK(nk_stats_open(&gate, fd, nk_stats_page(NK_ROLE_GATE, 0, 0)) == 0);
     tap_ok(nk_stats_total(&other, NK_STAT_REQUESTS_IN_FLIGHT) == 0 &&
                nk_stats_total(&other, NK_STAT_DECISIONS_DENY) == 7,
            "a role that starts anew keeps its counters and loses its gauges");
@@ -47,6 +70,7 @@ int main(void)
     TAP_CHECK(says(&other, "\nnakoso_request_seconds_count{decision=\"deny\"} 4\n"));
     nk_stats_close(&gate);
     nk_stats_close(&other);
+    test_turns(fd);
     close(fd);
     return tap_done();
 }

@@ -84,6 +84,7 @@ static int be_scribe(int channel)
                               .admin = -1,
                               .audits = audits,
                               .stats = stats,
+                              .page = nk_stats_page(NK_ROLE_SCRIBE, 0, 0),
                               .state_dir = dir};
     int null = open("/dev/null", O_WRONLY | O_CLOEXEC);
     nk_arena_init(&s.arena, 64 << 20);
@@ -152,6 +153,14 @@ static void announce(const struct gate *g, const struct nk_role_ring *ring)
     m.slot = g->audit.slot;
     m.instance = g->audit.instance;
     m.audit = *ring;
+    NK_MUST(!nk_control_send(control, &m));
+}
+
+static void end_gate(const struct gate *g)
+{
+    struct nk_control m;
+    nk_control_init(&m, NK_CONTROL_ENDED);
+    m.instance = g->audit.instance;
     NK_MUST(!nk_control_send(control, &m));
 }
 
@@ -318,6 +327,7 @@ static void broken_rings(bool restart)
         ok = sound_goes_on() && ok;
         struct gate *next = new_gate(1);
         announce(next, &next->audit.ring);
+        end_gate(g);
         put_good(next);
         tap_ok(ok && is_durable(next) && sound_goes_on(), "%s: others and the next gate go on",
                bad[i].name);

@@ -1,0 +1,28 @@
+// SPDX-License-Identifier: Apache-2.0
+// records.mjs DIRECTORY ANSWERS: holds the audit log of DIRECTORY against what clients saw (lines of load.mjs or
+// steady.mjs) and prints what is wrong: each answered request has one decision and one outcome, records of each
+// gate are in order without a gap, and those of the log as well.
+import fs from 'node:fs';
+
+const [directory, answers] = process.argv.slice(2);
+const next = new Map(), decided = new Map(), done = new Map();
+let n = 0;
+const segments = fs.readdirSync(directory).filter((f) => f.endsWith('.jsonl')).sort();
+for (const line of segments.flatMap((f) => fs.readFileSync(`${directory}/${f}`, 'utf8').split('\n'))) {
+  if (!line) continue;
+  const r = JSON.parse(line);
+  if (r.n !== n++) console.log(`record ${n - 1} says that it is ${r.n}`);
+  if (r.seq !== (next.get(r.gate) ?? 0)) console.log(`gate ${r.gate}: ${r.seq} instead of ${next.get(r.gate) ?? 0}`);
+  next.set(r.gate, r.seq + 1);
+  if (r.event === 'invalid' || r.event === 'broken') console.log(line);
+  const seen = r.kind === 'decision' ? decided : r.kind === 'outcome' ? done : null;
+  if (!seen) continue;
+  if (seen.has(r.request)) console.log(`${r.request} has two records of kind ${r.kind}`);
+  seen.set(r.request, r.how);
+}
+for (const line of fs.readFileSync(answers, 'utf8').split('\n')) {
+  const [, status, id] = line.split(' ');
+  if (status !== '200') continue;
+  if (!decided.has(id)) console.log(`no decision: ${id}`);
+  if (done.get(id) !== 'complete') console.log(`no outcome: ${id}`);
+}
