@@ -266,8 +266,7 @@ static void on_drain(struct gate *g, uint32_t grace_ms)
     close_listeners(g);
     for (struct gate_conn *c = g->conns, *next; c; c = next) {
         next = c->next;
-        if (c->state == CONN_IDLE)
-            gate_conn_close(c);
+        c->framing->drain(c); /* may close it */
     }
     g->drain_timer.fire = drained;
     if (g->conn_count == 0 || nk_loop_arm(g->loop, &g->drain_timer, (int64_t)grace_ms * 1000))
