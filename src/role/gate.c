@@ -109,11 +109,20 @@ static void close_pair(struct gate *g)
 /* Listeners
  * ---------------------------------------------------------------------------------------- */
 
+/* Listener i of the configuration; the operators' one is in none of its lists. */
 static int add_listener(struct gate *g, int fd, struct nk_tls *tls, bool admin)
 {
-    struct gate_listener *l = &g->listeners[g->listener_count++];
-    *l = (struct gate_listener){
-        .watch = {.fd = fd, .ready = gate_conn_accept}, .gate = g, .tls = tls, .admin = admin};
+    const struct nk_config *config = &g->setup->config;
+    size_t i = g->listener_count++;
+    struct gate_listener *l = &g->listeners[i];
+    *l = (struct gate_listener){.watch = {.fd = fd, .ready = gate_conn_accept},
+                                .gate = g,
+                                .tls = tls,
+                                .admin = admin,
+                                .http2 =
+                                    !admin && i < config->listen_count && config->listen[i].http2};
+    if (tls && l->http2)
+        nk_tls_offer_h2(tls);
     return nk_loop_watch(g->loop, &l->watch, EPOLLIN);
 }
 
@@ -240,6 +249,7 @@ static void on_commit(struct gate *g)
     if (open_listeners(g, m->listeners, m->listener_count, m->admin, g->prepared_tls) ||
         gate_fetch_start(g))
         nk_loop_stop(g->loop, 1);
+    gate_h2_renew(g);
     for (size_t i = 0; i < NK_ROLE_LISTENERS_MAX; i++)
         g->prepared_tls[i] = NULL; /* the listeners have them now */
     m->listener_count = 0;

@@ -22,7 +22,7 @@ struct gate_listener {
     struct nk_watch watch;
     struct gate *gate;
     struct nk_tls *tls;
-    bool admin;
+    bool admin, http2;
 };
 
 struct gate_slot {
@@ -49,6 +49,8 @@ struct gate {
     struct gate_stream *dirty;   /* with bytes that may leave: gate_reply.c */
     struct gate_stream *blocked; /* with records or calls that had no room: gate_ring.c */
     struct gate_stream *paused;  /* with a new request left unread: gate_pause.c */
+    struct gate_conn *sending;   /* HTTP/2, with frames for the socket: gate_h2.c */
+    int64_t abuse_told_us;       /* when the log last heard of a client that did too much */
     struct nk_timer pause_timer;
     int64_t full_since_us; /* 0: the audit log takes new requests */
     size_t conn_count;
@@ -75,14 +77,15 @@ void gate_conn_bury(struct gate_conn *c);
 int64_t gate_conn_patience(const struct gate *g);
 
 /* gate_stream.c: a request's life; its events, as the framing reads them. */
-int gate_request_new(struct gate_stream *s) NK_CHECKED;
+int gate_request_new(struct gate_stream *s) NK_CHECKED;   /* its memory */
+int gate_request_begin(struct gate_stream *s) NK_CHECKED; /* its transaction */
 void gate_request_head(struct gate_stream *s, const struct nk_http_head *head);
 void gate_request_body(struct gate_stream *s, struct nk_str bytes);
 void gate_request_end(struct gate_stream *s);
 /* The framing or a limit refused the client (NK_E…). */
 void gate_request_bad(struct gate_stream *s, int code, const char *why);
 void gate_request_done(struct gate_stream *s);
-/* The same, unless something of it is still needed: records or its head. */
+/* The same when it is answered, unless records or the framing keep it. */
 void gate_request_settle(struct gate_stream *s);
 void gate_stream_init(struct gate_stream *s, struct gate_conn *c);
 void gate_stream_deadline(struct gate_stream *s, int64_t after_ms);
@@ -93,6 +96,16 @@ void gate_stream_bury(struct gate_stream *s);
 
 /* gate_h1.c: an answer of our own on the operators' listener. */
 void gate_reply_whole(struct gate_stream *s, int status, struct nk_str type, struct nk_str body);
+
+/* gate_h2.c. The first bytes of a fresh connection: true when they were taken, as HTTP/2's preface
+ * (or its beginning) or because the connection is closed. */
+bool gate_h2_begins(struct gate_conn *c, struct nk_str in);
+/* The first n bytes of that preface. */
+struct nk_str gate_h2_preface(size_t n);
+/* Sends what all connections have that were asked to: the last step of a flush. */
+void gate_h2_send_all(struct gate *g);
+/* The configuration is new: connections that began under the old one end, gracefully. */
+void gate_h2_renew(struct gate *g);
 
 /* gate_reply.c: carries out the effects of a step; flushes what may leave. */
 void gate_effects(struct gate_stream *s, unsigned fx);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * gate_conn.c - a client's connection as a socket: accept, readiness, close. What its bytes mean is
- * its framing's (gate_h1.c). All sockets are watched edge-triggered once and for all, so a request
+ * its framing's (gate_h1.c, gate_h2.c). All sockets are watched edge-triggered once and for all, so a request
  * costs no epoll_ctl; `readable` and `writable` remember what the last edge said.
  */
 #include "role/gate.h"
@@ -101,6 +101,7 @@ static struct gate_conn *conn_new(struct gate *g, int fd, const struct gate_list
     c->gate = g;
     c->framing = &gate_h1;
     c->admin = l->admin;
+    c->fresh = l->http2;
     c->writable = true;
     c->watch = (struct nk_watch){.fd = fd, .ready = on_ready};
     gate_stream_init(&c->stream, c);

@@ -16,6 +16,7 @@ enum { GATE_RECORDS_MAX = 4 }; /* records of one request that wait for room in t
 
 struct gate;
 struct gate_conn;
+struct gate_h2;
 struct gate_stream;
 
 enum stream_state {
@@ -32,7 +33,7 @@ struct gate_request {
     struct nk_arena arena;
     struct gate_request *next_spare;
     struct nk_http_parser *parser; /* HTTP/1.1 alone */
-    struct nk_txn *txn;            /* NULL on admin connections */
+    struct nk_txn *txn;            /* NULL on admin connections, and until it begins */
     int64_t started_us, decided_us;
     uint32_t slot;      /* index in gate->slots, or GATE_NO_SLOT */
     bool call_waiting;  /* some of the call is not in the ring yet */
@@ -41,7 +42,7 @@ struct gate_request {
     bool close_after;   /* the client or we want no further request on this connection */
     bool answer_begun;  /* something of the answer has come */
     bool head_sent;     /* the call's first record is in the ring */
-    bool head_waits;    /* the framing has not taken the answer's head yet: txn->reply_head */
+    bool held;          /* the framing needs it still: the answer's head, or the arena */
     struct nk_str wire; /* the call's head, encoded */
     size_t call_sent;   /* bytes of txn->call.body in the ring already */
     uint32_t ungranted; /* answer bytes received and not yet granted again */
@@ -60,12 +61,13 @@ struct gate_stream {
     struct gate_stream *next_dirty, *next_blocked, *next_paused; /* lists; see struct gate */
     enum stream_state state;
     bool dirty, blocked, paused;
-    bool answered; /* complete or cut; only records and the head keep the request */
+    bool answered; /* complete or cut; only records or the framing keep the request */
 };
 
 /* What differs between HTTP/1.1 (gate_h1.c) and HTTP/2 (gate_h2.c). */
 struct gate_framing {
-    void (*run)(struct gate_conn *c); /* reads what there is */
+    void (*run)(struct gate_conn *c);      /* reads what there is */
+    void (*resume)(struct gate_stream *s); /* takes up a request that was paused */
     /* The answer becomes bytes: its head, the body that waits in txn->out, its end; `cut`: without
      * being complete. Nothing leaves before `flush`. */
     void (*head)(struct gate_stream *s);
@@ -78,7 +80,7 @@ struct gate_framing {
     void (*bury)(struct gate_stream *s);  /* frees a dead stream that is on no list */
 };
 
-extern const struct gate_framing gate_h1;
+extern const struct gate_framing gate_h1, gate_h2;
 
 struct gate_conn {
     struct nk_watch watch;
@@ -86,10 +88,14 @@ struct gate_conn {
     const struct gate_framing *framing;
     struct nk_sock sock;
     bool admin, readable, writable, gone, close_after_flush;
+    bool fresh;      /* its framing is not known yet: HTTP/2 is offered and no byte has come */
+    uint8_t sniffed; /* bytes of HTTP/2's preface that came so far */
     union {
         struct nk_buf rest;    /* HTTP/1.1: bytes behind the current request (pipelining) */
+        struct gate_h2 *h2;    /* HTTP/2 */
         struct nk_later later; /* closed: to be freed */
     };
     struct gate_conn *prev, *next; /* list of all */
-    struct gate_stream stream;     /* HTTP/1.1: the request; dead when the connection is closed */
+    /* HTTP/1.1: the request. HTTP/2: the connection itself, as there stream 0 is. Dead: closed. */
+    struct gate_stream stream;
 };

@@ -25,7 +25,9 @@ static int request_new(struct gate_conn *c)
     if (rc)
         return rc;
     s->req->parser = nk_http_parser_new(&s->req->arena, true, &http);
-    return s->req->parser ? 0 : NK_ENOMEM;
+    if (!s->req->parser)
+        return NK_ENOMEM;
+    return c->admin ? 0 : gate_request_begin(s);
 }
 
 static void on_head(struct gate_conn *c)
@@ -69,7 +71,6 @@ static void feed(struct gate_stream *s, struct nk_str *in)
 static void take(struct gate_conn *c, struct nk_str in)
 {
     struct gate_stream *s = &c->stream;
-    nk_stats_add(&c->gate->stats, NK_STAT_BYTES_IN, in.n);
     while (in.n && s->state <= STREAM_BODY) {
         if (s->state == STREAM_IDLE && request_new(c)) {
             gate_conn_close(c);
@@ -86,6 +87,14 @@ static void take(struct gate_conn *c, struct nk_str in)
         if (c->rest.error)
             gate_conn_close(c);
     }
+}
+
+/* What looked like HTTP/2's preface was the beginning of a request. */
+static void take_back(struct gate_conn *c)
+{
+    struct nk_str begun = gate_h2_preface(c->sniffed);
+    c->sniffed = 0;
+    take(c, begun);
 }
 
 /* Bytes that wait behind the last request, or from the socket: > 0, 0 at the end, or NK_EAGAIN ….
@@ -122,8 +131,18 @@ static void run(struct gate_conn *c)
             gate_conn_close(c);
             return;
         }
-        if (s->state != STREAM_LINGER)
-            take(c, (struct nk_str){c->gate->read_buffer, (size_t)n});
+        if (s->state == STREAM_LINGER)
+            continue;
+        struct nk_str in = {c->gate->read_buffer, (size_t)n};
+        nk_stats_add(&c->gate->stats, NK_STAT_BYTES_IN, in.n);
+        if (c->fresh && gate_h2_begins(c, in)) {
+            if (c->fresh) /* what came is not the whole preface */
+                continue;
+            return;
+        }
+        if (c->sniffed)
+            take_back(c);
+        take(c, in);
     }
     if (c->gone)
         gate_conn_close(c);
@@ -246,6 +265,11 @@ static void flush(struct gate_stream *s)
 /* The connection's life
  * ----------------------------------------------------------------------------- */
 
+static void resume(struct gate_stream *s)
+{
+    run(s->conn);
+}
+
 static void fail(struct gate_stream *s)
 {
     gate_conn_close(s->conn);
@@ -270,6 +294,7 @@ static void bury(struct gate_stream *s)
 }
 
 const struct gate_framing gate_h1 = {.run = run,
+                                     .resume = resume,
                                      .head = put_head,
                                      .data = put_data,
                                      .end = put_end,

@@ -55,7 +55,7 @@ void gate_pause_end(struct gate *g)
         if (s->state == STREAM_DEAD)
             gate_stream_bury(s);
         else
-            s->conn->framing->run(s->conn);
+            s->conn->framing->resume(s);
         s = next;
     }
 }

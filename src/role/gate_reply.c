@@ -129,6 +129,8 @@ static bool may_leave(const struct gate_stream *s)
 bool gate_has_flushable(struct gate *g)
 {
     uint64_t first = 0;
+    if (g->sending)
+        return true;
     for (struct gate_stream *s = g->dirty; s; s = s->next_dirty) {
         if (s->state == STREAM_DEAD || may_leave(s))
             return true;
@@ -154,4 +156,5 @@ void gate_flush_all(struct gate *g)
             gate_mark_dirty(s);
         s = next;
     }
+    gate_h2_send_all(g);
 }

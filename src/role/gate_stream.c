@@ -63,27 +63,28 @@ int gate_request_new(struct gate_stream *s)
 {
     struct gate *g = s->conn->gate;
     const struct nk_config_limits *lim = &g->setup->config.limits;
-    struct gate_request *r = request_take(g, arena_ceiling(lim));
-    if (!r)
+    s->req = request_take(g, arena_ceiling(lim));
+    if (!s->req)
         return NK_ENOMEM;
-    r->slot = GATE_NO_SLOT;
-    r->started_us = nk_loop_now(g->loop);
-    if (!s->conn->admin) {
-        struct nk_gate_env env = {.instance = g->start->instance,
-                                  .number = g->requests++,
-                                  .in_flight = g->in_flight,
-                                  .audit_full = gate_audit_full(g)};
-        r->txn = nk_txn_new(&r->arena, g->setup, &env);
-        if (!r->txn) {
-            request_give_back(g, r);
-            return NK_ENOMEM;
-        }
-        g->in_flight++;
-        nk_stats_add(&g->stats, NK_STAT_REQUESTS_IN_FLIGHT, 1);
-    }
-    s->req = r;
+    s->req->slot = GATE_NO_SLOT;
+    s->req->started_us = nk_loop_now(g->loop);
     s->state = STREAM_HEAD;
     gate_stream_deadline(s, lim->header_timeout);
+    return 0;
+}
+
+int gate_request_begin(struct gate_stream *s)
+{
+    struct gate *g = s->conn->gate;
+    struct nk_gate_env env = {.instance = g->start->instance,
+                              .number = g->requests++,
+                              .in_flight = g->in_flight,
+                              .audit_full = gate_audit_full(g)};
+    s->req->txn = nk_txn_new(&s->req->arena, g->setup, &env);
+    if (!s->req->txn)
+        return NK_ENOMEM;
+    g->in_flight++;
+    nk_stats_add(&g->stats, NK_STAT_REQUESTS_IN_FLIGHT, 1);
     return 0;
 }
 
@@ -105,7 +106,7 @@ void gate_request_done(struct gate_stream *s)
 
 void gate_request_settle(struct gate_stream *s)
 {
-    if (s->req && s->answered && !s->req->record_count && !s->req->head_waits)
+    if (s->req && s->answered && !s->req->record_count && !s->req->held)
         gate_request_done(s);
 }
 
