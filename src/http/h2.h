@@ -46,7 +46,7 @@ struct nk_h2_limits {
     uint32_t priorities; /* PRIORITY and PRIORITY_UPDATE, above two for each new stream */
     uint32_t empties;    /* DATA without a byte that does not end its stream */
     uint32_t updates;    /* WINDOW_UPDATE, above four for each DATA frame that we sent */
-    uint32_t unknown;    /* frames of unknown types */
+    uint32_t strays;     /* GOAWAY, frames of unknown types, and frames of streams that are over */
 };
 void nk_h2_limits_default(struct nk_h2_limits *lim);
 
@@ -66,16 +66,16 @@ struct nk_h2_handler {
     void (*body)(void *owner, void *call, uint32_t stream, struct nk_str bytes);
     /* The message is complete (trailers were checked and dropped; Content-Length holds). */
     void (*end)(void *owner, void *call, uint32_t stream);
-    /* The message is refused; neither head, body nor end comes any more. NK_EINVAL: malformed (the
-     * stream is reset, or will be behind an answer); NK_ELIMIT: over max_head_bytes or max_headers;
-     * NK_EUNSUPPORTED: CONNECT, "*", an expectation; NK_ENOMEM: the arena is used up. The caller
-     * answers, or resets the stream. An answer to a stream that is reset already goes nowhere. */
+    /* The message is refused; neither head, body nor end comes any more. NK_EINVAL: malformed (what
+     * nghttp2 finds, it resets by itself: `gone` follows); NK_ELIMIT: over max_head_bytes or
+     * max_headers; NK_EUNSUPPORTED: CONNECT, "*", an expectation; NK_ENOMEM: the arena is used up.
+     * A server answers or resets; an answer to a stream that is reset already goes nowhere. */
     void (*refused)(void *owner, void *call, uint32_t stream, int error, const char *why);
     /* Up to `max` bytes of the body to send into `p`: how many. 0 and not *end: nothing now; asks
      * again after nk_h2_resume. *end: that was all. Negative: the stream is reset. */
     ptrdiff_t (*take)(void *owner, void *call, uint32_t stream, char *p, size_t max, bool *end);
-    /* The stream is over. NO_ERROR and complete: both messages went whole. Otherwise the peer reset
-     * it, it broke a rule, or the connection failed: `why` is a static text. */
+    /* The stream is over. NO_ERROR: the answer went whole. Otherwise one of the two sides reset it,
+     * or the connection failed. `why` is good during the call, also in `refused`. */
     void (*gone)(void *owner, void *call, uint32_t stream, enum nk_h2_code code, const char *why);
 };
 
