@@ -200,11 +200,11 @@ static void on_end(void *owner, void *call, uint32_t id)
         take_end(x);
 }
 
-/* After a pause; the stream may have been given up meanwhile. */
+/* After a pause, if there is room for this one, too; it may have been refused meanwhile. */
 static void resume(struct gate_stream *s)
 {
     struct h2_stream *x = of(s);
-    if (is_connection(s) || s->state != STREAM_IDLE)
+    if (is_connection(s) || s->state != STREAM_IDLE || gate_pause(s))
         return;
     start(x);
     if (s->state == STREAM_BODY && x->early.n)
