@@ -45,12 +45,13 @@ struct gate {
     uint32_t generation;        /* of the slot taken last: no two slots ever have the same */
     struct gate_request *spare; /* requests to be used again, each with one block of memory */
     size_t spare_count;
-    struct gate_conn *conns;     /* all */
-    struct gate_stream *dirty;   /* with bytes that may leave: gate_reply.c */
-    struct gate_stream *blocked; /* with records or calls that had no room: gate_ring.c */
-    struct gate_stream *paused;  /* with a new request left unread: gate_pause.c */
-    struct gate_conn *sending;   /* HTTP/2, with frames for the socket: gate_h2.c */
-    int64_t abuse_told_us;       /* when the log last heard of a client that did too much */
+    struct gate_conn *conns;           /* all */
+    struct gate_stream *dirty;         /* with bytes that may leave: gate_reply.c */
+    struct gate_stream *blocked;       /* with records or calls that had no room: gate_ring.c */
+    struct gate_stream *paused;        /* with a new request left unread: gate_pause.c */
+    struct gate_conn *sending;         /* HTTP/2, with frames for the socket: gate_h2.c */
+    size_t h2_streams, h2_early_bytes; /* of all connections: open; of bodies that wait unread */
+    int64_t abuse_told_us;             /* when the log last heard of a client that did too much */
     struct nk_timer pause_timer;
     int64_t full_since_us; /* 0: the audit log takes new requests */
     size_t conn_count;

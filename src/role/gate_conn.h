@@ -38,6 +38,7 @@ struct gate_request {
     uint32_t slot;      /* index in gate->slots, or GATE_NO_SLOT */
     bool call_waiting;  /* some of the call is not in the ring yet */
     bool body_complete; /* nothing more of it is on the wire */
+    bool asks_head;     /* HEAD: the answer has no body, whatever its headers say */
     bool chunked;       /* the answer is */
     bool close_after;   /* the client or we want no further request on this connection */
     bool answer_begun;  /* something of the answer has come */

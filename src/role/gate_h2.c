@@ -22,7 +22,13 @@
 #include "edge/log.h"
 #include "http/h2.h"
 
-enum { OUT_STEP = 64 << 10, GOODBYE_MS = 1000, DROP_MIN = 32 << 10, TOLD_US = 1000000 };
+enum {
+    OUT_STEP = 64 << 10,
+    DROP_MIN = 32 << 10,
+    EARLY_MAX = 32 << 20, /* bytes of all bodies that wait while the audit log is full */
+    GOODBYE_MS = 1000,
+    TOLD_US = 1000000,
+};
 
 static const char preface[] = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
@@ -84,13 +90,20 @@ static void stream_later(struct nk_later *l)
     free(NK_OF(l, struct h2_stream, later));
 }
 
+static void forget_early(struct h2_stream *x)
+{
+    x->s.conn->gate->h2_early_bytes -= x->early.n;
+    nk_buf_free(&x->early);
+}
+
 /* The machine knows it no more. */
 static void over(struct h2_stream *x)
 {
     struct gate_h2 *h = x->s.conn->h2;
+    struct gate *g = h->conn->gate;
     h->open--;
-    nk_stats_sub(&h->conn->gate->stats, NK_STAT_H2_STREAMS, 1);
-    nk_buf_free(&x->early);
+    nk_stats_set(&g->stats, NK_STAT_H2_STREAMS, --g->h2_streams);
+    forget_early(x);
     gate_stream_end(&x->s);
     gate_stream_bury(&x->s);
 }
@@ -118,6 +131,10 @@ static void settle(struct h2_stream *x)
 static int on_begin(void *owner, uint32_t id, struct nk_arena **arena, void **call)
 {
     struct gate_conn *c = owner;
+    struct gate *g = c->gate;
+    /* Each has memory before anybody knows who asks; up to here the core refuses, with a record. */
+    if (g->h2_streams >= 2 * (size_t)g->setup->config.limits.requests)
+        return NK_EFULL;
     struct h2_stream *x = calloc(1, sizeof *x);
     if (!x)
         return NK_ENOMEM;
@@ -131,7 +148,7 @@ static int on_begin(void *owner, uint32_t id, struct nk_arena **arena, void **ca
     nk_buf_init(&x->early, SIZE_MAX); /* the window is its limit */
     c->h2->open++;
     c->h2->alive++;
-    nk_stats_add(&c->gate->stats, NK_STAT_H2_STREAMS, 1);
+    nk_stats_set(&g->stats, NK_STAT_H2_STREAMS, ++g->h2_streams);
     *arena = &x->s.req->arena;
     *call = x;
     return 0;
@@ -186,9 +203,13 @@ static void on_body(void *owner, void *call, uint32_t id, struct nk_str bytes)
         take_body(x, bytes);
         return;
     }
-    nk_buf_add(&x->early, bytes);
-    if (x->early.error)
-        drop(x, NK_H2_INTERNAL_ERROR);
+    size_t *all = &x->s.conn->gate->h2_early_bytes;
+    if (bytes.n <= EARLY_MAX - *all)
+        nk_buf_add(&x->early, bytes);
+    if (bytes.n > EARLY_MAX - *all || x->early.error)
+        drop(x, NK_H2_REFUSED_STREAM); /* nothing was done with it */
+    else
+        *all += bytes.n;
 }
 
 static void on_end(void *owner, void *call, uint32_t id)
@@ -209,7 +230,7 @@ static void resume(struct gate_stream *s)
     start(x);
     if (s->state == STREAM_BODY && x->early.n)
         take_body(x, nk_buf_str(&x->early));
-    nk_buf_free(&x->early);
+    forget_early(x);
     if (s->state != STREAM_DEAD && x->complete)
         take_end(x);
     send_later(s->conn);

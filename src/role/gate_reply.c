@@ -47,7 +47,8 @@ static void put_head(struct gate_stream *s)
 
 static void put_data(struct gate_stream *s)
 {
-    s->conn->framing->data(s);
+    if (!s->req->asks_head)
+        s->conn->framing->data(s);
     nk_buf_clear(&s->req->txn->out);
 }
 

@@ -117,6 +117,7 @@ void gate_request_head(struct gate_stream *s, const struct nk_http_head *head)
 {
     struct nk_event e = event_of(s, NK_EV_REQUEST);
     s->state = STREAM_BODY;
+    s->req->asks_head = nk_str_eq(head->method, NK_STR("HEAD"));
     gate_stream_deadline(s, s->conn->gate->setup->config.limits.body_timeout);
     e.head = head;
     step(s, &e);
