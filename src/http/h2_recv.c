@@ -187,10 +187,15 @@ static int on_close(nghttp2_session *session, int32_t id, uint32_t code, void *o
 /* What nghttp2 had to reset because of the peer counts as if the peer had (CVE-2025-8671). */
 static void sent_reset(struct nk_h2 *h, struct nk_h2_stream *s, const nghttp2_frame *frame)
 {
-    uint32_t id = (uint32_t)frame->hd.stream_id;
+    uint32_t id = (uint32_t)frame->hd.stream_id, code = frame->rst_stream.error_code;
     if (id > h->forgiving)
         h->forgiving = id;
-    if (frame->rst_stream.error_code != NGHTTP2_NO_ERROR && !(s && s->dropped))
+    if (code == NGHTTP2_NO_ERROR || (s && s->dropped))
+        return;
+    /* Section 6.9.2; nghttp2 blames the stream alone. */
+    if (code == NGHTTP2_FLOW_CONTROL_ERROR && h->head[3] == NGHTTP2_SETTINGS)
+        nk_h2_fail(h, NK_EINVAL, NK_H2_FLOW_CONTROL_ERROR, "SETTINGS push a window beyond 2^31-1");
+    else
         nk_h2_count(h, &h->counts.resets, h->lim.resets, "too many streams are reset");
 }
 

@@ -147,14 +147,16 @@ static void settle(struct run *r)
         struct nk_fault f = {0};
         int rc = nk_h2_feed(r->app.h2, (struct nk_str){piece, n}, r->now, &f);
         free(piece);
-        h2_app_flush(&r->app);
-        if (rc && !r->failed)
+        if (rc && !r->failed) {
+            h2_app_flush(&r->app);
             nk_buf_printf(&r->app.out, "fault %s%s%s\n", nk_error_name(rc), r->app.why ? " " : "",
                           r->app.why ? f.message : "");
+        }
         r->failed |= rc != 0;
         in = nk_str_sub(in, n, in.n);
     }
     nk_buf_clear(&r->group);
+    h2_app_flush(&r->app);
     if (!r->deaf)
         pull(r, r->pull);
 }
