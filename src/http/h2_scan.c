@@ -31,6 +31,11 @@ void nk_h2_begun(struct nk_h2 *h, uint32_t id)
     h->newest = id;
 }
 
+static uint32_t frame_length(const unsigned char *head)
+{
+    return (uint32_t)head[0] << 16 | (uint32_t)head[1] << 8 | head[2];
+}
+
 /* HEADERS or DATA for a stream that is neither open nor new. */
 static void scan_closed(struct nk_h2 *h, uint32_t id)
 {
@@ -43,11 +48,25 @@ static void scan_closed(struct nk_h2 *h, uint32_t id)
         nk_h2_count(h, &h->counts.strays, h->lim.strays, "too many frames for closed streams");
 }
 
+/* DATA beyond a window (section 6.9.1), before any of it is taken: nghttp2 would hand it on first. */
+static void scan_window(struct nk_h2 *h, uint32_t id)
+{
+    int32_t length = (int32_t)frame_length(h->head);
+    if (length > nghttp2_session_get_local_window_size(h->session) ||
+        length > nghttp2_session_get_stream_local_window_size(h->session, (int32_t)id))
+        nk_h2_fail(h, NK_EINVAL, NK_H2_FLOW_CONTROL_ERROR, "a body beyond its window");
+}
+
 /* Streams of the other side and stream 0 are nghttp2's to refuse. */
 static void scan_stream(struct nk_h2 *h, uint32_t id, bool headers)
 {
-    if (id % 2 == 0 || nk_h2_find(h, id))
+    if (id % 2 == 0)
         return;
+    if (nk_h2_find(h, id)) {
+        if (!headers)
+            scan_window(h, id);
+        return;
+    }
     if (id <= h->newest) {
         scan_closed(h, id);
     } else if (headers && h->server) {
@@ -59,11 +78,10 @@ static void scan_stream(struct nk_h2 *h, uint32_t id, bool headers)
 /* Too small for what its flags say it holds (section 4.2)? */
 static bool is_short(const unsigned char *head)
 {
-    uint32_t length = (uint32_t)head[0] << 16 | (uint32_t)head[1] << 8 | head[2];
     uint32_t need = head[4] & NGHTTP2_FLAG_PADDED ? 1 : 0;
     if (head[3] == NGHTTP2_HEADERS && head[4] & NGHTTP2_FLAG_PRIORITY)
         need += 5;
-    return (head[3] == NGHTTP2_HEADERS || head[3] == NGHTTP2_DATA) && length < need;
+    return (head[3] == NGHTTP2_HEADERS || head[3] == NGHTTP2_DATA) && frame_length(head) < need;
 }
 
 void nk_h2_scan(struct nk_h2 *h)
