@@ -67,11 +67,11 @@ static inline const char *h2_code_name(uint32_t code)
     return code < NK_COUNT(h2_codes) ? h2_codes[code] : "?";
 }
 
-/* <2A> is the byte 0x2A, <2A*300> is that byte 300 times. */
+/* <2A> is the byte 0x2A, <2A*300> is that byte 300 times. A NUL follows. */
 static inline struct nk_str h2_decode(struct nk_str s, char *out, size_t room)
 {
     size_t n = 0;
-    for (size_t i = 0; i < s.n && n < room;) {
+    for (size_t i = 0; i < s.n && n + 1 < room;) {
         unsigned byte = (unsigned char)s.p[i];
         unsigned long times = 1;
         char *end = NULL;
@@ -81,8 +81,9 @@ static inline struct nk_str h2_decode(struct nk_str s, char *out, size_t room)
                 times = strtoul(end + 1, &end, 10);
         }
         i = end ? (size_t)(end + 1 - s.p) : i + 1;
-        while (times-- && n < room)
+        while (times-- && n + 1 < room)
             out[n++] = (char)byte;
     }
+    out[n] = 0;
     return (struct nk_str){out, n};
 }

@@ -54,6 +54,8 @@ static inline void h2_put_hex(struct nk_buf *b, struct nk_str hex)
     long times = star < 0 ? 1 : strtol(hex.p + star + 1, NULL, 10);
     for (long k = 0; k < times; k++)
         for (size_t i = 0; i + 1 < digits; i += 2) {
+            while (hex.p[i] == ' ')
+                i++;
             char two[3] = {hex.p[i], hex.p[i + 1], 0};
             nk_buf_add_char(b, (char)strtol(two, NULL, 16));
         }
@@ -127,7 +129,7 @@ static inline void h2_finish(struct h2_frame *f, struct nk_buf *out)
     }
     if (f->type == H2_PUSH_PROMISE)
         h2_put(&p, f->promised, 4);
-    if (f->type == H2_GOAWAY)
+    if (f->type == H2_GOAWAY && !f->body.n)
         h2_put(&p, f->last, 4);
     if ((f->type == H2_GOAWAY || f->type == H2_RST_STREAM) && !f->body.n)
         h2_put(&p, f->code, 4);

@@ -126,14 +126,16 @@ static int join_cookies(struct nk_arena *a, struct draft *d, const struct nk_h2_
     if (!p)
         return NK_ENOMEM;
     d->cookie->value = (struct nk_str){p, d->crumb_bytes - 2};
+    bool first = true;
     for (size_t i = 0; i < count; i++) {
         struct nk_str name = {text + spans[i].name, spans[i].name_n};
         if (!is_cookie(name))
             continue;
-        if (p != d->cookie->value.p) {
+        if (!first) {
             memcpy(p, "; ", 2);
             p += 2;
         }
+        first = false;
         memcpy(p, text + spans[i].value, spans[i].value_n);
         p += spans[i].value_n;
     }
@@ -179,6 +181,8 @@ static int settle_request(struct draft *d, struct nk_fault *f)
         return nk_fault_set(f, NK_EUNSUPPORTED, "http", 0, "CONNECT and \"*\" are not supported");
     if (!nk_http_token_ok(d->method))
         return nk_fault_set(f, NK_EINVAL, "http", 0, "the method is not a token");
+    if (!nk_http_method_known(d->method))
+        return nk_fault_set(f, NK_EUNSUPPORTED, "http", 0, "the method is not supported");
     if (!nk_str_eq(d->scheme, NK_STR("https")) && !nk_str_eq(d->scheme, NK_STR("http")))
         return nk_fault_set(f, NK_EINVAL, "http", 0, "the scheme is neither https nor http");
     if (!nk_str_starts(d->path, NK_STR("/")))
@@ -219,12 +223,12 @@ static int make_head(struct nk_h2 *h, struct nk_h2_stream *s, bool last, struct 
 }
 
 /* The answer of an upstream is refused as a whole: nobody would answer that. */
-static void refuse(struct nk_h2 *h, struct nk_h2_stream *s, int error, const char *why)
+static void refuse(struct nk_h2 *h, struct nk_h2_stream *s, bool last, int error, const char *why)
 {
+    s->why = h->server ? NULL : "the head of the answer is refused";
     nk_h2_refuse(h, s, error, why);
-    if (h->server || s->silent)
+    if (h->server || s->silent || (last && s->here_done))
         return;
-    s->why = "the head of the answer is refused";
     if (nghttp2_submit_rst_stream(h->session, NGHTTP2_FLAG_NONE, (int32_t)s->id,
                                   NGHTTP2_PROTOCOL_ERROR))
         nk_h2_fail(h, NK_ENOMEM, NK_H2_INTERNAL_ERROR, "out of memory for a reset");
@@ -240,7 +244,7 @@ void nk_h2_block_end(struct nk_h2 *h, struct nk_h2_stream *s, bool last)
         if (interim && ++s->interims > INTERIM_MAX)
             rc = nk_fault_set(&f, NK_EINVAL, "http", 0, "too many interim answers");
         if (rc) {
-            refuse(h, s, rc, f.message);
+            refuse(h, s, last, rc, f.message);
         } else if (!interim) {
             s->head_seen = true;
             s->head_method |= h->server && nk_str_eq(d.head.method, NK_STR("HEAD"));

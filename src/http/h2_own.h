@@ -75,6 +75,7 @@ struct nk_h2 {
     unsigned char head[NK_H2_FRAME_HEAD];
     size_t head_n, left;
     uint32_t newest;    /* highest stream that the peer (a client: we) began */
+    uint64_t begun;     /* one bit for each of the last 64 up to it: was it begun, or skipped? */
     uint32_t forgiving; /* up to here, frames of streams that are over may have been on their way */
     /* The end. */
     struct nk_fault fault; /* code not 0: the connection has failed */
@@ -98,6 +99,8 @@ void nk_h2_scan(struct nk_h2 *h);
 /* One more of something that is counted. */
 void nk_h2_count(struct nk_h2 *h, uint32_t *counter, uint64_t limit, const char *what);
 void nk_h2_period(struct nk_h2 *h, int64_t now_ms);
+/* A stream with a number above all others was begun. */
+void nk_h2_begun(struct nk_h2 *h, uint32_t id);
 
 /* h2_recv.c. */
 void nk_h2_set_callbacks(nghttp2_session_callbacks *callbacks);

@@ -99,7 +99,8 @@ static int on_invalid_frame(nghttp2_session *session, const nghttp2_frame *frame
                    "is not the length of the body"
              : error == NGHTTP2_ERR_FLOW_CONTROL ? "a window is exceeded"
                                                  : "a frame that its stream does not allow";
-    nk_h2_refuse(h, s, NK_EINVAL, s->why);
+    if (frame->hd.type == NGHTTP2_HEADERS)
+        nk_h2_refuse(h, s, NK_EINVAL, s->why);
     return 0;
 }
 
@@ -109,14 +110,31 @@ static int on_data(nghttp2_session *session, uint8_t flags, int32_t id, const ui
     struct nk_h2 *h = owner;
     struct nk_h2_stream *s = find(session, id);
     (void)flags;
-    /* Nobody reads it: the connection goes on, the stream's own window runs dry. */
-    if (!s || s->silent || s->refused)
-        return nghttp2_session_consume_connection(session, n)
-                   ? nk_h2_fail(h, NK_ENOMEM, NK_H2_INTERNAL_ERROR, "out of memory for a window")
-                   : 0;
+    if (!s)
+        return 0;
     s->unused += n;
-    h->handler->body(h->owner, s->call, s->id, (struct nk_str){(const char *)p, n});
+    if (!s->silent && !s->refused)
+        h->handler->body(h->owner, s->call, s->id, (struct nk_str){(const char *)p, n});
     return 0;
+}
+
+/* Gives bytes that nobody reads back to the connection; the stream's own window runs dry. */
+static void give_back(struct nk_h2 *h, struct nk_h2_stream *s)
+{
+    if (s->unused && nghttp2_session_consume_connection(h->session, s->unused))
+        nk_h2_fail(h, NK_ENOMEM, NK_H2_INTERNAL_ERROR, "out of memory for a window");
+    s->unused = 0;
+}
+
+static void got_data(struct nk_h2 *h, struct nk_h2_stream *s, const nghttp2_frame *frame)
+{
+    bool last = frame->hd.flags & NGHTTP2_FLAG_END_STREAM;
+    if (!last && frame->hd.length == frame->data.padlen)
+        nk_h2_count(h, &h->counts.empties, h->lim.empties, "too many empty DATA frames");
+    if (s && (s->silent || s->refused))
+        give_back(h, s);
+    if (s && last)
+        said_end(h, s);
 }
 
 static void got_ping(struct nk_h2 *h, const nghttp2_ping *ping)
@@ -142,10 +160,7 @@ static int on_frame(nghttp2_session *session, const nghttp2_frame *frame, void *
             said_end(h, s);
         break;
     case NGHTTP2_DATA:
-        if (s && last)
-            said_end(h, s);
-        else if (frame->hd.length == frame->data.padlen)
-            nk_h2_count(h, &h->counts.empties, h->lim.empties, "too many empty DATA frames");
+        got_data(h, s, frame);
         break;
     case NGHTTP2_RST_STREAM:
         if (s)
@@ -170,11 +185,12 @@ static int on_close(nghttp2_session *session, int32_t id, uint32_t code, void *o
     if (!s)
         return 0;
     (void)nghttp2_session_set_stream_user_data(session, id, NULL);
-    if (s->unused && nghttp2_session_consume_connection(session, s->unused))
-        return nk_h2_fail(h, NK_ENOMEM, NK_H2_INTERNAL_ERROR, "out of memory for a window");
-    bool whole = h->server ? s->here_done : s->there_done && s->head_seen;
-    if (code == NGHTTP2_NO_ERROR && !whole)
-        code = NGHTTP2_CANCEL;
+    give_back(h, s);
+    bool whole = h->server ? s->here_done : s->there_done && s->head_seen && !s->refused;
+    if (h->server && whole)
+        code = NGHTTP2_NO_ERROR; /* our reset behind an early answer takes nothing back */
+    else if (code == NGHTTP2_NO_ERROR && !whole)
+        code = s->last ? s->last : NGHTTP2_CANCEL;
     if (code > NGHTTP2_HTTP_1_1_REQUIRED)
         code = NGHTTP2_INTERNAL_ERROR; /* section 7: unknown codes are no more than that */
     nk_h2_gone(h, s, (enum nk_h2_code)code,
@@ -187,10 +203,15 @@ static int on_close(nghttp2_session *session, int32_t id, uint32_t code, void *o
 /* What nghttp2 had to reset because of the peer counts as if the peer had (CVE-2025-8671). */
 static void sent_reset(struct nk_h2 *h, struct nk_h2_stream *s, const nghttp2_frame *frame)
 {
-    uint32_t id = (uint32_t)frame->hd.stream_id;
-    if (id > h->forgiving)
+    uint32_t id = (uint32_t)frame->hd.stream_id, code = frame->rst_stream.error_code;
+    if (id % 2 && id > h->forgiving)
         h->forgiving = id;
-    if (frame->rst_stream.error_code != NGHTTP2_NO_ERROR && !(s && s->dropped))
+    if (code == NGHTTP2_NO_ERROR || (s && s->dropped))
+        return;
+    /* Section 6.9.2; nghttp2 blames the stream alone. */
+    if (code == NGHTTP2_FLOW_CONTROL_ERROR && h->head[3] == NGHTTP2_SETTINGS)
+        nk_h2_fail(h, NK_EINVAL, NK_H2_FLOW_CONTROL_ERROR, "SETTINGS push a window beyond 2^31-1");
+    else
         nk_h2_count(h, &h->counts.resets, h->lim.resets, "too many streams are reset");
 }
 

@@ -205,7 +205,7 @@ static int submit_request(struct nk_h2 *h, const struct list *l, struct nk_h2_st
     if (id < 0)
         return id == NGHTTP2_ERR_STREAM_ID_NOT_AVAILABLE ? NK_EFULL : NK_ENOMEM;
     s->id = (uint32_t)id;
-    h->newest = s->id;
+    nk_h2_begun(h, s->id);
     return 0;
 }
 
