@@ -14,6 +14,7 @@ struct nk_config_listen {
     struct nk_str address;         /* "127.0.0.1:8080", "[::1]:8080" or "unix:/run/nakoso.sock" */
     struct nk_str tls_certificate; /* PEM chain file; absent: no TLS */
     struct nk_str tls_key;         /* PEM private key file */
+    bool http2;                    /* offered beside HTTP/1.1 */
 };
 
 struct nk_config_upstream {
@@ -54,6 +55,7 @@ struct nk_config_limits {
     int64_t json_depth, json_values;
     int64_t header_timeout, body_timeout, idle_timeout, write_timeout; /* slow or silent clients */
     int64_t connections, requests;                                     /* at once, per gate */
+    int64_t streams;       /* requests at once on one HTTP/2 connection */
     int64_t stream_window; /* bytes of an answer that may wait for a slow client */
 };
 

@@ -44,6 +44,15 @@ bool nk_sock_has_buffered(const struct nk_sock *s)
     return s->ssl && SSL_pending(s->ssl) > 0;
 }
 
+struct nk_str nk_sock_alpn(const struct nk_sock *s)
+{
+    const unsigned char *name = NULL;
+    unsigned n = 0;
+    if (s->ssl)
+        SSL_get0_alpn_selected(s->ssl, &name, &n);
+    return (struct nk_str){(const char *)name, n};
+}
+
 static int plain_error(struct nk_sock *s, bool writing)
 {
     if (errno != EAGAIN && errno != EWOULDBLOCK && errno != EINTR)

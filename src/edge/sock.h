@@ -47,6 +47,8 @@ int nk_connect(const struct nk_address *to) NK_CHECKED;
  * system's). TLS 1.2 and 1.3 only, ALPN "http/1.1". NULL with a fault that names what is wrong. */
 struct nk_tls *nk_tls_server(struct nk_str cert, struct nk_str key, struct nk_fault *f) NK_CHECKED;
 struct nk_tls *nk_tls_client(struct nk_str ca, struct nk_fault *f) NK_CHECKED;
+/* Server: offers "h2" before "http/1.1" from here on. */
+void nk_tls_offer_h2(struct nk_tls *t);
 void nk_tls_free(struct nk_tls *t);
 void nk_tls_session_free(struct nk_tls_session *s);
 
@@ -62,6 +64,8 @@ ssize_t nk_sock_read(struct nk_sock *s, void *to, size_t n, struct nk_fault *f) 
 /* Bytes written (maybe fewer), NK_EAGAIN, NK_EIO or NK_ECRYPTO. After NK_EAGAIN the next call must
  * begin with the same bytes. */
 ssize_t nk_sock_write(struct nk_sock *s, const struct iovec *iov, int count) NK_CHECKED;
+/* The protocol that ALPN agreed on (RFC 7301), "h2" or "http/1.1"; absent: plain, none, or not yet. */
+struct nk_str nk_sock_alpn(const struct nk_sock *s);
 /* Bytes that TLS has decrypted but not handed out yet (epoll does not know of them). */
 bool nk_sock_has_buffered(const struct nk_sock *s);
 void nk_sock_close(struct nk_sock *s);

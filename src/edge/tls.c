@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * tls.c - TLS contexts over OpenSSL 3 (RFC 9325): 1.2 and 1.3, forward-secret AEAD suites, no
- * renegotiation, no compression, HTTP/1.1 by ALPN. All material comes as PEM text; the only file
+ * renegotiation, no compression, the protocol by ALPN. All material comes as PEM text; the only file
  * that is ever opened is the system's list of authorities, when the context is made, so that a
  * confined role needs no file later.
  */
@@ -22,7 +22,10 @@ struct nk_tls {
     bool client;
 };
 
-static const unsigned char alpn[] = {8, 'h', 't', 't', 'p', '/', '1', '.', '1'};
+/* What ALPN offers (RFC 7301, section 3.1), best first; HTTP/1.1 is the end of it. */
+static const unsigned char alpn_both[] = {2, 'h', '2', 8, 'h', 't', 't', 'p', '/', '1', '.', '1'};
+static const unsigned char *const alpn = alpn_both + 3;
+enum { ALPN_BOTH = sizeof alpn_both, ALPN = ALPN_BOTH - 3 };
 
 /* A BIO over a socket that OpenSSL's own does not offer: MSG_NOSIGNAL, and no other system call
  * than plain socks use. */
@@ -91,9 +94,10 @@ static int keep_session(SSL *ssl, SSL_SESSION *session)
 static int choose_alpn(SSL *ssl, const unsigned char **out, unsigned char *out_n,
                        const unsigned char *in, unsigned in_n, void *arg)
 {
-    (void)ssl, (void)arg;
+    const unsigned char *ours = arg;
     unsigned char *chosen;
-    if (SSL_select_next_proto(&chosen, out_n, alpn, sizeof alpn, in, in_n) !=
+    (void)ssl;
+    if (SSL_select_next_proto(&chosen, out_n, ours, ours == alpn ? ALPN : ALPN_BOTH, in, in_n) !=
         OPENSSL_NPN_NEGOTIATED)
         return SSL_TLSEXT_ERR_ALERT_FATAL;
     *out = chosen;
@@ -202,8 +206,13 @@ struct nk_tls *nk_tls_server(struct nk_str cert, struct nk_str key, struct nk_fa
     /* Resumption by tickets alone: nothing of a client is kept. */
     SSL_CTX_set_session_cache_mode(t->ctx, SSL_SESS_CACHE_OFF);
     SSL_CTX_set_num_tickets(t->ctx, 1);
-    SSL_CTX_set_alpn_select_cb(t->ctx, choose_alpn, NULL);
+    SSL_CTX_set_alpn_select_cb(t->ctx, choose_alpn, (void *)(uintptr_t)alpn);
     return t;
+}
+
+void nk_tls_offer_h2(struct nk_tls *t)
+{
+    SSL_CTX_set_alpn_select_cb(t->ctx, choose_alpn, (void *)(uintptr_t)alpn_both);
 }
 
 static int trust_pem(SSL_CTX *c, struct nk_str ca, struct nk_fault *f)
@@ -247,7 +256,7 @@ struct nk_tls *nk_tls_client(struct nk_str ca, struct nk_fault *f)
     SSL_CTX_set_verify(t->ctx, SSL_VERIFY_PEER, NULL);
     SSL_CTX_set_session_cache_mode(t->ctx, SSL_SESS_CACHE_CLIENT | SSL_SESS_CACHE_NO_INTERNAL);
     SSL_CTX_sess_set_new_cb(t->ctx, keep_session);
-    if (SSL_CTX_set_alpn_protos(t->ctx, alpn, sizeof alpn)) {
+    if (SSL_CTX_set_alpn_protos(t->ctx, alpn, ALPN)) {
         nk_tls_free(t);
         (void)fault(f, NK_ENOMEM, "cannot make a context");
         return NULL;

@@ -11,7 +11,6 @@
 #include "edge/log.h"
 
 enum { SAFETY_US = 1000000 }; /* the longest sleep of a loop: see loop.c */
-enum { DRAIN_IDLE_MS = 1000, DRAIN_STEP_US = 250000 };
 
 /* Rings and the loop
  * ------------------------------------------------------------------------------- */
@@ -110,11 +109,20 @@ static void close_pair(struct gate *g)
 /* Listeners
  * ---------------------------------------------------------------------------------------- */
 
+/* Listener i of the configuration; the operators' one is in none of its lists. */
 static int add_listener(struct gate *g, int fd, struct nk_tls *tls, bool admin)
 {
-    struct gate_listener *l = &g->listeners[g->listener_count++];
-    *l = (struct gate_listener){
-        .watch = {.fd = fd, .ready = gate_conn_accept}, .gate = g, .tls = tls, .admin = admin};
+    const struct nk_config *config = &g->setup->config;
+    size_t i = g->listener_count++;
+    struct gate_listener *l = &g->listeners[i];
+    *l = (struct gate_listener){.watch = {.fd = fd, .ready = gate_conn_accept},
+                                .gate = g,
+                                .tls = tls,
+                                .admin = admin,
+                                .http2 =
+                                    !admin && i < config->listen_count && config->listen[i].http2};
+    if (tls && l->http2)
+        nk_tls_offer_h2(tls);
     return nk_loop_watch(g->loop, &l->watch, EPOLLIN);
 }
 
@@ -241,6 +249,7 @@ static void on_commit(struct gate *g)
     if (open_listeners(g, m->listeners, m->listener_count, m->admin, g->prepared_tls) ||
         gate_fetch_start(g))
         nk_loop_stop(g->loop, 1);
+    gate_h2_renew(g);
     for (size_t i = 0; i < NK_ROLE_LISTENERS_MAX; i++)
         g->prepared_tls[i] = NULL; /* the listeners have them now */
     m->listener_count = 0;
@@ -266,36 +275,26 @@ static void end_drain(struct gate *g)
     nk_loop_stop(g->loop, 0);
 }
 
-/* A kept-alive connection is served once more, with "Connection: close"; one that stays idle is closed
- * after a moment, so that a request that is on its way is not met by a closed door. */
-static void drain_step(struct nk_timer *t)
+/* At the end of the grace; until then each connection ends in the way of its framing. */
+static void drained(struct nk_timer *t)
 {
-    struct gate *g = NK_OF(t, struct gate, drain_timer);
-    int64_t now = nk_loop_now(g->loop);
-    if (now >= g->drain_until_us) {
-        end_drain(g);
-        return;
-    }
-    for (struct gate_conn *c = g->conns; c; c = c->next)
-        if (c->state == CONN_IDLE && c->deadline_us > now + DRAIN_IDLE_MS * 1000)
-            gate_conn_deadline(c, DRAIN_IDLE_MS);
-    int64_t left = g->drain_until_us - now;
-    if (nk_loop_arm(g->loop, t, left < DRAIN_STEP_US ? left : DRAIN_STEP_US))
-        nk_loop_stop(g->loop, 0);
+    end_drain(NK_OF(t, struct gate, drain_timer));
 }
 
 /* The second word counts: it says how much time there is from now on. */
 static void on_drain(struct gate *g, uint32_t grace_ms)
 {
-    if (!g->draining)
+    if (!g->draining) {
+        g->draining = true;
         close_listeners(g);
-    g->draining = true;
-    g->drain_until_us = nk_loop_now(g->loop) + (int64_t)grace_ms * 1000;
-    g->drain_timer.fire = drain_step;
-    if (g->conn_count == 0)
+        for (struct gate_conn *c = g->conns, *next; c; c = next) {
+            next = c->next;
+            c->framing->drain(c); /* may close it */
+        }
+    }
+    g->drain_timer.fire = drained;
+    if (g->conn_count == 0 || nk_loop_arm(g->loop, &g->drain_timer, (int64_t)grace_ms * 1000))
         nk_loop_stop(g->loop, 0);
-    else
-        drain_step(&g->drain_timer);
 }
 
 static void on_control(struct nk_watch *w, uint32_t events)

@@ -3,8 +3,8 @@
  * gate.h - the gate's process: client connections on one side, rings to courier and scribe on the
  * other, and between them one nk_txn for each request. Private to the gate's files.
  *
- * An idle connection is this struct and nothing else: buffers, parser and transaction exist only
- * while a request does, in the request's own arena.
+ * An idle connection is its struct (gate_conn.h) and nothing else: buffers, parser and transaction
+ * exist only while a request does, in the request's own arena.
  */
 #pragma once
 
@@ -22,11 +22,11 @@ struct gate_listener {
     struct nk_watch watch;
     struct gate *gate;
     struct nk_tls *tls;
-    bool admin;
+    bool admin, http2;
 };
 
 struct gate_slot {
-    struct gate_conn *conn; /* NULL: free, or to be cancelled */
+    struct gate_stream *stream; /* NULL: free, or to be cancelled */
     uint32_t generation;
     uint32_t next; /* in the list of free ones, or of those to be cancelled */
 };
@@ -45,10 +45,13 @@ struct gate {
     uint32_t generation;        /* of the slot taken last: no two slots ever have the same */
     struct gate_request *spare; /* requests to be used again, each with one block of memory */
     size_t spare_count;
-    struct gate_conn *conns;   /* all */
-    struct gate_conn *dirty;   /* with bytes that may leave: gate_reply.c */
-    struct gate_conn *blocked; /* with records or calls that had no room: gate_ring.c */
-    struct gate_conn *paused;  /* with a new request left unread: gate_pause.c */
+    struct gate_conn *conns;           /* all */
+    struct gate_stream *dirty;         /* with bytes that may leave: gate_reply.c */
+    struct gate_stream *blocked;       /* with records or calls that had no room: gate_ring.c */
+    struct gate_stream *paused;        /* with a new request left unread: gate_pause.c */
+    struct gate_conn *sending;         /* HTTP/2, with frames for the socket: gate_h2.c */
+    size_t h2_streams, h2_early_bytes; /* of all connections: open; of bodies that wait unread */
+    int64_t abuse_told_us;             /* when the log last heard of a client that did too much */
     struct nk_timer pause_timer;
     int64_t full_since_us; /* 0: the audit log takes new requests */
     size_t conn_count;
@@ -57,7 +60,6 @@ struct gate {
     bool accepting_stopped, draining;
     bool woken;       /* by the answers' eventfd, since the last sleep */
     int64_t slept_us; /* when the last sleep began; 0: it has been looked at */
-    int64_t drain_until_us;
     struct nk_timer drain_timer, fetch_timer, accept_timer;
     size_t fetch_count;                    /* issuers */
     int64_t *fetch_due_us, *fetched_at_us; /* for each issuer: next and last fetch */
@@ -69,39 +71,68 @@ struct gate {
 
 /* gate_conn.c */
 void gate_conn_accept(struct nk_watch *w, uint32_t events);
-void gate_conn_run(struct gate_conn *c);
 void gate_conn_close(struct gate_conn *c);
-void gate_conn_deadline(struct gate_conn *c, int64_t after_ms);
-void gate_request_done(struct gate_conn *c);
-/* Frees a closed connection when no list holds it any more. */
+/* Frees a closed connection that no list holds any more, at the end of the batch. */
 void gate_conn_bury(struct gate_conn *c);
+/* How long a connection may wait for its next request, in milliseconds. */
+int64_t gate_conn_patience(const struct gate *g);
+
+/* gate_stream.c: a request's life; its events, as the framing reads them. */
+int gate_request_new(struct gate_stream *s) NK_CHECKED;   /* its memory */
+int gate_request_begin(struct gate_stream *s) NK_CHECKED; /* its transaction */
+void gate_request_head(struct gate_stream *s, const struct nk_http_head *head);
+void gate_request_body(struct gate_stream *s, struct nk_str bytes);
+void gate_request_end(struct gate_stream *s);
+/* The framing or a limit refused the client (NK_E…). */
+void gate_request_bad(struct gate_stream *s, int code, const char *why);
+void gate_request_done(struct gate_stream *s);
+/* The same when it is answered, unless records or the framing keep it. */
+void gate_request_settle(struct gate_stream *s);
+void gate_stream_init(struct gate_stream *s, struct gate_conn *c);
+void gate_stream_deadline(struct gate_stream *s, int64_t after_ms);
+/* The client is gone; what remains of the stream waits for its records. */
+void gate_stream_end(struct gate_stream *s);
+/* Frees a dead stream when no list holds it any more. */
+void gate_stream_bury(struct gate_stream *s);
+
+/* gate_h1.c: an answer of our own on the operators' listener. */
+void gate_reply_whole(struct gate_stream *s, int status, struct nk_str type, struct nk_str body);
+
+/* gate_h2.c. The first bytes of a fresh connection: true when they were taken, as HTTP/2's preface
+ * (or its beginning) or because the connection is closed. */
+bool gate_h2_begins(struct gate_conn *c, struct nk_str in);
+/* The first n bytes of that preface. */
+struct nk_str gate_h2_preface(size_t n);
+/* Sends what all connections have that were asked to: the last step of a flush. */
+void gate_h2_send_all(struct gate *g);
+/* The configuration is new: connections that began under the old one end, gracefully. */
+void gate_h2_renew(struct gate *g);
 
 /* gate_reply.c: carries out the effects of a step; flushes what may leave. */
-void gate_effects(struct gate_conn *c, unsigned fx);
-void gate_mark_dirty(struct gate_conn *c);
+void gate_effects(struct gate_stream *s, unsigned fx);
+void gate_mark_dirty(struct gate_stream *s);
 void gate_flush_all(struct gate *g);
 bool gate_has_flushable(struct gate *g);
-void gate_reply_whole(struct gate_conn *c, int status, struct nk_str type, struct nk_str body);
 
 /* gate_ring.c */
 int gate_slots_new(struct gate *g, uint32_t n) NK_CHECKED;
-void gate_call_start(struct gate_conn *c);
-void gate_call_deadline(struct gate_conn *c);
-void gate_call_timeout(struct gate_conn *c);
-void gate_call_abort(struct gate_conn *c);
-void gate_call_forget(struct gate_conn *c);
-bool gate_records_put(struct gate_conn *c);
-void gate_block(struct gate_conn *c);
+void gate_call_start(struct gate_stream *s);
+void gate_call_deadline(struct gate_stream *s);
+void gate_call_timeout(struct gate_stream *s);
+void gate_call_abort(struct gate_stream *s);
+void gate_call_forget(struct gate_stream *s);
+bool gate_records_put(struct gate_stream *s);
+void gate_block(struct gate_stream *s);
 void gate_unblock_all(struct gate *g);
 bool gate_blocked_may_sleep(struct gate *g);
 bool gate_answers_drain(struct gate *g);
 void gate_courier_lost(struct gate *g);
-void gate_credit(struct gate_conn *c);
+void gate_credit(struct gate_stream *s);
 size_t gate_audit_need(const struct gate *g);
 bool gate_audit_full(const struct gate *g);
 
-/* gate_pause.c: true when the connection's next request is left unread for now. */
-bool gate_pause(struct gate_conn *c);
+/* gate_pause.c: true when the next request is left unread for now. */
+bool gate_pause(struct gate_stream *s);
 void gate_pause_end(struct gate *g);
 bool gate_pause_may_sleep(struct gate *g);
 
@@ -109,7 +140,7 @@ bool gate_pause_may_sleep(struct gate *g);
 int gate_fetch_start(struct gate *g) NK_CHECKED;
 void gate_fetch_arrived(struct gate *g, const struct nk_ring_record *rec);
 
-void gate_admin_answer(struct gate_conn *c, const struct nk_http_head *head);
+void gate_admin_answer(struct gate_stream *s, const struct nk_http_head *head);
 
 struct nk_setup *gate_setup_load(const struct nk_role_start *s, const struct nk_bundle *b,
                                  uint32_t generation, struct nk_fault *f) NK_CHECKED;

@@ -8,51 +8,51 @@
 
 enum { METRICS_MAX = 1 << 20 };
 
-static void text(struct gate_conn *c, int status, struct nk_str body)
+static void text(struct gate_stream *s, int status, struct nk_str body)
 {
-    gate_reply_whole(c, status, NK_STR("text/plain; charset=utf-8"), body);
+    gate_reply_whole(s, status, NK_STR("text/plain; charset=utf-8"), body);
 }
 
-static void metrics(struct gate_conn *c)
+static void metrics(struct gate_stream *s)
 {
     struct nk_buf b;
     nk_buf_init(&b, METRICS_MAX);
-    nk_stats_render(&c->gate->stats, &b);
+    nk_stats_render(&s->conn->gate->stats, &b);
     if (b.error)
-        text(c, 500, NK_STR("out of memory\n"));
+        text(s, 500, NK_STR("out of memory\n"));
     else
-        gate_reply_whole(c, 200, NK_STR("text/plain; version=0.0.4; charset=utf-8"),
+        gate_reply_whole(s, 200, NK_STR("text/plain; version=0.0.4; charset=utf-8"),
                          nk_buf_str(&b));
     nk_buf_free(&b);
 }
 
-static void ready(struct gate_conn *c)
+static void ready(struct gate_stream *s)
 {
-    struct gate *g = c->gate;
+    struct gate *g = s->conn->gate;
     if (g->draining)
-        text(c, 503, NK_STR("draining\n"));
+        text(s, 503, NK_STR("draining\n"));
     else if (nk_cedar_policies_count(g->setup->policies) == 0)
-        text(c, 503, NK_STR("no policy is loaded: everything is refused\n"));
+        text(s, 503, NK_STR("no policy is loaded: everything is refused\n"));
     else if (gate_audit_full(g) || nk_stats_total(&g->stats, NK_STAT_AUDIT_FAILED))
-        text(c, 503, NK_STR("the audit log takes no records\n"));
+        text(s, 503, NK_STR("the audit log takes no records\n"));
     else if (nk_stats_total(&g->stats, NK_STAT_DEGRADED) ||
              nk_stats_total(&g->stats, NK_STAT_ROLES_DOWN))
-        text(c, 503, NK_STR("a role is down\n"));
+        text(s, 503, NK_STR("a role is down\n"));
     else
-        text(c, 200, NK_STR("ready\n"));
+        text(s, 200, NK_STR("ready\n"));
 }
 
-void gate_admin_answer(struct gate_conn *c, const struct nk_http_head *head)
+void gate_admin_answer(struct gate_stream *s, const struct nk_http_head *head)
 {
     struct nk_str path = nk_http_path(head);
     if (!nk_str_eq(head->method, NK_STR("GET")))
-        text(c, 405, NK_STR("only GET\n"));
+        text(s, 405, NK_STR("only GET\n"));
     else if (nk_str_eq(path, NK_STR("/metrics")))
-        metrics(c);
+        metrics(s);
     else if (nk_str_eq(path, NK_STR("/healthz")))
-        text(c, 200, NK_STR("ok\n"));
+        text(s, 200, NK_STR("ok\n"));
     else if (nk_str_eq(path, NK_STR("/readyz")))
-        ready(c);
+        ready(s);
     else
-        text(c, 404, NK_STR("try /metrics, /healthz or /readyz\n"));
+        text(s, 404, NK_STR("try /metrics, /healthz or /readyz\n"));
 }

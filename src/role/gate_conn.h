@@ -1,6 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * gate_conn.h - a client's connection and the request on it. Private to the gate's files.
+ * gate_conn.h - a client's connection and the requests on it. Private to the gate's files.
+ *
+ * A connection is a socket and a framing; a stream is one request and its answer. HTTP/1.1 has one
+ * stream at a time, embedded in its connection; HTTP/2 has many, each as long as its request. What
+ * steps, records, calls and answers (gate_stream.c, gate_reply.c, gate_ring.c) knows streams alone.
  */
 #pragma once
 
@@ -11,30 +15,35 @@
 enum { GATE_RECORDS_MAX = 4 }; /* records of one request that wait for room in the audit ring */
 
 struct gate;
+struct gate_conn;
+struct gate_h2;
+struct gate_stream;
 
-enum conn_state {
-    CONN_IDLE,   /* between requests */
-    CONN_HEAD,   /* first byte seen, head incomplete */
-    CONN_BODY,   /* head seen, body incomplete */
-    CONN_BUSY,   /* the request is complete or refused; its answer is not */
-    CONN_LINGER, /* answered; the rest of what the client sends is thrown away */
-    CONN_DEAD,   /* closed; freed at the end of the batch */
+enum stream_state {
+    STREAM_IDLE,   /* between requests */
+    STREAM_HEAD,   /* first byte seen, head incomplete */
+    STREAM_BODY,   /* head seen, body incomplete */
+    STREAM_BUSY,   /* the request is complete or refused; its answer is not */
+    STREAM_LINGER, /* answered; the rest of what the client sends is thrown away */
+    STREAM_DEAD,   /* closed; freed at the end of the batch */
 };
 
 /* One request; lives in its own arena. */
 struct gate_request {
     struct nk_arena arena;
     struct gate_request *next_spare;
-    struct nk_http_parser *parser;
-    struct nk_txn *txn; /* NULL on admin connections */
+    struct nk_http_parser *parser; /* HTTP/1.1 alone */
+    struct nk_txn *txn;            /* NULL on admin connections, and until it begins */
     int64_t started_us, decided_us;
     uint32_t slot;      /* index in gate->slots, or GATE_NO_SLOT */
     bool call_waiting;  /* some of the call is not in the ring yet */
     bool body_complete; /* nothing more of it is on the wire */
+    bool asks_head;     /* HEAD: the answer has no body, whatever its headers say */
     bool chunked;       /* the answer is */
     bool close_after;   /* the client or we want no further request on this connection */
     bool answer_begun;  /* something of the answer has come */
     bool head_sent;     /* the call's first record is in the ring */
+    bool held;          /* the framing needs it still: the answer's head, or the arena */
     struct nk_str wire; /* the call's head, encoded */
     size_t call_sent;   /* bytes of txn->call.body in the ring already */
     uint32_t ungranted; /* answer bytes received and not yet granted again */
@@ -43,20 +52,51 @@ struct gate_request {
     size_t record_count;
 };
 
-struct gate_conn {
-    struct nk_watch watch;
+struct gate_stream {
+    struct gate_conn *conn; /* outlives its streams */
     struct nk_timer timer;
-    struct nk_later later;
-    struct gate *gate;
-    struct nk_sock sock;
-    enum conn_state state;
-    bool admin, readable, writable, gone, dirty, blocked, paused, close_after_flush;
-    bool answered;       /* complete or cut; only records keep the request */
     int64_t deadline_us; /* what ends the present state; 0: nothing */
     uint64_t hold_until; /* strict audit: records that must be durable before bytes leave */
     struct gate_request *req;
-    struct nk_buf out;  /* bytes that the socket has not taken yet */
-    struct nk_buf rest; /* bytes behind the current request (pipelining) */
-    struct gate_conn *next_dirty, *next_blocked, *next_paused; /* lists; see struct gate */
-    struct gate_conn *prev, *next;                             /* list of all */
+    struct nk_buf out; /* bytes of the answer that the framing has not taken yet */
+    struct gate_stream *next_dirty, *next_blocked, *next_paused; /* lists; see struct gate */
+    enum stream_state state;
+    bool dirty, blocked, paused;
+    bool answered; /* complete or cut; only records or the framing keep the request */
+};
+
+/* What differs between HTTP/1.1 (gate_h1.c) and HTTP/2 (gate_h2.c). */
+struct gate_framing {
+    void (*run)(struct gate_conn *c);      /* reads what there is */
+    void (*resume)(struct gate_stream *s); /* takes up a request that was paused */
+    /* The answer becomes bytes: its head, the body that waits in txn->out, its end; `cut`: without
+     * being complete. Nothing leaves before `flush`. */
+    void (*head)(struct gate_stream *s);
+    void (*data)(struct gate_stream *s);
+    void (*end)(struct gate_stream *s, bool cut);
+    void (*flush)(struct gate_stream *s); /* sends what there is: records allow it */
+    void (*fail)(struct gate_stream *s);  /* gives the stream up, and what cannot go on without */
+    void (*drain)(struct gate_conn *c);   /* asks the client for no more requests */
+    void (*close)(struct gate_conn *c);   /* frees what the framing has */
+    void (*bury)(struct gate_stream *s);  /* frees a dead stream that is on no list */
+};
+
+extern const struct gate_framing gate_h1, gate_h2;
+
+struct gate_conn {
+    struct nk_watch watch;
+    struct gate *gate;
+    const struct gate_framing *framing;
+    struct nk_sock sock;
+    bool admin, readable, writable, gone, close_after_flush;
+    bool fresh;      /* its framing is not known yet: HTTP/2 is offered and no byte has come */
+    uint8_t sniffed; /* bytes of HTTP/2's preface that came so far */
+    union {
+        struct nk_buf rest;    /* HTTP/1.1: bytes behind the current request (pipelining) */
+        struct gate_h2 *h2;    /* HTTP/2 */
+        struct nk_later later; /* closed: to be freed */
+    };
+    struct gate_conn *prev, *next; /* list of all */
+    /* HTTP/1.1: the request. HTTP/2: the connection itself, as there stream 0 is. Dead: closed. */
+    struct gate_stream stream;
 };

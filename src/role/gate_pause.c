@@ -18,10 +18,10 @@ static bool is_over(const struct gate *g)
     return nk_loop_now(g->loop) - g->full_since_us >= PAUSE_US;
 }
 
-bool gate_pause(struct gate_conn *c)
+bool gate_pause(struct gate_stream *s)
 {
-    struct gate *g = c->gate;
-    if (c->admin || c->state != CONN_IDLE)
+    struct gate *g = s->conn->gate;
+    if (s->conn->admin || s->state != STREAM_IDLE)
         return false;
     if (!gate_audit_full(g)) {
         g->full_since_us = 0;
@@ -35,10 +35,10 @@ bool gate_pause(struct gate_conn *c)
     }
     if (is_over(g))
         return false;
-    if (!c->paused) {
-        c->paused = true;
-        c->next_paused = g->paused;
-        g->paused = c;
+    if (!s->paused) {
+        s->paused = true;
+        s->next_paused = g->paused;
+        g->paused = s;
     }
     return true;
 }
@@ -47,16 +47,16 @@ void gate_pause_end(struct gate *g)
 {
     if (!g->paused || (gate_audit_full(g) && !is_over(g)))
         return;
-    struct gate_conn *c = g->paused;
+    struct gate_stream *s = g->paused;
     g->paused = NULL;
-    while (c) {
-        struct gate_conn *next = c->next_paused;
-        c->paused = false;
-        if (c->state == CONN_DEAD)
-            gate_conn_bury(c);
+    while (s) {
+        struct gate_stream *next = s->next_paused;
+        s->paused = false;
+        if (s->state == STREAM_DEAD)
+            gate_stream_bury(s);
         else
-            gate_conn_run(c);
-        c = next;
+            s->conn->framing->resume(s);
+        s = next;
     }
 }
 

@@ -6,29 +6,26 @@
 #include "role/gate.h"
 
 #include <string.h>
-#include <sys/socket.h>
 
-enum { LINGER_MS = 1000, HEAD_ROOM = 320 };
-
-void gate_mark_dirty(struct gate_conn *c)
+void gate_mark_dirty(struct gate_stream *s)
 {
-    struct gate *g = c->gate;
-    if (c->dirty)
+    struct gate *g = s->conn->gate;
+    if (s->dirty)
         return;
-    c->dirty = true;
-    c->next_dirty = g->dirty;
-    g->dirty = c;
+    s->dirty = true;
+    s->next_dirty = g->dirty;
+    g->dirty = s;
 }
 
-static void keep_records(struct gate_conn *c)
+static void keep_records(struct gate_stream *s)
 {
-    struct gate_request *r = c->req;
+    struct gate_request *r = s->req;
     for (size_t i = 0; i < r->txn->record_count; i++) {
         NK_MUST(r->record_count < GATE_RECORDS_MAX);
         r->records[r->record_count++] = r->txn->records[i];
     }
-    if (!gate_records_put(c))
-        gate_block(c);
+    if (!gate_records_put(s))
+        gate_block(s);
 }
 
 static void count_status(struct gate *g, int status)
@@ -41,30 +38,18 @@ static void count_status(struct gate *g, int status)
         nk_stats_add(&g->stats, classes[status / 100 - 2], 1);
 }
 
-static void put_head(struct gate_conn *c)
+static void put_head(struct gate_stream *s)
 {
-    struct gate_request *r = c->req;
-    struct nk_http_head head = r->txn->reply_head;
-    /* An answer to a request that has not fully arrived ends the connection. */
-    r->close_after |= !r->body_complete || c->gate->draining;
-    head.keep_alive = !r->close_after;
-    r->chunked = head.chunked;
-    c->state = CONN_BUSY;
-    (void)nk_buf_reserve(&c->out, HEAD_ROOM + r->txn->out.n); /* else it grows as it is written */
-    count_status(c->gate, head.status);
-    if (nk_http_write_response(&head, &c->out))
-        c->out.error = NK_EINVAL; /* a header that would break the framing: the connection is cut */
+    s->state = STREAM_BUSY;
+    count_status(s->conn->gate, s->req->txn->reply_head.status);
+    s->conn->framing->head(s);
 }
 
-static void put_data(struct gate_conn *c)
+static void put_data(struct gate_stream *s)
 {
-    struct gate_request *r = c->req;
-    struct nk_buf *from = &r->txn->out;
-    if (r->chunked)
-        nk_http_write_chunk(nk_buf_str(from), &c->out);
-    else
-        nk_buf_add(&c->out, nk_buf_str(from));
-    nk_buf_clear(from);
+    if (!s->req->asks_head)
+        s->conn->framing->data(s);
+    nk_buf_clear(&s->req->txn->out);
 }
 
 /* A decision of the judge, or the stage that refused before it. */
@@ -90,167 +75,87 @@ static void count_decision(struct gate *g, const struct nk_txn *txn)
             nk_stats_add(&g->stats, refusals[i].stat, 1);
 }
 
-static void count_latency(struct gate_conn *c)
+static void count_latency(struct gate_stream *s)
 {
-    struct gate *g = c->gate;
-    int64_t us = nk_loop_now(g->loop) - c->req->started_us;
-    bool allowed = nk_txn_allowed(c->req->txn);
+    struct gate *g = s->conn->gate;
+    int64_t us = nk_loop_now(g->loop) - s->req->started_us;
+    bool allowed = nk_txn_allowed(s->req->txn);
     nk_stats_time(&g->stats, allowed ? NK_STAT_LATENCY_ALLOWED : NK_STAT_LATENCY_DENIED, us);
 }
 
-/* The answer is complete, or cut: nothing of the request is needed but records that still wait. */
-static void finish(struct gate_conn *c, bool cut)
+/* The answer is complete, or cut: nothing of the request is needed but what still waits. */
+static void finish(struct gate_stream *s, bool cut)
 {
-    struct gate_request *r = c->req;
-    c->state = CONN_BUSY;
-    c->close_after_flush = cut || r->close_after;
-    if (!cut && r->chunked)
-        nk_http_write_last_chunk(&c->out);
+    struct gate *g = s->conn->gate;
+    s->state = STREAM_BUSY;
+    s->conn->framing->end(s, cut);
     if (cut)
-        nk_stats_add(&c->gate->stats, NK_STAT_REQUESTS_CUT, 1);
-    count_decision(c->gate, r->txn);
-    count_latency(c);
-    c->answered = true;
-    if (r->record_count == 0)
-        gate_request_done(c);
-    gate_conn_deadline(c, c->gate->setup->config.limits.write_timeout);
+        nk_stats_add(&g->stats, NK_STAT_REQUESTS_CUT, 1);
+    count_decision(g, s->req->txn);
+    count_latency(s);
+    s->answered = true;
+    gate_request_settle(s);
+    gate_stream_deadline(s, g->setup->config.limits.write_timeout);
 }
 
-void gate_effects(struct gate_conn *c, unsigned fx)
+void gate_effects(struct gate_stream *s, unsigned fx)
 {
     if (fx == 0)
         return;
     if (fx & NK_FX_RECORD)
-        keep_records(c);
+        keep_records(s);
     if (fx & NK_FX_ABORT)
-        gate_call_abort(c);
+        gate_call_abort(s);
     if (fx & NK_FX_CALL)
-        gate_call_start(c);
+        gate_call_start(s);
     if (fx & NK_FX_HEAD)
-        put_head(c);
+        put_head(s);
     if (fx & NK_FX_DATA)
-        put_data(c);
+        put_data(s);
     if (fx & (NK_FX_END | NK_FX_CUT))
-        finish(c, fx & NK_FX_CUT);
+        finish(s, fx & NK_FX_CUT);
     if (fx & (NK_FX_HEAD | NK_FX_DATA | NK_FX_END | NK_FX_CUT))
-        gate_mark_dirty(c);
+        gate_mark_dirty(s);
 }
 
-void gate_reply_whole(struct gate_conn *c, int status, struct nk_str type, struct nk_str body)
+/* May bytes of this stream leave now? */
+static bool may_leave(const struct gate_stream *s)
 {
-    struct nk_http_header h = {NK_STR("content-type"), type};
-    struct nk_http_head head = {.status = status,
-                                .headers = &h,
-                                .header_count = 1,
-                                .content_length = (int64_t)body.n,
-                                .keep_alive = false};
-    if (nk_http_write_response(&head, &c->out))
-        c->out.error = NK_EINVAL;
-    nk_buf_add(&c->out, body);
-    c->state = CONN_BUSY;
-    c->close_after_flush = true;
-    gate_request_done(c);
-    gate_mark_dirty(c);
-}
-
-/* May bytes of this connection leave now? */
-static bool may_leave(const struct gate_conn *c)
-{
-    if (c->req && c->req->record_count)
+    if (s->req && s->req->record_count)
         return false;
-    return c->hold_until == 0 || nk_ring_durable(c->gate->audit) >= c->hold_until;
-}
-
-static void linger(struct gate_conn *c)
-{
-    (void)shutdown(c->sock.fd, SHUT_WR);
-    c->state = CONN_LINGER;
-    gate_conn_deadline(c, LINGER_MS);
-    gate_conn_run(c);
-}
-
-static void after_flush(struct gate_conn *c)
-{
-    nk_buf_free(&c->out);
-    if (c->req) {
-        if (c->req->slot != GATE_NO_SLOT)
-            gate_call_deadline(c);
-        gate_credit(c);
-        return;
-    }
-    c->hold_until = 0;
-    c->answered = false;
-    if (c->state != CONN_BUSY)
-        return;
-    if (c->close_after_flush) {
-        if (c->sock.ssl)
-            gate_conn_close(c);
-        else
-            linger(c);
-        return;
-    }
-    c->state = CONN_IDLE;
-    gate_conn_deadline(c, c->gate->setup->config.limits.idle_timeout);
-    gate_conn_run(c);
-}
-
-/* Sends what the socket takes. */
-static void flush(struct gate_conn *c)
-{
-    if (c->out.error) {
-        gate_conn_close(c);
-        return;
-    }
-    while (c->out.n && c->writable) {
-        struct iovec v = {c->out.p, c->out.n};
-        ssize_t n = nk_sock_write(&c->sock, &v, 1);
-        if (n == NK_EAGAIN) {
-            c->writable = false;
-            break;
-        }
-        if (n < 0) {
-            gate_conn_close(c);
-            return;
-        }
-        nk_stats_add(&c->gate->stats, NK_STAT_BYTES_OUT, (uint64_t)n);
-        nk_buf_drop(&c->out, (size_t)n);
-        if (c->out.n && c->state == CONN_BUSY)
-            gate_conn_deadline(c, c->gate->setup->config.limits.write_timeout);
-    }
-    if (c->out.n == 0)
-        after_flush(c);
-    else
-        gate_conn_deadline(c, c->gate->setup->config.limits.write_timeout);
+    return s->hold_until == 0 || nk_ring_durable(s->conn->gate->audit) >= s->hold_until;
 }
 
 /* If there is nothing now, asks to be woken for the first record that somebody waits for. */
 bool gate_has_flushable(struct gate *g)
 {
     uint64_t first = 0;
-    for (struct gate_conn *c = g->dirty; c; c = c->next_dirty) {
-        if (c->state == CONN_DEAD || may_leave(c))
+    if (g->sending)
+        return true;
+    for (struct gate_stream *s = g->dirty; s; s = s->next_dirty) {
+        if (s->state == STREAM_DEAD || may_leave(s))
             return true;
-        bool waits = !c->req || !c->req->record_count;
-        if (waits && (first == 0 || c->hold_until < first))
-            first = c->hold_until;
+        bool waits = !s->req || !s->req->record_count;
+        if (waits && (first == 0 || s->hold_until < first))
+            first = s->hold_until;
     }
     return first && nk_ring_want_durable(g->audit, first);
 }
 
 void gate_flush_all(struct gate *g)
 {
-    struct gate_conn *c = g->dirty;
+    struct gate_stream *s = g->dirty;
     g->dirty = NULL;
-    while (c) {
-        struct gate_conn *next = c->next_dirty;
-        c->dirty = false;
-        if (c->state == CONN_DEAD) {
-            gate_conn_bury(c);
-        } else if (may_leave(c)) {
-            flush(c);
-        } else {
-            gate_mark_dirty(c);
-        }
-        c = next;
+    while (s) {
+        struct gate_stream *next = s->next_dirty;
+        s->dirty = false;
+        if (s->state == STREAM_DEAD)
+            gate_stream_bury(s);
+        else if (may_leave(s))
+            s->conn->framing->flush(s);
+        else
+            gate_mark_dirty(s);
+        s = next;
     }
+    gate_h2_send_all(g);
 }

@@ -2,7 +2,7 @@
  *
  * gate_ring.c - calls to the courier, answers from it, records to the scribe. A call has a slot;
  * number and generation of the slot go with every record, so an answer that comes late for a client
- * that left finds nobody. What has no room in a ring now waits on the list of blocked connections;
+ * that left finds nobody. What has no room in a ring now waits on the list of blocked streams;
  * the gate never waits.
  */
 #include "role/gate.h"
@@ -33,23 +33,23 @@ int gate_slots_new(struct gate *g, uint32_t n)
     return 0;
 }
 
-static bool slot_take(struct gate_conn *c)
+static bool slot_take(struct gate_stream *s)
 {
-    struct gate *g = c->gate;
+    struct gate *g = s->conn->gate;
     if (g->free_slot == GATE_NO_SLOT)
         return false;
-    c->req->slot = g->free_slot;
-    struct gate_slot *s = &g->slots[c->req->slot];
-    g->free_slot = s->next;
-    s->conn = c;
+    s->req->slot = g->free_slot;
+    struct gate_slot *slot = &g->slots[s->req->slot];
+    g->free_slot = slot->next;
+    slot->stream = s;
     g->generation += 1 + (g->generation == UINT32_MAX); /* never 0 */
-    s->generation = g->generation;
+    slot->generation = g->generation;
     return true;
 }
 
 static void slot_give(struct gate *g, uint32_t slot, uint32_t *list)
 {
-    g->slots[slot].conn = NULL;
+    g->slots[slot].stream = NULL;
     g->slots[slot].next = *list;
     *list = slot;
 }
@@ -79,10 +79,10 @@ bool gate_audit_full(const struct gate *g)
  * ------------------------------------------------------------------------------------------ */
 
 /* Puts the records that wait into the audit ring; false when there is no room now. */
-bool gate_records_put(struct gate_conn *c)
+bool gate_records_put(struct gate_stream *s)
 {
-    struct gate *g = c->gate;
-    struct gate_request *r = c->req;
+    struct gate *g = s->conn->gate;
+    struct gate_request *r = s->req;
     size_t done = 0;
     while (done < r->record_count) {
         struct nk_ring_record rec = {.type = NK_WIRE_RECORD, .payload = r->records[done]};
@@ -95,38 +95,38 @@ bool gate_records_put(struct gate_conn *c)
     r->record_count -= done;
     memmove(r->records, r->records + done, r->record_count * sizeof *r->records);
     if (done && g->setup->config.audit_strict)
-        c->hold_until = nk_ring_committed(g->audit);
+        s->hold_until = nk_ring_committed(g->audit);
     return r->record_count == 0;
 }
 
-void gate_block(struct gate_conn *c)
+void gate_block(struct gate_stream *s)
 {
-    if (c->blocked)
+    if (s->blocked)
         return;
-    c->blocked = true;
-    c->next_blocked = c->gate->blocked;
-    c->gate->blocked = c;
+    s->blocked = true;
+    s->next_blocked = s->conn->gate->blocked;
+    s->conn->gate->blocked = s;
 }
 
 /* Calls
  * -------------------------------------------------------------------------------------------- */
 
-static uint32_t generation_of(const struct gate_conn *c)
+static uint32_t generation_of(const struct gate_stream *s)
 {
-    return c->gate->slots[c->req->slot].generation;
+    return s->conn->gate->slots[s->req->slot].generation;
 }
 
 /* Sends what fits of the call; false when some of it must wait. */
-static bool call_send(struct gate_conn *c)
+static bool call_send(struct gate_stream *s)
 {
-    struct gate *g = c->gate;
-    struct gate_request *r = c->req;
+    struct gate *g = s->conn->gate;
+    struct gate_request *r = s->req;
     const struct nk_str body = r->txn->call.body;
     while (r->call_waiting) {
         size_t piece = body.n - r->call_sent < PIECE_MAX ? body.n - r->call_sent : PIECE_MAX;
         struct nk_ring_record rec = {.type = r->head_sent ? NK_WIRE_BODY : NK_WIRE_CALL,
                                      .stream = r->slot,
-                                     .generation = generation_of(c)};
+                                     .generation = generation_of(s)};
         size_t head = r->head_sent ? 0 : r->wire.n;
         if (head + piece > NK_RING_RECORD_MAX)
             piece = NK_RING_RECORD_MAX - head;
@@ -149,18 +149,18 @@ static bool call_send(struct gate_conn *c)
     return true;
 }
 
-static void answer_fail(struct gate_conn *c, enum nk_upstream_fail how, struct nk_str why)
+static void answer_fail(struct gate_stream *s, enum nk_upstream_fail how, struct nk_str why)
 {
     struct nk_event e = {.type = NK_EV_ANSWER_FAIL,
-                         .unix_ms = nk_loop_unix_ms(c->gate->loop),
+                         .unix_ms = nk_loop_unix_ms(s->conn->gate->loop),
                          .fail = how,
                          .bytes = why};
-    gate_effects(c, nk_gate_step(c->req->txn, &e));
+    gate_effects(s, nk_gate_step(s->req->txn, &e));
 }
 
-static int call_encode(struct gate_conn *c)
+static int call_encode(struct gate_stream *s)
 {
-    struct gate_request *r = c->req;
+    struct gate_request *r = s->req;
     const struct nk_gate_call *call = &r->txn->call;
     struct nk_buf b;
     struct nk_wire_call_head head = {.upstream = (uint32_t)call->upstream,
@@ -176,42 +176,42 @@ static int call_encode(struct gate_conn *c)
 
 /* The courier keeps the upstream's times; this is for the case that the courier itself falls silent
  * or a message is lost: a client never waits for ever. */
-void gate_call_deadline(struct gate_conn *c)
+void gate_call_deadline(struct gate_stream *s)
 {
-    const struct nk_config *cfg = &c->req->txn->setup->config;
-    const struct nk_config_upstream *u = &cfg->upstreams[c->req->txn->call.upstream];
-    gate_conn_deadline(
-        c, (c->req->answer_begun ? u->idle_timeout : u->connect_timeout + u->first_byte_timeout) +
+    const struct nk_config *cfg = &s->req->txn->setup->config;
+    const struct nk_config_upstream *u = &cfg->upstreams[s->req->txn->call.upstream];
+    gate_stream_deadline(
+        s, (s->req->answer_begun ? u->idle_timeout : u->connect_timeout + u->first_byte_timeout) +
                SILENCE_MS);
 }
 
-void gate_call_timeout(struct gate_conn *c)
+void gate_call_timeout(struct gate_stream *s)
 {
-    answer_fail(c, NK_UPSTREAM_TIMEOUT, NK_STR("the courier was silent"));
+    answer_fail(s, NK_UPSTREAM_TIMEOUT, NK_STR("the courier was silent"));
 }
 
-void gate_call_start(struct gate_conn *c)
+void gate_call_start(struct gate_stream *s)
 {
-    struct gate *g = c->gate;
+    struct gate *g = s->conn->gate;
     if (!g->calls) {
-        answer_fail(c, NK_UPSTREAM_BUSY, NK_STR("the courier is being restarted"));
+        answer_fail(s, NK_UPSTREAM_BUSY, NK_STR("the courier is being restarted"));
         return;
     }
-    if (call_encode(c) || !slot_take(c)) {
-        answer_fail(c, NK_UPSTREAM_BUSY, NK_STR("no slot is free"));
+    if (call_encode(s) || !slot_take(s)) {
+        answer_fail(s, NK_UPSTREAM_BUSY, NK_STR("no slot is free"));
         return;
     }
-    c->req->call_waiting = true;
-    gate_call_deadline(c);
-    if (c->req->record_count || !call_send(c))
-        gate_block(c);
+    s->req->call_waiting = true;
+    gate_call_deadline(s);
+    if (s->req->record_count || !call_send(s))
+        gate_block(s);
 }
 
 /* Gives the slot back; late answers find a new generation. */
-void gate_call_forget(struct gate_conn *c)
+void gate_call_forget(struct gate_stream *s)
 {
-    if (c->req)
-        slot_free(c->gate, c->req);
+    if (s->req)
+        slot_free(s->conn->gate, s->req);
 }
 
 static bool cancel(struct gate *g, uint32_t slot)
@@ -231,10 +231,10 @@ static void cancel_all(struct gate *g, bool lost)
     }
 }
 
-void gate_call_abort(struct gate_conn *c)
+void gate_call_abort(struct gate_stream *s)
 {
-    struct gate *g = c->gate;
-    struct gate_request *r = c->req;
+    struct gate *g = s->conn->gate;
+    struct gate_request *r = s->req;
     uint32_t slot = r->slot;
     if (slot == GATE_NO_SLOT)
         return;
@@ -247,41 +247,41 @@ void gate_call_abort(struct gate_conn *c)
 }
 
 /* The client has taken most of what came: the courier may send as much again. */
-void gate_credit(struct gate_conn *c)
+void gate_credit(struct gate_stream *s)
 {
-    struct gate *g = c->gate;
-    struct gate_request *r = c->req;
+    struct gate *g = s->conn->gate;
+    struct gate_request *r = s->req;
     size_t window = (size_t)g->setup->config.limits.stream_window;
-    if (r->slot == GATE_NO_SLOT || r->ungranted < CREDIT_STEP || !g->calls || c->out.n > window / 2)
+    if (r->slot == GATE_NO_SLOT || r->ungranted < CREDIT_STEP || !g->calls || s->out.n > window / 2)
         return;
     char bytes[4] = {(char)(r->ungranted & 0xFF), (char)(r->ungranted >> 8 & 0xFF),
                      (char)(r->ungranted >> 16 & 0xFF), (char)(r->ungranted >> 24)};
     struct nk_ring_record rec = {.type = NK_WIRE_CREDIT,
                                  .stream = r->slot,
-                                 .generation = generation_of(c),
+                                 .generation = generation_of(s),
                                  .head_size = sizeof bytes,
                                  .payload = {bytes, sizeof bytes}};
     if (nk_ring_put(g->calls, &rec) == 0)
         r->ungranted = 0; /* otherwise the next piece or flush tries again */
 }
 
-/* Tries again what waited; true when nothing of this connection waits any more. */
-static bool unblock(struct gate_conn *c)
+/* Tries again what waited; true when nothing of this stream waits any more. */
+static bool unblock(struct gate_stream *s)
 {
-    struct gate *g = c->gate;
-    struct gate_request *r = c->req;
+    struct gate *g = s->conn->gate;
+    struct gate_request *r = s->req;
     if (!r)
         return true;
-    if (r->record_count && !gate_records_put(c))
+    if (r->record_count && !gate_records_put(s))
         return false;
-    return !r->call_waiting || !g->calls || call_send(c);
+    return !r->call_waiting || !g->calls || call_send(s);
 }
 
 /* Asks to be woken when there is room again; false when there is already. */
 bool gate_blocked_may_sleep(struct gate *g)
 {
-    for (struct gate_conn *c = g->blocked; c; c = c->next_blocked) {
-        bool records = c->req && c->req->record_count;
+    for (struct gate_stream *s = g->blocked; s; s = s->next_blocked) {
+        bool records = s->req && s->req->record_count;
         struct nk_ring *full = records ? g->audit : g->calls;
         if (full && nk_ring_want_space(full, records ? RECORD_RESERVE : NK_RING_RECORD_MAX))
             return false;
@@ -291,75 +291,75 @@ bool gate_blocked_may_sleep(struct gate *g)
 
 void gate_unblock_all(struct gate *g)
 {
-    struct gate_conn *c = g->blocked;
+    struct gate_stream *s = g->blocked;
     if (g->calls)
         cancel_all(g, false);
     g->blocked = NULL;
-    while (c) {
-        struct gate_conn *next = c->next_blocked;
-        c->blocked = false;
-        if (!unblock(c)) {
-            gate_block(c);
-        } else if (c->state == CONN_DEAD) {
-            gate_request_done(c);
-            gate_conn_bury(c);
+    while (s) {
+        struct gate_stream *next = s->next_blocked;
+        s->blocked = false;
+        if (!unblock(s)) {
+            gate_block(s);
+        } else if (s->state == STREAM_DEAD) {
+            gate_request_done(s);
+            gate_stream_bury(s);
         } else {
-            if (c->req && c->answered)
-                gate_request_done(c);
-            gate_mark_dirty(c);
+            gate_request_settle(s);
+            gate_mark_dirty(s);
         }
-        c = next;
+        s = next;
     }
 }
 
 /* Answers
  * ------------------------------------------------------------------------------------------ */
 
-static struct nk_event answer_event(struct gate_conn *c, enum nk_event_type type)
+static struct nk_event answer_event(struct gate_stream *s, enum nk_event_type type)
 {
-    return (struct nk_event){.type = type, .unix_ms = nk_loop_unix_ms(c->gate->loop)};
+    return (struct nk_event){.type = type, .unix_ms = nk_loop_unix_ms(s->conn->gate->loop)};
 }
 
-static void answer_step(struct gate_conn *c, const struct nk_event *e)
+static void answer_step(struct gate_stream *s, const struct nk_event *e)
 {
-    gate_effects(c, nk_gate_step(c->req->txn, e));
+    gate_effects(s, nk_gate_step(s->req->txn, e));
 }
 
 /* Is the request still the one that this record answers? A step may have ended it. */
-static bool still(const struct gate *g, const struct nk_ring_record *rec, const struct gate_conn *c)
+static bool still(const struct gate *g, const struct nk_ring_record *rec,
+                  const struct gate_stream *s)
 {
-    return g->slots[rec->stream].conn == c && g->slots[rec->stream].generation == rec->generation &&
-           c->req && c->state != CONN_DEAD;
+    return g->slots[rec->stream].stream == s &&
+           g->slots[rec->stream].generation == rec->generation && s->req && s->state != STREAM_DEAD;
 }
 
-static void answer_head(struct gate_conn *c, const struct nk_ring_record *rec)
+static void answer_head(struct gate_stream *s, const struct nk_ring_record *rec)
 {
-    struct nk_arena *a = &c->req->arena;
+    struct nk_arena *a = &s->req->arena;
     struct nk_http_head *head = nk_arena_alloc(a, sizeof *head);
     /* A private copy: what was checked cannot change afterwards. */
     struct nk_str bytes = nk_arena_copy(a, nk_str_sub(rec->payload, 0, rec->head_size));
-    uint32_t max = (uint32_t)c->gate->setup->config.limits.headers;
-    nk_stats_time(&c->gate->stats, NK_STAT_FIRST_BYTE,
-                  nk_loop_now(c->gate->loop) - c->req->decided_us);
+    uint32_t max = (uint32_t)s->conn->gate->setup->config.limits.headers;
+    nk_stats_time(&s->conn->gate->stats, NK_STAT_FIRST_BYTE,
+                  nk_loop_now(s->conn->gate->loop) - s->req->decided_us);
     if (!head || !bytes.p || nk_wire_get_answer(bytes, max, a, head)) {
-        answer_fail(c, NK_UPSTREAM_BROKEN, NK_STR("the answer's head cannot be read"));
+        answer_fail(s, NK_UPSTREAM_BROKEN, NK_STR("the answer's head cannot be read"));
         return;
     }
-    struct nk_event e = answer_event(c, NK_EV_ANSWER);
+    struct nk_event e = answer_event(s, NK_EV_ANSWER);
     e.head = head;
-    answer_step(c, &e);
+    answer_step(s, &e);
 }
 
-static void answer_data(struct gate_conn *c, struct nk_str bytes)
+static void answer_data(struct gate_stream *s, struct nk_str bytes)
 {
-    struct nk_event e = answer_event(c, NK_EV_ANSWER_DATA);
+    struct nk_event e = answer_event(s, NK_EV_ANSWER_DATA);
     e.bytes = bytes;
-    c->req->ungranted += (uint32_t)bytes.n;
-    nk_stats_add(&c->gate->stats, NK_STAT_UPSTREAM_BYTES_IN, bytes.n);
-    answer_step(c, &e);
+    s->req->ungranted += (uint32_t)bytes.n;
+    nk_stats_add(&s->conn->gate->stats, NK_STAT_UPSTREAM_BYTES_IN, bytes.n);
+    answer_step(s, &e);
 }
 
-static void answer_failed(struct gate_conn *c, const struct nk_ring_record *rec)
+static void answer_failed(struct gate_stream *s, const struct nk_ring_record *rec)
 {
     struct nk_reader in = nk_reader(rec->payload);
     uint32_t how = nk_read_u32le(&in);
@@ -367,8 +367,8 @@ static void answer_failed(struct gate_conn *c, const struct nk_ring_record *rec)
     enum nk_upstream_fail fail = how == NK_WIRE_FAIL_TIMEOUT ? NK_UPSTREAM_TIMEOUT
                                  : how == NK_WIRE_FAIL_BUSY  ? NK_UPSTREAM_BUSY
                                                              : NK_UPSTREAM_BROKEN;
-    slot_free(c->gate, c->req); /* the courier has forgotten the stream already */
-    answer_fail(c, fail, why);
+    slot_free(s->conn->gate, s->req); /* the courier has forgotten the stream already */
+    answer_fail(s, fail, why);
 }
 
 /* Is it the piece that has to come next? */
@@ -385,32 +385,32 @@ static void answer(struct gate *g, const struct nk_ring_record *rec)
 {
     if (rec->stream >= g->slot_count)
         return;
-    struct gate_conn *c = g->slots[rec->stream].conn;
-    if (!c || !still(g, rec, c))
+    struct gate_stream *s = g->slots[rec->stream].stream;
+    if (!s || !still(g, rec, s))
         return;
     if (rec->type == NK_WIRE_FAIL) {
-        answer_failed(c, rec);
+        answer_failed(s, rec);
         return;
     }
-    if (!in_order(c->req, rec)) {
-        answer_fail(c, NK_UPSTREAM_BROKEN, NK_STR("the courier's records are out of order"));
+    if (!in_order(s->req, rec)) {
+        answer_fail(s, NK_UPSTREAM_BROKEN, NK_STR("the courier's records are out of order"));
         return;
     }
     struct nk_str body = nk_str_sub(rec->payload, rec->head_size, rec->payload.n);
-    c->req->answer_begun = true;
-    c->req->answer_at += body.n;
+    s->req->answer_begun = true;
+    s->req->answer_at += body.n;
     if (rec->type == NK_WIRE_HEAD)
-        answer_head(c, rec);
-    if (body.n && still(g, rec, c))
-        answer_data(c, body);
-    if (rec->flags & NK_WIRE_END && still(g, rec, c)) {
-        struct nk_event e = answer_event(c, NK_EV_ANSWER_END);
-        slot_free(g, c->req);
-        answer_step(c, &e);
-    } else if (still(g, rec, c)) {
-        if (c->out.n == 0)
-            gate_call_deadline(c);
-        gate_credit(c);
+        answer_head(s, rec);
+    if (body.n && still(g, rec, s))
+        answer_data(s, body);
+    if (rec->flags & NK_WIRE_END && still(g, rec, s)) {
+        struct nk_event e = answer_event(s, NK_EV_ANSWER_END);
+        slot_free(g, s->req);
+        answer_step(s, &e);
+    } else if (still(g, rec, s)) {
+        if (s->out.n == 0)
+            gate_call_deadline(s);
+        gate_credit(s);
     }
 }
 
@@ -438,12 +438,12 @@ void gate_courier_lost(struct gate *g)
 {
     cancel_all(g, true);
     for (uint32_t i = 0; i < g->slot_count; i++) {
-        struct gate_conn *c = g->slots[i].conn;
-        if (!c)
+        struct gate_stream *s = g->slots[i].stream;
+        if (!s)
             continue;
-        slot_free(g, c->req);
+        slot_free(g, s->req);
         nk_stats_add(&g->stats, NK_STAT_UPSTREAM_CRASH, 1);
-        if (c->state != CONN_DEAD)
-            answer_fail(c, NK_UPSTREAM_BROKEN, NK_STR("the courier died"));
+        if (s->state != STREAM_DEAD)
+            answer_fail(s, NK_UPSTREAM_BROKEN, NK_STR("the courier died"));
     }
 }

@@ -3,7 +3,7 @@
  * daemon.c - plays a scenario against the real daemon: all roles, a Unix socket for clients, a
  * loopback port as the upstream, a directory of its own that is removed at the end.
  */
-#include "scenario/scenario.h"
+#include "scenario/h2.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -28,6 +28,7 @@ struct daemon_state {
     int listener, upstream, client;
     struct nk_arena client_arena, upstream_arena;
     struct nk_http_parser *client_parser;
+    bool h2; /* clients speak HTTP/2 */
     bool settled, client_done;
     bool spoke; /* the upstream has begun to answer, or will not */
 };
@@ -147,6 +148,7 @@ static void close_client(void)
     if (me.client >= 0)
         close(me.client);
     me.client = -1;
+    h2_close();
     nk_arena_free(&me.client_arena);
     me.client_parser = NULL;
 }
@@ -168,8 +170,6 @@ static const char *daemon_client(struct scenario *s, struct sighting *seen,
 {
     static const struct nk_http_limits lim = {64 << 10, 100, 16 << 20};
     struct nk_buf b;
-    (void)s;
-    (void)seen;
     close_client();
     me.client = connect_gate();
     if (me.client < 0)
@@ -177,6 +177,8 @@ static const char *daemon_client(struct scenario *s, struct sighting *seen,
     nk_arena_init(&me.client_arena, 64 << 20);
     me.client_parser = nk_http_parser_new(&me.client_arena, false, &lim);
     me.settled = me.client_done = me.spoke = false;
+    if (me.h2)
+        return h2_ask(s, seen, me.client, key, method, target, headers, body);
     nk_buf_init(&b, 32 << 20);
     nk_buf_printf(&b, "%.*s %.*s HTTP/1.1\r\nHost: nakoso\r\n", NK_FMT(method), NK_FMT(target));
     if (key)
@@ -306,6 +308,8 @@ static bool take_answer(struct sighting *seen, int patience)
     char bytes[65536];
     struct pollfd w = {.fd = me.client, .events = POLLIN};
     enum nk_http_event event;
+    if (me.h2)
+        return h2_take(seen, patience, &me.client_done);
     if (poll(&w, 1, patience) <= 0)
         return false;
     ssize_t n = recv(me.client, bytes, sizeof bytes, 0);
@@ -459,3 +463,14 @@ static void daemon_close(struct scenario *s, struct sighting *seen)
 const struct driver daemon_driver = {"daemon",        daemon_open,   daemon_client,
                                      daemon_upstream, daemon_gone,   daemon_wait_call,
                                      daemon_settle,   daemon_replay, daemon_close};
+
+static const char *h2_open(struct scenario *s, struct sighting *seen)
+{
+    const char *why = daemon_open(s, seen);
+    me.h2 = true;
+    return why;
+}
+
+const struct driver h2_driver = {"http/2",        h2_open,       daemon_client,
+                                 daemon_upstream, daemon_gone,   daemon_wait_call,
+                                 daemon_settle,   daemon_replay, daemon_close};

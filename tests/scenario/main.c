@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * main.c - plays .gate files: `scenario [--daemon] FILE…`. One TAP line for each file; what was
+ * main.c - plays .gate files: `scenario [--daemon|--h2] FILE…`. One TAP line for each file; what was
  * expected and what was seen is told on a failure.
  */
 #include "scenario/scenario.h"
@@ -251,6 +251,10 @@ int main(int argc, char **argv)
             d = &daemon_driver;
             continue;
         }
+        if (strcmp(argv[i], "--h2") == 0) {
+            d = &h2_driver;
+            continue;
+        }
         if (strcmp(argv[i], "--torture") == 0) {
             hurt = true;
             continue;
@@ -262,7 +266,7 @@ int main(int argc, char **argv)
         }
         if (hurt)
             torture(s);
-        else
+        else if (d != &h2_driver || !s->http1)
             play(s, d);
         scenario_free(s);
     }

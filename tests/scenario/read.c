@@ -69,6 +69,9 @@ static bool read_line(struct scenario *s, int line, struct nk_str text)
         nk_buf_add(&s->config, rest);
     } else if (is(w, "audit")) {
         s->strict = is(rest, "strict");
+    } else if (is(w, "framing")) {
+        s->http1 = is(rest, "http/1.1");
+        return s->http1;
     } else if (is(w, "key")) {
         return read_key(s, rest);
     } else if (is(w, "model")) {

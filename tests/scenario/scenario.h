@@ -2,7 +2,7 @@
  *
  * scenario.h - a .gate file: a story of clients, an upstream and what is expected, one step a line.
  * The same file is played against the pure core (core.c: no socket, virtual time) and against the
- * real daemon (daemon.c: all roles, loopback). docs/scenarios.md lists the steps.
+ * real daemon (daemon.c: all roles, loopback), over HTTP/1.1 and over HTTP/2 (h2.c). docs/scenarios.md lists the steps.
  */
 #pragma once
 
@@ -31,6 +31,7 @@ struct scenario {
     struct nk_str title;
     struct nk_buf policy, entities, config; /* config: further members of "limits", JSON */
     bool strict;
+    bool http1; /* it is about the framing of HTTP/1.1 */
     struct scenario_key keys[KEYS_MAX];
     size_t key_count;
     struct scenario_model models[MODELS_MAX];
@@ -70,7 +71,7 @@ struct driver {
     void (*close)(struct scenario *s, struct sighting *seen);
 };
 
-extern const struct driver core_driver, daemon_driver;
+extern const struct driver core_driver, daemon_driver, h2_driver;
 
 /* Reads a file; NULL and a message on stderr when it cannot be read. */
 struct scenario *scenario_read(const char *file);

@@ -10,8 +10,6 @@
 
 enum { CLIENTS_MAX = 1500, ANSWER_MAX = 4096 };
 
-enum verdict { WAITS, RIGHT, REFUSED, CUT, WRONG };
-
 struct client {
     int fd;
     bool stream, is_full, unrecorded, broken, complete, closed;
@@ -19,6 +17,10 @@ struct client {
     struct nk_arena arena;
     struct nk_http_parser *parser;
     const struct nk_http_head *head;
+    struct nk_http_head own_head; /* HTTP/2 (client_h2.h): and the body to send, how much is sent */
+    struct nk_str ask;
+    size_t asked;
+    uint32_t stream_id;
     unsigned long number; /* of the request, as the gate counts; ~0: not known */
     size_t n;
     char body[ANSWER_MAX + 1];
@@ -27,6 +29,7 @@ struct client {
 
 static struct client clients[CLIENTS_MAX];
 static size_t client_count;
+static void (*ask_over)(struct client *c, struct nk_str json); /* NULL: HTTP/1.1 */
 
 static int client_connect(void)
 {
@@ -59,12 +62,11 @@ static struct client *client_new(size_t i, bool stream)
 {
     static const struct nk_http_limits lim = {64 << 10, 100, 16 << 20};
     struct client *c = &clients[i];
-    *c = (struct client){.fd = client_connect(), .stream = stream, .number = ~0UL};
+    *c = (struct client){.fd = ask_over ? -1 : client_connect(), .stream = stream, .number = ~0UL};
     nk_arena_init(&c->arena, 1 << 20);
     c->parser = nk_http_parser_new(&c->arena, false, &lim);
     c->began = now_ms();
-    if (i >= client_count)
-        client_count = i + 1;
+    client_count = i >= client_count ? i + 1 : client_count;
     return c;
 }
 
@@ -74,54 +76,64 @@ static struct client *client_ask(size_t i, bool stream, size_t pad)
     struct nk_buf b;
     nk_buf_init(&b, 1 << 20);
     client_text(&b, i, stream, pad);
-    NK_MUST(!b.error && send(c->fd, b.p, b.n, MSG_NOSIGNAL) == (ssize_t)b.n);
+    if (ask_over)
+        ask_over(c, nk_str_sub(nk_buf_str(&b), (size_t)nk_str_find(nk_buf_str(&b), '{'), b.n));
+    else
+        NK_MUST(!b.error && send(c->fd, b.p, b.n, MSG_NOSIGNAL) == (ssize_t)b.n);
     nk_buf_free(&b);
     return c;
 }
 
-static void client_head(struct client *c)
+static void client_head(struct client *c, const struct nk_http_head *head)
 {
+    c->head = head;
     struct nk_str id = nk_http_get(c->head, NK_STR("x-request-id"));
-    if (id.n > 9)
-        c->number = strtoul(id.p + 9, NULL, 16) % REQUESTS_MAX;
+    char digits[20] = "";
+    if (id.n > 9 && id.n < sizeof digits)
+        c->number = strtoul((char *)memcpy(digits, id.p, id.n) + 9, NULL, 16) % REQUESTS_MAX;
     const struct seen *s = &bed.seen[c->number % REQUESTS_MAX];
     /* That records have no room is the one answer that has no record. */
-    struct nk_str why = nk_http_get(c->head, NK_STR("x-nakoso-refused"));
-    c->is_full = nk_str_eq(why, NK_STR("audit_unavailable"));
+    c->is_full =
+        nk_str_eq(nk_http_get(c->head, NK_STR("x-nakoso-refused")), NK_STR("audit_unavailable"));
     c->unrecorded |= id.n <= 9 || (s->last == 0 && !c->is_full);
     c->unrecorded |= bed.strict && bed.durable < s->first;
+}
+
+static void client_body(struct client *c, struct nk_str piece)
+{
+    size_t n = piece.n < ANSWER_MAX - c->n ? piece.n : ANSWER_MAX - c->n;
+    memcpy(c->body + c->n, piece.p, n);
+    c->n += n;
+}
+
+static void client_complete(struct client *c)
+{
+    const struct seen *s = &bed.seen[c->number % REQUESTS_MAX];
+    c->complete = true;
+    c->unrecorded |= !c->is_full && s->outcomes == 0 && s->decisions == 0;
+    c->unrecorded |= c->head->status == 200 && s->outcomes == 0;
+    c->unrecorded |= bed.strict && bed.durable < s->last;
 }
 
 static void client_parse(struct client *c, struct nk_str in)
 {
     struct nk_fault f = {0};
-    while (!c->broken && !c->complete) {
-        enum nk_http_event e = NK_HTTP_MORE;
+    for (enum nk_http_event e = NK_HTTP_MORE; !c->broken && !c->complete;) {
         if (nk_http_parse(c->parser, &in, &e, &f))
             c->broken = true;
         else if (e == NK_HTTP_MORE)
             return;
-        else if (e == NK_HTTP_HEAD) {
-            c->head = nk_http_parser_head(c->parser);
-            client_head(c);
-        } else if (e == NK_HTTP_BODY) {
-            struct nk_str piece = nk_http_parser_body(c->parser);
-            size_t n = piece.n < ANSWER_MAX - c->n ? piece.n : ANSWER_MAX - c->n;
-            memcpy(c->body + c->n, piece.p, n);
-            c->n += n;
-        } else {
-            c->complete = true;
-            const struct seen *s = &bed.seen[c->number % REQUESTS_MAX];
-            c->unrecorded |= !c->is_full && s->outcomes == 0 && s->decisions == 0;
-            c->unrecorded |= c->head->status == 200 && s->outcomes == 0;
-            c->unrecorded |= bed.strict && bed.durable < s->last;
-        }
+        else if (e == NK_HTTP_HEAD)
+            client_head(c, nk_http_parser_head(c->parser));
+        else if (e == NK_HTTP_BODY)
+            client_body(c, nk_http_parser_body(c->parser));
+        else
+            client_complete(c);
     }
     c->broken |= in.n > 0; /* bytes behind an answer */
 }
 
-/* Takes what came; the scribe looks into its ring after the bytes are here, and before they are
- * judged. */
+/* Takes what came; the scribe looks into its ring after it is here, and before it is judged. */
 static void client_turn(struct client *c)
 {
     char bytes[16384];

@@ -5,7 +5,7 @@
  */
 #pragma once
 
-#include "torture/client.h"
+#include "torture/client_h2.h"
 
 enum { HELD_MAX = 64 };
 
@@ -58,6 +58,7 @@ static void turn(void)
     for (size_t i = 0; i < client_count; i++)
         if (!clients[i].ended && clients[i].fd >= 0)
             client_turn(&clients[i]);
+    shared_turn();
     bed_scribe();
     usleep(500);
 }

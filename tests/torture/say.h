@@ -76,6 +76,7 @@ static bool is_refused(size_t i)
 
 static void forget(void)
 {
+    shared_close();
     for (size_t i = 0; i < client_count; i++) {
         if (clients[i].fd >= 0)
             close(clients[i].fd);

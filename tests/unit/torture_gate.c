@@ -519,25 +519,34 @@ static void key_sets(void)
     bed_stop("key sets");
 }
 
+/* What must hold whatever framing carries the requests. */
+static void either(void)
+{
+    reloads();
+    new_rings();
+    full_calls();
+    full_audit();
+    early_answer();
+    late_durable();
+    bad_control();
+    no_descriptors();
+}
+
 int main(void)
 {
     signal(SIGPIPE, SIG_IGN);
     nk_arena_init(&arena, 64 << 20);
     bed.audit_bytes = AUDIT_RING;
-    reloads();
-    new_rings();
     pipelines();
     wakes();
     streams();
-    full_calls();
-    full_audit();
-    early_answer();
-    late_durable();
     broken_answers();
     broken_releases();
-    bad_control();
-    no_descriptors();
     key_sets();
+    either();
+    printf("# over HTTP/2\n");
+    ask_over = shared_ask;
+    either();
     nk_arena_free(&arena);
     return tap_done();
 }

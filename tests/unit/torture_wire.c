@@ -314,6 +314,8 @@ static bool is_cut_stream(struct client *c)
     return is_prefix(c) && (c->n == 0 || memcmp(c->body + c->n - 2, "\n\n", 2) == 0);
 }
 
+enum verdict { WAITS, RIGHT, REFUSED, CUT, WRONG };
+
 static enum verdict judge(struct client *c, const struct trial *t)
 {
     c->body[c->n] = 0;
