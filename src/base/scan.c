@@ -38,6 +38,39 @@ static void hex_bytes(char *to, const char *from, size_t n)
 }
 
 #ifdef __SSE2__
+/* Fewer than 16 bytes are taken by both ends, which overlap in the middle: the first and the last 8
+ * of them, or 4 when they are fewer than 8. */
+static __m128i both_8(const char *p, size_t n)
+{
+    uint64_t head, tail;
+    memcpy(&head, p, 8);
+    memcpy(&tail, p + n - 8, 8);
+    return _mm_set_epi64x((long long)tail, (long long)head);
+}
+
+/* 'x' where nothing is. */
+static __m128i both_4(const char *p, size_t n)
+{
+    uint32_t head, tail;
+    memcpy(&head, p, 4);
+    memcpy(&tail, p + n - 4, 4);
+    return _mm_set_epi32(0x78787878, (int)tail, 0x78787878, (int)head);
+}
+
+static __m128i both_ends(const char *p, size_t n)
+{
+    return n >= 8 ? both_8(p, n) : both_4(p, n);
+}
+
+/* The offset that the first of the bits of such a vector stands for; n when there is none. */
+static size_t place(unsigned bits, size_t n)
+{
+    if (!bits)
+        return n;
+    size_t at = (size_t)__builtin_ctz(bits), half = n >= 8 ? 8 : 4;
+    return at < 8 ? at : n - half + at - 8;
+}
+
 /* Is there a stop among the 64 bytes at p? */
 static int any_stop(const char *p)
 {
@@ -58,6 +91,9 @@ const char *nk_scan_plain_on(const char *p, const char *end)
         if (stops)
             return p + __builtin_ctz(stops);
     }
+    size_t n = (size_t)(end - p);
+    if (n >= 4)
+        return p + place((unsigned)_mm_movemask_epi8(nk_scan_stop(both_ends(p, n))), n);
     while (p < end && (signed char)*p >= 0x20 && *p != '"' && *p != '\\')
         p++;
     return p;
@@ -94,36 +130,17 @@ static unsigned escapes(__m128i v)
     return (unsigned)_mm_movemask_epi8(_mm_or_si128(low, _mm_or_si128(quote, slash)));
 }
 
-/* The first of n bytes to escape, n when there is none; `head` and `tail` hold the first and the last
- * `half` of them, 8 or 4, and nothing to escape otherwise. */
-static size_t first_escape(uint64_t head, uint64_t tail, size_t n, size_t half)
-{
-    unsigned stop = escapes(_mm_set_epi64x((long long)tail, (long long)head));
-    if (!stop)
-        return n;
-    size_t at = (size_t)__builtin_ctz(stop);
-    return at < 8 ? at : n - half + at - 8;
-}
-
-/* Fewer than 16 bytes: both ends, which overlap in the middle. */
 static size_t copy_short(char *to, const char *from, size_t n)
 {
-    const uint64_t spaces = 0x2020202000000000;
-    uint64_t head, tail;
-    uint32_t first, last;
     if (n >= 8) {
-        memcpy(&head, from, 8);
-        memcpy(&tail, from + n - 8, 8);
-        memcpy(to, &head, 8);
-        memcpy(to + n - 8, &tail, 8);
-        return first_escape(head, tail, n, 8);
+        memcpy(to, from, 8);
+        memcpy(to + n - 8, from + n - 8, 8);
+        return place(escapes(both_8(from, n)), n);
     }
     if (n >= 4) {
-        memcpy(&first, from, 4);
-        memcpy(&last, from + n - 4, 4);
-        memcpy(to, &first, 4);
-        memcpy(to + n - 4, &last, 4);
-        return first_escape(first | spaces, last | spaces, n, 4);
+        memcpy(to, from, 4);
+        memcpy(to + n - 4, from + n - 4, 4);
+        return place(escapes(both_4(from, n)), n);
     }
     return copy_bytes(to, from, n);
 }
@@ -196,33 +213,47 @@ static __m128i between(__m128i v, char first, char last)
                          _mm_cmplt_epi8(v, _mm_set1_epi8((char)(last + 1))));
 }
 
+static unsigned word_stops(__m128i v)
+{
+    __m128i letter = between(_mm_or_si128(v, _mm_set1_epi8(0x20)), 'a', 'z');
+    __m128i dash = _mm_cmpeq_epi8(v, _mm_set1_epi8('-'));
+    __m128i good = _mm_or_si128(_mm_or_si128(letter, dash), between(v, '0', '9'));
+    return (unsigned)_mm_movemask_epi8(good) ^ 0xFFFF;
+}
+
 const char *nk_scan_word(const char *p, const char *end)
 {
     for (; end - p >= 16; p += 16) {
-        __m128i v = _mm_loadu_si128((const __m128i *)(const void *)p);
-        __m128i letter = between(_mm_or_si128(v, _mm_set1_epi8(0x20)), 'a', 'z');
-        __m128i dash = _mm_cmpeq_epi8(v, _mm_set1_epi8('-'));
-        __m128i good = _mm_or_si128(_mm_or_si128(letter, dash), between(v, '0', '9'));
-        unsigned stop = (unsigned)_mm_movemask_epi8(good) ^ 0xFFFF;
-        if (stop)
-            return p + __builtin_ctz(stop);
+        unsigned stops = word_stops(_mm_loadu_si128((const __m128i *)(const void *)p));
+        if (stops)
+            return p + __builtin_ctz(stops);
     }
+    size_t n = (size_t)(end - p);
+    if (n >= 4)
+        return p + place(word_stops(both_ends(p, n)), n);
     while (p < end && is_word(*p))
         p++;
     return p;
 }
 
+static unsigned text_stops(__m128i v)
+{
+    __m128i low = _mm_cmpeq_epi8(_mm_min_epu8(v, _mm_set1_epi8(0x1F)), v);
+    __m128i tab = _mm_cmpeq_epi8(v, _mm_set1_epi8('\t'));
+    __m128i del = _mm_cmpeq_epi8(v, _mm_set1_epi8(0x7F));
+    return (unsigned)_mm_movemask_epi8(_mm_or_si128(_mm_andnot_si128(tab, low), del));
+}
+
 const char *nk_scan_text(const char *p, const char *end)
 {
     for (; end - p >= 16; p += 16) {
-        __m128i v = _mm_loadu_si128((const __m128i *)(const void *)p);
-        __m128i low = _mm_cmpeq_epi8(_mm_min_epu8(v, _mm_set1_epi8(0x1F)), v);
-        __m128i tab = _mm_cmpeq_epi8(v, _mm_set1_epi8('\t'));
-        __m128i del = _mm_cmpeq_epi8(v, _mm_set1_epi8(0x7F));
-        unsigned stop = (unsigned)_mm_movemask_epi8(_mm_or_si128(_mm_andnot_si128(tab, low), del));
-        if (stop)
-            return p + __builtin_ctz(stop);
+        unsigned stops = text_stops(_mm_loadu_si128((const __m128i *)(const void *)p));
+        if (stops)
+            return p + __builtin_ctz(stops);
     }
+    size_t n = (size_t)(end - p);
+    if (n >= 4)
+        return p + place(text_stops(both_ends(p, n)), n);
     while (p < end && is_text(*p))
         p++;
     return p;

@@ -124,6 +124,21 @@ static bool is_framing(struct nk_str name)
            nk_str_eq_nocase(name, NK_STR("Connection"));
 }
 
+/* A field line, for which room is asked once. */
+static void put_field(struct nk_str name, struct nk_str value, struct nk_buf *out)
+{
+    char *to = nk_buf_reserve(out, name.n + value.n + 4);
+    if (!to)
+        return;
+    memcpy(to, name.p, name.n);
+    to += name.n;
+    memcpy(to, ": ", 2);
+    if (value.n)
+        memcpy(to + 2, value.p, value.n);
+    memcpy(to + 2 + value.n, "\r\n", 2);
+    out->n += name.n + value.n + 4;
+}
+
 /* Field lines without the framing fields, which the caller adds; counts Host where
  * that has a meaning (`hosts` not NULL). */
 static int put_fields(const struct nk_http_head *h, size_t *hosts, struct nk_buf *out)
@@ -139,10 +154,7 @@ static int put_fields(const struct nk_http_head *h, size_t *hosts, struct nk_buf
                 return NK_EINVAL;
             ++*hosts;
         }
-        nk_buf_add(out, x->name);
-        nk_buf_add(out, NK_STR(": "));
-        nk_buf_add(out, nk_str_trim(x->value));
-        nk_buf_add(out, NK_STR("\r\n"));
+        put_field(x->name, nk_str_trim(x->value), out);
     }
     return 0;
 }
