@@ -242,11 +242,7 @@ static void on_refused(void *owner, void *call, uint32_t id, int error, const ch
 {
     struct h2_stream *x = call;
     (void)owner, (void)id;
-    if (!x->s.req || x->s.answered)
-        return;
-    if (!x->s.req->txn && gate_request_begin(&x->s))
-        drop(x, NK_H2_INTERNAL_ERROR);
-    else
+    if (x->s.req && !x->s.answered)
         gate_request_bad(&x->s, error, why);
 }
 
