@@ -22,7 +22,10 @@ static void h2_app_finished(void *owner, void *call, uint32_t stream)
     NK_MUST(s->open && s->id == stream && s->head && !s->end);
     s->end = true;
     h2_app_flush(a);
-    nk_buf_printf(&a->out, "end stream=%u\n", stream);
+    nk_buf_printf(&a->out, "end stream=%u", stream);
+    if (a->sums)
+        nk_buf_printf(&a->out, " bytes=%zu sum=%llu", s->heard, (unsigned long long)s->sum);
+    nk_buf_add_char(&a->out, '\n');
     if (!a->keep) {
         nk_h2_consumed(a->h2, stream, s->unused);
         s->unused = 0;

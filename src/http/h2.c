@@ -290,12 +290,14 @@ static void take_frames(struct nk_h2 *h, struct nk_buf *out)
     }
 }
 
-static void pass(struct nk_h2 *h, const void *p, size_t n)
+/* What nghttp2 wants to say is taken behind the header and the end of a frame, not behind each piece
+ * of it: then a frame that breaks two rules breaks the same one however it comes. */
+static void pass(struct nk_h2 *h, const void *p, size_t n, bool take)
 {
     ssize_t rc = nghttp2_session_mem_recv(h->session, p, n);
     if (rc < 0)
         fatal(h, rc);
-    if (!h->fault.code)
+    if (take)
         take_frames(h, &h->queue);
 }
 
@@ -305,7 +307,7 @@ static void pass_frame_head(struct nk_h2 *h)
     h->left = (size_t)h->head[0] << 16 | (size_t)h->head[1] << 8 | h->head[2];
     nk_h2_scan(h);
     if (!h->fault.code)
-        pass(h, h->head, sizeof h->head);
+        pass(h, h->head, sizeof h->head, true);
 }
 
 int nk_h2_feed(struct nk_h2 *h, struct nk_str bytes, int64_t now_ms, struct nk_fault *f)
@@ -316,7 +318,7 @@ int nk_h2_feed(struct nk_h2 *h, struct nk_str bytes, int64_t now_ms, struct nk_f
         if (n) {
             n = n < bytes.n ? n : bytes.n;
             h->left -= n;
-            pass(h, bytes.p, n);
+            pass(h, bytes.p, n, h->left == 0);
         } else {
             n = sizeof h->head - h->head_n;
             n = n < bytes.n ? n : bytes.n;

@@ -248,9 +248,8 @@ static int on_sent(nghttp2_session *session, const nghttp2_frame *frame, void *o
     struct nk_h2_stream *s = find(session, frame->hd.stream_id);
     switch (frame->hd.type) {
     case NGHTTP2_DATA:
-        h->counts.sent++;
-        /* fall through */
     case NGHTTP2_HEADERS:
+        h->counts.sent += frame->hd.type == NGHTTP2_DATA;
         if (s && frame->hd.flags & NGHTTP2_FLAG_END_STREAM)
             sent_end(h, s);
         break;
