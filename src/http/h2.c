@@ -7,16 +7,11 @@
  * right away into `queue`. So how the network cut the bytes changes nothing, a violation is known
  * before the next frame is looked at, and the queue has a maximum: a peer that makes us answer and
  * does not read loses the connection. Bodies are never taken before nk_h2_output asks.
- *
- * nghttp2 allocates through the connection, which counts: max_memory holds whatever the frames say.
  */
 #include "http/h2_own.h"
 
 #include <stdlib.h>
 #include <string.h>
-
-/* In front of each allocation, to know its size when it is freed. */
-enum { ALLOC_HEAD = 16 };
 
 void nk_h2_limits_default(struct nk_h2_limits *lim)
 {
@@ -40,78 +35,9 @@ void nk_h2_limits_default(struct nk_h2_limits *lim)
     };
 }
 
-static void *memory_realloc(void *p, size_t size, void *owner)
-{
-    struct nk_h2 *h = owner;
-    char *block = p ? (char *)p - ALLOC_HEAD : NULL;
-    size_t old = 0;
-    if (block)
-        memcpy(&old, block, sizeof old);
-    if (size > h->lim.max_memory || h->memory - old > h->lim.max_memory - size)
-        return NULL;
-    block = realloc(block, size + ALLOC_HEAD);
-    if (!block)
-        return NULL;
-    h->memory += size - old;
-    memcpy(block, &size, sizeof size);
-    return block + ALLOC_HEAD;
-}
-
-static void *memory_malloc(size_t size, void *owner)
-{
-    return memory_realloc(NULL, size, owner);
-}
-
-static void *memory_calloc(size_t count, size_t size, void *owner)
-{
-    if (size && count > SIZE_MAX / size)
-        return NULL;
-    void *p = memory_realloc(NULL, count * size, owner);
-    if (p)
-        memset(p, 0, count * size);
-    return p;
-}
-
-static void memory_free(void *p, void *owner)
-{
-    struct nk_h2 *h = owner;
-    size_t size;
-    if (!p)
-        return;
-    memcpy(&size, (char *)p - ALLOC_HEAD, sizeof size);
-    h->memory -= size;
-    free((char *)p - ALLOC_HEAD);
-}
-
-struct nk_h2_stream *nk_h2_stream_new(struct nk_h2 *h)
-{
-    struct nk_h2_stream *s = memory_calloc(1, sizeof *s, h);
-    if (!s)
-        return NULL;
-    s->left = -1;
-    s->next = h->streams;
-    if (s->next)
-        s->next->prev = s;
-    h->streams = s;
-    h->stream_count++;
-    return s;
-}
-
-void nk_h2_stream_free(struct nk_h2 *h, struct nk_h2_stream *s)
-{
-    if (s->prev)
-        s->prev->next = s->next;
-    else
-        h->streams = s->next;
-    if (s->next)
-        s->next->prev = s->prev;
-    h->stream_count--;
-    memory_free(s, h);
-}
-
 struct nk_h2_stream *nk_h2_find(const struct nk_h2 *h, uint32_t id)
 {
-    if (h->failed || id == 0 || id > INT32_MAX)
+    if (h->failed || h->starved || id == 0 || id > INT32_MAX)
         return NULL;
     struct nk_h2_stream *s = nghttp2_session_get_stream_user_data(h->session, (int32_t)id);
     /* nghttp2 knows a client's stream only once its head is taken out. */
@@ -138,7 +64,7 @@ static int open_session(struct nk_h2 *h)
 {
     nghttp2_session_callbacks *callbacks = NULL;
     nghttp2_option *option = NULL;
-    nghttp2_mem mem = {h, memory_malloc, memory_free, memory_calloc, memory_realloc};
+    nghttp2_mem mem = nk_h2_memory_of(h);
     int rc = nghttp2_session_callbacks_new(&callbacks);
     if (!rc)
         rc = nghttp2_option_new(&option);
@@ -198,7 +124,7 @@ void nk_h2_free(struct nk_h2 *h)
         return;
     while (h->streams)
         nk_h2_gone(h, h->streams, NK_H2_CANCEL, "the connection is closed");
-    nghttp2_session_del(h->session);
+    nk_h2_memory_end(h);
     nk_buf_free(&h->queue);
     nk_buf_free(&h->block.text);
     nk_buf_free(&h->block.fields);
