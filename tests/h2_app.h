@@ -134,19 +134,3 @@ static void h2_app_head(void *owner, void *call, uint32_t stream, const struct n
                       NK_FMT(head->headers[i].value));
     h2_app_rewrite(a, head);
 }
-
-static void h2_app_body(void *owner, void *call, uint32_t stream, struct nk_str bytes)
-{
-    struct h2_app *a = owner;
-    struct h2_app_stream *s = call;
-    NK_MUST(s->open && s->id == stream && s->head && !s->end && bytes.n);
-    if (a->body_stream != stream)
-        h2_app_flush(a);
-    a->body_stream = stream;
-    if (!a->sums)
-        nk_buf_add(&a->body, bytes);
-    for (size_t i = 0; i < bytes.n; i++)
-        s->sum = s->sum * 31 + (unsigned char)bytes.p[i];
-    s->heard += bytes.n;
-    s->unused += bytes.n;
-}

@@ -30,8 +30,8 @@ struct nk_h2_stream {
     const char *why;      /* it ends, once known; static */
     int interims;         /* 1xx answers that were skipped */
     bool head_seen, refused;
-    bool silent;      /* the caller never had it, or let go of it: no handler any more */
-    bool dropped;     /* the latter: its reset is not the peer's doing */
+    bool silent;      /* the caller did not want it, or let go of it: no handler any more */
+    bool dropped;     /* so its reset is not the peer's doing */
     bool head_method; /* HEAD: the answer has no body */
     bool answered;    /* head sent, or the request of a client */
     bool waits;       /* `take` had nothing */

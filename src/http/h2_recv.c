@@ -44,7 +44,7 @@ static int begin_stream(struct nk_h2 *h, uint32_t id)
         return nk_h2_fail(h, NK_ENOMEM, NK_H2_INTERNAL_ERROR, "out of memory for the connection");
     s->id = id;
     if (h->handler->begin(h->owner, id, &s->arena, &s->call)) {
-        s->silent = true;
+        s->silent = s->dropped = true;
         if (nghttp2_submit_rst_stream(h->session, NGHTTP2_FLAG_NONE, (int32_t)id,
                                       NGHTTP2_REFUSED_STREAM))
             return nk_h2_fail(h, NK_ENOMEM, NK_H2_INTERNAL_ERROR, "out of memory for a reset");
