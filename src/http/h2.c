@@ -97,6 +97,41 @@ static int send_settings(struct nk_h2 *h)
     return rc;
 }
 
+/* Errors after which an nghttp2 session is of no use. */
+static void fatal(struct nk_h2 *h, ssize_t rc)
+{
+    switch (rc) {
+    case NGHTTP2_ERR_BAD_CLIENT_MAGIC:
+        nk_h2_fail(h, NK_EINVAL, NK_H2_PROTOCOL_ERROR, "not the preface of HTTP/2");
+        break;
+    case NGHTTP2_ERR_FLOODED:
+        nk_h2_fail(h, NK_ELIMIT, NK_H2_ENHANCE_YOUR_CALM, "too many frames that ask for an answer");
+        break;
+    case NGHTTP2_ERR_TOO_MANY_CONTINUATIONS:
+        nk_h2_fail(h, NK_ELIMIT, NK_H2_ENHANCE_YOUR_CALM, "too many CONTINUATION frames");
+        break;
+    default:
+        nk_h2_fail(h, NK_ENOMEM, NK_H2_INTERNAL_ERROR, "out of memory for the connection");
+    }
+}
+
+/* Takes from nghttp2 what it has: all but bodies, and bodies while `pulling`. */
+static void take_frames(struct nk_h2 *h, struct nk_buf *out)
+{
+    const uint8_t *p;
+    while (!h->fault.code && !out->error) {
+        ssize_t n = nghttp2_session_mem_send(h->session, &p);
+        if (n < 0)
+            fatal(h, n);
+        if (n <= 0)
+            return;
+        nk_buf_add(out, (struct nk_str){(const char *)p, (size_t)n});
+        if (out == &h->queue && out->error)
+            nk_h2_fail(h, NK_ELIMIT, NK_H2_ENHANCE_YOUR_CALM,
+                       "the peer does not read what it asks for");
+    }
+}
+
 struct nk_h2 *nk_h2_new(bool server, const struct nk_h2_limits *lim,
                         const struct nk_h2_handler *handler, void *owner)
 {
@@ -111,7 +146,9 @@ struct nk_h2 *nk_h2_new(bool server, const struct nk_h2_limits *lim,
     nk_buf_init(&h->queue, lim->max_queued);
     nk_buf_init(&h->block.text, lim->max_head_bytes);
     nk_buf_init(&h->block.fields, (size_t)lim->max_headers * sizeof(struct nk_h2_span));
-    if (open_session(h) || send_settings(h)) {
+    if (!open_session(h) && !send_settings(h))
+        take_frames(h, &h->queue); /* the preface comes first, whatever happens */
+    if (!h->queue.n || h->fault.code) {
         nk_h2_free(h);
         return NULL;
     }
@@ -179,41 +216,6 @@ static int settle(struct nk_h2 *h)
     while (h->streams)
         nk_h2_gone(h, h->streams, h->code, h->fault.message);
     return h->fault.code;
-}
-
-/* Errors after which an nghttp2 session is of no use. */
-static void fatal(struct nk_h2 *h, ssize_t rc)
-{
-    switch (rc) {
-    case NGHTTP2_ERR_BAD_CLIENT_MAGIC:
-        nk_h2_fail(h, NK_EINVAL, NK_H2_PROTOCOL_ERROR, "not the preface of HTTP/2");
-        break;
-    case NGHTTP2_ERR_FLOODED:
-        nk_h2_fail(h, NK_ELIMIT, NK_H2_ENHANCE_YOUR_CALM, "too many frames that ask for an answer");
-        break;
-    case NGHTTP2_ERR_TOO_MANY_CONTINUATIONS:
-        nk_h2_fail(h, NK_ELIMIT, NK_H2_ENHANCE_YOUR_CALM, "too many CONTINUATION frames");
-        break;
-    default:
-        nk_h2_fail(h, NK_ENOMEM, NK_H2_INTERNAL_ERROR, "out of memory for the connection");
-    }
-}
-
-/* Takes from nghttp2 what it has: all but bodies, and bodies while `pulling`. */
-static void take_frames(struct nk_h2 *h, struct nk_buf *out)
-{
-    const uint8_t *p;
-    while (!h->fault.code && !out->error) {
-        ssize_t n = nghttp2_session_mem_send(h->session, &p);
-        if (n < 0)
-            fatal(h, n);
-        if (n <= 0)
-            return;
-        nk_buf_add(out, (struct nk_str){(const char *)p, (size_t)n});
-        if (out == &h->queue && out->error)
-            nk_h2_fail(h, NK_ELIMIT, NK_H2_ENHANCE_YOUR_CALM,
-                       "the peer does not read what it asks for");
-    }
 }
 
 /* What nghttp2 wants to say is taken behind the header and the end of a frame, not behind each piece
