@@ -78,8 +78,10 @@ void gate_conn_bury(struct gate_conn *c);
 int64_t gate_conn_patience(const struct gate *g);
 
 /* gate_stream.c: a request's life; its events, as the framing reads them. */
-int gate_request_new(struct gate_stream *s) NK_CHECKED;   /* its memory */
-int gate_request_begin(struct gate_stream *s) NK_CHECKED; /* its transaction */
+int gate_request_new(struct gate_stream *s) NK_CHECKED; /* its memory */
+/* Its transaction: a request counts from its whole head on, so that one that trickles in takes no
+ * other's place, and no room in the audit ring. */
+int gate_request_begin(struct gate_stream *s) NK_CHECKED;
 void gate_request_head(struct gate_stream *s, const struct nk_http_head *head);
 void gate_request_body(struct gate_stream *s, struct nk_str bytes);
 void gate_request_end(struct gate_stream *s);

@@ -25,9 +25,7 @@ static int request_new(struct gate_conn *c)
     if (rc)
         return rc;
     s->req->parser = nk_http_parser_new(&s->req->arena, true, &http);
-    if (!s->req->parser)
-        return NK_ENOMEM;
-    return c->admin ? 0 : gate_request_begin(s);
+    return s->req->parser ? 0 : NK_ENOMEM;
 }
 
 static void on_head(struct gate_conn *c)
@@ -37,6 +35,10 @@ static void on_head(struct gate_conn *c)
     s->req->close_after |= !head->keep_alive || c->gate->draining;
     if (c->admin) {
         gate_admin_answer(s, head);
+        return;
+    }
+    if (gate_request_begin(s)) {
+        gate_conn_close(c);
         return;
     }
     gate_request_head(s, head);

@@ -26,6 +26,7 @@ enum {
     OUT_STEP = 64 << 10,
     DROP_MIN = 32 << 10,
     EARLY_MAX = 32 << 20, /* bytes of all bodies that wait while the audit log is full */
+    STREAM_BYTES = 1024,  /* what the machine keeps of a stream, about */
     GOODBYE_MS = 1000,
     TOLD_US = 1000000,
 };
@@ -54,6 +55,7 @@ struct gate_h2 {
     size_t open, alive; /* streams: not over; not freed */
     enum h2_wait wait;
     bool sending; /* on the gate's list */
+    bool leaving; /* the client was asked for no more requests */
     bool ending;  /* we want no more; what comes is thrown away */
 };
 
@@ -240,11 +242,7 @@ static void on_refused(void *owner, void *call, uint32_t id, int error, const ch
 {
     struct h2_stream *x = call;
     (void)owner, (void)id;
-    if (!x->s.req || x->s.answered)
-        return;
-    if (!x->s.req->txn && gate_request_begin(&x->s))
-        drop(x, NK_H2_INTERNAL_ERROR);
-    else
+    if (x->s.req && !x->s.answered)
         gate_request_bad(&x->s, error, why);
 }
 
@@ -503,7 +501,9 @@ static void drain(struct gate_conn *c)
 {
     if (c->h2->ending)
         return;
-    nk_h2_shutdown(c->h2->machine);
+    if (!c->h2->leaving) /* a second time would cut off what is on its way */
+        nk_h2_shutdown(c->h2->machine);
+    c->h2->leaving = true;
     wait_for(c, c->h2->wait == WAIT_REQUEST);
     send_later(c);
 }
@@ -585,6 +585,9 @@ static bool begin(struct gate_conn *c)
     lim.max_head_bytes = (uint32_t)config->head_bytes;
     lim.max_headers = (uint32_t)config->headers;
     lim.streams = (uint32_t)config->streams;
+    /* Heads of answers wait in the machine while the client takes nothing: one for each stream. */
+    lim.max_queued += (uint32_t)(config->streams * config->head_bytes);
+    lim.max_memory += (uint32_t)(config->streams * (config->head_bytes + STREAM_BYTES));
     struct gate_h2 *h = calloc(1, sizeof *h);
     if (h)
         h->machine = nk_h2_new(true, &lim, &handler, c);

@@ -146,10 +146,10 @@ void gate_request_bad(struct gate_stream *s, int code, const char *why)
     e.fail = code;
     e.bytes = nk_str(why);
     s->req->close_after = true;
-    if (s->req->txn)
-        step(s, &e);
-    else
+    if (!s->req->txn && (s->conn->admin || gate_request_begin(s)))
         s->conn->framing->fail(s);
+    else
+        step(s, &e);
 }
 
 /* Deadlines
@@ -171,7 +171,9 @@ static void too_late(struct gate_stream *s)
     struct gate *g = s->conn->gate;
     if (s->state != STREAM_IDLE && s->state != STREAM_LINGER)
         nk_stats_add(&g->stats, NK_STAT_CLIENT_TIMEOUTS, 1);
-    if (s->state == STREAM_HEAD || s->state == STREAM_BODY) {
+    /* Over HTTP/2, half a head is no stream that could be answered. */
+    bool nobody = s->state == STREAM_HEAD && !s->req->parser;
+    if ((s->state == STREAM_HEAD || s->state == STREAM_BODY) && !nobody) {
         const char *why =
             s->state == STREAM_HEAD ? "See limits.header_timeout." : "See limits.body_timeout.";
         gate_stream_deadline(s, g->setup->config.limits.write_timeout);

@@ -462,7 +462,8 @@ static void run_file(const char *file, const char *only)
 /* With an argument: the cases whose titles hold it. */
 int main(int argc, char **argv)
 {
-    static const char *const files[] = {"frames", "messages", "hpack", "flow", "answers", "abuse", "client"};
+    static const char *const files[] = {"frames",  "messages", "hpack", "flow",
+                                        "answers", "abuse",    "client"};
     for (size_t i = 0; i < NK_COUNT(files); i++)
         run_file(files[i], argc > 1 ? argv[1] : NULL);
     return tap_done();
