@@ -11,7 +11,7 @@
 #include <openssl/ssl.h>
 #include <string.h>
 #include <unistd.h>
-#include "edge/tls.h"
+#include "edge/tls_own.h"
 
 enum { TLS_RECORD = 16384 };
 
@@ -22,6 +22,23 @@ int nk_sock_open(struct nk_sock *s, int fd, struct nk_tls *tls, const char *host
         return 0;
     s->ssl = nk_tls_start(tls, fd, host);
     return s->ssl ? 0 : NK_ENOMEM;
+}
+
+int nk_sock_secure(struct nk_sock *s, struct nk_tls *tls, const char *host)
+{
+    NK_MUST(!s->ssl);
+    s->ssl = nk_tls_start(tls, s->fd, host);
+    return s->ssl ? 0 : NK_ENOMEM;
+}
+
+bool nk_sock_is_shaking(const struct nk_sock *s)
+{
+    return s->ssl && !SSL_is_init_finished(s->ssl);
+}
+
+bool nk_sock_is_resumed(const struct nk_sock *s)
+{
+    return s->ssl && SSL_session_reused(s->ssl);
 }
 
 void nk_sock_close(struct nk_sock *s)
@@ -65,6 +82,8 @@ static int tls_error(struct nk_sock *s, struct nk_fault *f)
     unsigned long e = ERR_peek_error();
     long verify = SSL_get_verify_result(s->ssl);
     const char *reason = ERR_reason_error_string(e);
+    if (verify == X509_V_ERR_APPLICATION_VERIFICATION)
+        return nk_fault_set(f, NK_ECRYPTO, "tls", 0, "certificate: no key of its chain is pinned");
     if (verify != X509_V_OK)
         return nk_fault_set(f, NK_ECRYPTO, "tls", 0, "certificate: %s",
                             X509_verify_cert_error_string(verify));
