@@ -6,6 +6,7 @@
  */
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 #include "cmd/cmd.h"
 #include "edge/sock.h"
 #include "role/confine.h"
@@ -21,6 +22,18 @@ static struct nk_str blob(const struct nk_bundle *b, const char *kind, size_t i,
     return nk_bundle_get(b, nk_str(name));
 }
 
+/* What will be shown, but not be believed. */
+static void warn(const struct nk_tls *tls, size_t i)
+{
+    char text[128];
+    for (size_t j = 0; j < nk_tls_count(tls); j++) {
+        struct nk_tls_facts facts;
+        nk_tls_facts(tls, j, &facts);
+        if (nk_tls_warning(&facts, (int64_t)time(NULL) * 1000, text))
+            fprintf(stderr, "nakoso: warning: listen[%zu], certificate %zu: %s\n", i, j, text);
+    }
+}
+
 /* What the gate would build. */
 static int check_gate(const struct nk_bundle *b, const struct nk_config *c, struct nk_fault *f)
 {
@@ -29,16 +42,15 @@ static int check_gate(const struct nk_bundle *b, const struct nk_config *c, stru
     if (!setup)
         return f->code ? f->code : NK_EINVAL;
     nk_setup_release(setup);
-    for (size_t i = 0; i < c->listen_count; i++) {
-        struct nk_str cert = blob(b, "tls", i, "/cert");
-        if (!cert.p)
-            continue;
-        struct nk_tls *tls = nk_tls_server(cert, blob(b, "tls", i, "/key"), f);
-        if (!tls)
-            return f->code;
+    int rc = 0;
+    for (size_t i = 0; i < c->listen_count && !rc; i++) {
+        struct nk_tls *tls = NULL;
+        rc = gate_tls_load(b, c, i, NULL, &tls, f);
+        if (tls)
+            warn(tls, i);
         nk_tls_free(tls);
     }
-    return 0;
+    return rc;
 }
 
 /* What the courier would build. */

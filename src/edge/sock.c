@@ -36,6 +36,13 @@ bool nk_sock_is_shaking(const struct nk_sock *s)
     return s->ssl && !SSL_is_init_finished(s->ssl);
 }
 
+bool nk_sock_is_shaken(struct nk_sock *s)
+{
+    bool before = s->shaken;
+    s->shaken = s->ssl && !nk_sock_is_shaking(s);
+    return s->shaken && !before;
+}
+
 bool nk_sock_is_resumed(const struct nk_sock *s)
 {
     return s->ssl && SSL_session_reused(s->ssl);

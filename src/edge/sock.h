@@ -21,6 +21,7 @@ struct nk_tls_session {
 struct nk_sock {
     int fd;
     void *ssl;       /* SSL *, or NULL for plain */
+    bool shaken;     /* nk_sock_is_shaken has said so */
     bool want_write; /* the last call stopped because TLS or the kernel wants to write */
 };
 

@@ -83,3 +83,5 @@ const struct nk_tls_peer *nk_sock_peer(struct nk_sock *s);
 /* Is a handshake still to be done? Was it short, by a session of before? False on plain socks. */
 bool nk_sock_is_shaking(const struct nk_sock *s);
 bool nk_sock_is_resumed(const struct nk_sock *s);
+/* True once: when the handshake is over. */
+bool nk_sock_is_shaken(struct nk_sock *s);

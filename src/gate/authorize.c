@@ -91,6 +91,12 @@ static void put_context(struct nk_buf *out, const struct nk_gate_state *s)
     nk_buf_add_u64(out, s->body.n);
     nk_buf_add(out, NK_STR(",\"strength\":"));
     nk_json_put_string(out, nk_str(s->principal->proof));
+    if (s->certificate) {
+        nk_buf_add(out, NK_STR(",\"clientCertificate\":{"));
+        nk_json_put_member(out, NK_STR("name"), s->certificate->name);
+        nk_json_put_member(out, NK_STR("nameType"), nk_str(s->certificate->kind));
+        nk_buf_add_char(out, '}');
+    }
     nk_buf_add(out, NK_STR(",\"tools\":"));
     put_tools(out, &s->call, false);
     nk_buf_add(out, NK_STR(",\"hostedTools\":"));

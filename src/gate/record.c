@@ -42,15 +42,33 @@ static void put_match(struct nk_buf *b, const struct nk_gate_state *s)
     nk_buf_add_char(b, '}');
 }
 
-static void put_identify(struct nk_buf *b, const struct nk_principal *p)
+static void put_certificate(struct nk_buf *b, const struct nk_ident_certificate *c)
 {
-    if (!p)
+    nk_json_put_name(b, NK_STR("certificate"));
+    nk_buf_add_char(b, '{');
+    nk_json_put_member(b, NK_STR("name"), c->name);
+    nk_json_put_member(b, NK_STR("nameType"), nk_str(c->kind));
+    nk_json_put_name(b, NK_STR("sha256"));
+    nk_buf_add_char(b, '"');
+    nk_buf_add_hex(b, c->sha256.b, sizeof c->sha256.b);
+    nk_buf_add(b, NK_STR("\"}"));
+}
+
+/* The certificate of the connection is told also when nobody was identified. */
+static void put_identify(struct nk_buf *b, const struct nk_gate_state *s)
+{
+    const struct nk_principal *p = s->principal;
+    if (!p && !s->certificate)
         return;
     nk_buf_add(b, NK_STR(",\"identify\":{"));
-    nk_json_put_member(b, NK_STR("proof"), nk_str(p->proof));
-    nk_json_put_member(b, NK_STR("source"), p->source);
-    nk_json_put_member(b, NK_STR("type"), p->type);
-    nk_json_put_member(b, NK_STR("id"), p->id);
+    if (p) {
+        nk_json_put_member(b, NK_STR("proof"), nk_str(p->proof));
+        nk_json_put_member(b, NK_STR("source"), p->source);
+        nk_json_put_member(b, NK_STR("type"), p->type);
+        nk_json_put_member(b, NK_STR("id"), p->id);
+    }
+    if (s->certificate)
+        put_certificate(b, s->certificate);
     nk_buf_add_char(b, '}');
 }
 
@@ -162,7 +180,7 @@ static void put_decision(struct nk_buf *b, const struct nk_txn *t, const char *h
     put_opening(b, s, NK_STR("decision"));
     nk_buf_add(b, NK_STR(",\"facts\":{"));
     put_match(b, s);
-    put_identify(b, s->principal);
+    put_identify(b, s);
     put_parse(b, s);
     put_locate(b, t);
     nk_buf_add_char(b, '}');

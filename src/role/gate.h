@@ -50,7 +50,8 @@ struct gate {
     struct gate_conn *blocked; /* with records or calls that had no room: gate_ring.c */
     struct gate_conn *paused;  /* with a new request left unread: gate_pause.c */
     struct nk_timer pause_timer;
-    int64_t full_since_us; /* 0: the audit log takes new requests */
+    int64_t full_since_us;  /* 0: the audit log takes new requests */
+    int64_t refused_log_us; /* when the log last told of a client that TLS refused; 0: never */
     size_t conn_count;
     uint32_t in_flight;
     uint64_t requests;
@@ -107,6 +108,20 @@ bool gate_pause_may_sleep(struct gate *g);
 /* gate_fetch.c: key sets of issuers, through the courier. */
 int gate_fetch_start(struct gate *g) NK_CHECKED;
 void gate_fetch_arrived(struct gate *g, const struct nk_ring_record *rec);
+
+/* gate_tls.c */
+/* The context of listener i; *out stays NULL when it has no certificates. */
+int gate_tls_load(const struct nk_bundle *b, const struct nk_config *c, size_t i,
+                  const struct nk_tls_tickets *tickets, struct nk_tls **out,
+                  struct nk_fault *f) NK_CHECKED;
+int gate_tls_load_all(struct gate *g, const struct nk_bundle *b, const struct nk_config *c,
+                      size_t n, struct nk_tls **tls, struct nk_fault *f) NK_CHECKED;
+void gate_tls_warn(const struct gate *g);
+void gate_tls_render(const struct gate *g, struct nk_buf *out); /* for /metrics */
+/* The client's verified certificate, written to `room`, or NULL. */
+const struct nk_ident_certificate *gate_tls_peer(struct gate_conn *c,
+                                                 struct nk_ident_certificate *room);
+void gate_tls_refused(struct gate *g, const struct nk_fault *why);
 
 void gate_admin_answer(struct gate_conn *c, const struct nk_http_head *head);
 

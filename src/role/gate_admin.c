@@ -18,6 +18,7 @@ static void metrics(struct gate_conn *c)
     struct nk_buf b;
     nk_buf_init(&b, METRICS_MAX);
     nk_stats_render(&c->gate->stats, &b);
+    gate_tls_render(c->gate, &b);
     if (b.error)
         text(c, 500, NK_STR("out of memory\n"));
     else

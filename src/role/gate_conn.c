@@ -209,7 +209,9 @@ static int request_new(struct gate_conn *c)
     r->started_us = nk_loop_now(g->loop);
     r->parser = nk_http_parser_new(&r->arena, true, &http);
     if (r->parser && !c->admin) {
+        struct nk_ident_certificate room;
         struct nk_gate_env env = {.instance = g->start->instance,
+                                  .certificate = gate_tls_peer(c, &room),
                                   .number = g->requests++,
                                   .in_flight = g->in_flight,
                                   .audit_full = gate_audit_full(g)};
@@ -338,6 +340,8 @@ void gate_conn_run(struct gate_conn *c)
         if (n == NK_EAGAIN)
             break;
         if (n <= 0) {
+            if (n == NK_ECRYPTO)
+                gate_tls_refused(c->gate, &f);
             gate_conn_close(c);
             return;
         }
@@ -440,6 +444,7 @@ void gate_conn_accept(struct nk_watch *w, uint32_t events)
         if (nk_loop_watch(g->loop, &c->watch, EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET))
             gate_conn_close(c);
         else
-            gate_conn_deadline(c, g->setup->config.limits.header_timeout);
+            gate_conn_deadline(c, l->tls ? g->setup->config.limits.handshake_timeout
+                                         : g->setup->config.limits.header_timeout);
     }
 }

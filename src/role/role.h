@@ -16,6 +16,7 @@
 #pragma once
 
 #include "base/arena.h"
+#include "edge/tls.h"
 #include "role/bundle.h"
 #include "role/ring.h"
 
@@ -31,8 +32,7 @@ enum {
 /* The descriptors of one ring; -1 where there is none. */
 struct nk_role_ring {
     int memfd;   /* made by nk_ring_create */
-    int eventfd; /* wakes the consumer, which watches it with EPOLLIN | EPOLLET and never reads it
-                  */
+    int eventfd; /* wakes the consumer, which watches it with EPOLLIN | EPOLLET, never reads it */
     int backfd;  /* wakes the producer (space came, records became durable), watched the same way */
 };
 
@@ -55,6 +55,7 @@ struct nk_role_start {
     int listeners[NK_ROLE_LISTENERS_MAX]; /* gate: as in config.listen, non-blocking */
     uint32_t listener_count;
     int admin;                          /* gate: listener of metrics and health, or -1 */
+    struct nk_tls_tickets tickets;      /* gate */
     struct nk_role_ring calls, answers; /* gate, courier */
     struct nk_role_ring audit;          /* gate */
     struct nk_role_audit *audits;       /* scribe */
@@ -74,9 +75,8 @@ struct nk_role_entry {
     int (*run)(struct nk_role_start *s);
 };
 
-/* After exec with "--role NAME": opens the log, ignores SIGINT, SIGTERM, SIGHUP and SIGPIPE (the warden's DRAIN is
- * what ends a role), receives START, opens the bundle and runs the entry of that name. Returns the
- * exit status. */
+/* After exec with "--role NAME": opens the log, ignores SIGINT, SIGTERM, SIGHUP and SIGPIPE (DRAIN
+ * is what ends a role), receives START, opens the bundle, runs that entry: the exit status. */
 int nk_role_enter(const char *name, const struct nk_role_entry *roles, size_t count);
 /* Gives up all that the role's line in roles.def does not promise. To be called once, when all is
  * opened that needs more than the promise, and before the first byte from the network is read.
@@ -91,8 +91,7 @@ const char *nk_role_name(enum nk_role role);
 const char *nk_role_promise(enum nk_role role);
 const char *nk_role_worst(enum nk_role role);
 
-/* The control channel. --------------------------------------------------------------------------
- */
+/* The control channel ------------------------------------------------------------------------ */
 enum nk_control_kind {
     /* warden -> role */
     NK_CONTROL_START = 1,
@@ -105,7 +104,8 @@ enum nk_control_kind {
                            other: a courier takes calls of a prepared generation, too */
     NK_CONTROL_ABANDON, /* forget what was prepared */
     NK_CONTROL_DRAIN, /* accept nothing more, finish what is in flight within `grace_ms`, exit(0) */
-    NK_CONTROL_PING,  /* are you there? nk_control_recv answers, and returns NK_EAGAIN */
+    NK_CONTROL_TICKETS, /* gate: from now on with these `tickets` */
+    NK_CONTROL_PING,    /* are you there? nk_control_recv answers, and returns NK_EAGAIN */
     /* role -> warden */
     NK_CONTROL_READY,    /* serves; with `code` != 0 it cannot, `text` says why, and it exits */
     NK_CONTROL_PREPARED, /* `generation` could (code 0) or could not (`text`) be built */
@@ -124,6 +124,7 @@ struct nk_control {
     int listeners[NK_ROLE_LISTENERS_MAX];
     uint32_t listener_count;
     int admin;
+    struct nk_tls_tickets tickets; /* START, TICKETS; to gates only */
     /* START only */
     enum nk_role role;
     uint64_t seed[2];
@@ -143,7 +144,6 @@ int nk_control_recv(int fd, struct nk_control *out) NK_CHECKED;
 /* Closes the descriptors that came with a message (listeners: the first listener_count). */
 void nk_control_close(struct nk_control *m);
 
-/* What a role says. */
 int nk_role_ready(const struct nk_role_start *s, const struct nk_fault *why_not) NK_CHECKED;
 int nk_role_prepared(const struct nk_role_start *s, uint32_t generation,
                      const struct nk_fault *why_not) NK_CHECKED;

@@ -212,6 +212,8 @@ static int open_all(struct warden *w, struct nk_fault *f)
         warden_child_init(&w->pairs[i].gate, w, NK_ROLE_GATE, i);
         warden_child_init(&w->pairs[i].courier, w, NK_ROLE_COURIER, i);
     }
+    if (warden_ticket_begin(w))
+        return nk_fault_set(f, NK_EIO, "start", 0, "no random bytes: %s", strerror(errno));
     if (warden_ring_begin(w))
         return nk_fault_set(f, NK_ENOMEM, "start", 0, "cannot make the rings: %s", strerror(errno));
     nk_stats_set(&w->stats, NK_STAT_STARTED, (uint64_t)nk_loop_unix_ms(w->loop) / 1000);
@@ -223,6 +225,7 @@ static void close_all(struct warden *w)
 {
     int fds[] = {w->null_fd, w->state_dir, w->stats_fd, w->signals.fd};
     warden_client_end(w);
+    warden_ticket_end(w);
     warden_ring_end(w);
     warden_setup_free(w->next, w->setup);
     warden_setup_free(w->setup, NULL);

@@ -14,6 +14,7 @@
 #include "edge/loop.h"
 #include "role/stats.h"
 #include "role/warden.h"
+#include "role/warden_ticket.h"
 
 enum {
     WARDEN_CLIENTS_MAX = 4,
@@ -93,11 +94,11 @@ struct warden {
     struct nk_loop *loop;
     enum warden_phase phase;
     int exit_code;
-    uint32_t workers;
-    uint32_t generations; /* of configurations tried, so that no late vote counts for another */
+    uint32_t workers, generations;     /* tried: no late vote counts for another one */
     struct warden_setup *setup, *next; /* next: while votes come in */
     bool is_committing;                /* all voted yes, not all have confirmed */
     struct nk_timer vote;
+    struct warden_tickets tickets;
     struct warden_pair *pairs;
     struct warden_child scribe;
     struct nk_role_audit audits[NK_ROLE_AUDITS_MAX];
@@ -136,7 +137,6 @@ struct warden_setup *warden_setup_load(struct warden *w, const struct warden_set
 void warden_setup_free(struct warden_setup *s, const struct warden_setup *other);
 void warden_setup_fill(const struct warden_setup *s, const struct warden_child *c,
                        struct nk_control *m); /* bundle, listeners, generation */
-
 /* warden_reload.c */
 void warden_reload(struct warden *w, struct warden_client *client);
 void warden_reload_vote(struct warden_child *c, const struct nk_control *m);
