@@ -50,8 +50,9 @@ struct gate {
     struct gate_conn *blocked; /* with records or calls that had no room: gate_ring.c */
     struct gate_conn *paused;  /* with a new request left unread: gate_pause.c */
     struct nk_timer pause_timer;
-    int64_t full_since_us;  /* 0: the audit log takes new requests */
-    int64_t refused_log_us; /* when the log last told of a client that TLS refused; 0: never */
+    int64_t full_since_us;    /* 0: the audit log takes new requests */
+    int64_t refused_since_us; /* the second whose refused_lines are counted */
+    uint32_t refused_lines;   /* in the log: of clients that TLS refused */
     size_t conn_count;
     uint32_t in_flight;
     uint64_t requests;

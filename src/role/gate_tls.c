@@ -8,7 +8,7 @@
 #include "edge/log.h"
 #include "role/gate.h"
 
-enum { LOG_EVERY_US = 1000000 };
+enum { SECOND_US = 1000000, LINES_A_SECOND = 10 };
 
 static struct nk_str blob(const struct nk_bundle *b, size_t i, const char *rest)
 {
@@ -131,8 +131,10 @@ void gate_tls_refused(struct gate *g, const struct nk_fault *why)
 {
     int64_t now = nk_loop_now(g->loop);
     nk_stats_add(&g->stats, NK_STAT_TLS_REFUSED, 1);
-    if (g->refused_log_us && now - g->refused_log_us < LOG_EVERY_US)
-        return;
-    g->refused_log_us = now;
-    nk_log(NK_LOG_WARNING, "tls.refused", "a client's TLS: %s", why->message);
+    if (now - g->refused_since_us >= SECOND_US) {
+        g->refused_since_us = now;
+        g->refused_lines = 0;
+    }
+    if (g->refused_lines++ < LINES_A_SECOND)
+        nk_log(NK_LOG_WARNING, "tls.refused", "a client's TLS: %s", why->message);
 }
