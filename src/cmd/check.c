@@ -10,17 +10,11 @@
 #include "cmd/cmd.h"
 #include "edge/sock.h"
 #include "role/confine.h"
+#include "role/egress.h"
 #include "role/gate.h"
-#include "role/origin.h"
+#include "role/reach.h"
 
 enum { ARENA_MAX = 512 << 20 };
-
-static struct nk_str blob(const struct nk_bundle *b, const char *kind, size_t i, const char *part)
-{
-    char name[64];
-    snprintf(name, sizeof name, "%s/%zu%s", kind, i, part);
-    return nk_bundle_get(b, nk_str(name));
-}
 
 /* What will be shown, but not be believed. */
 static void warn(const struct nk_tls *tls, size_t i)
@@ -57,16 +51,11 @@ static int check_gate(const struct nk_bundle *b, const struct nk_config *c, stru
 static int check_courier(const struct nk_bundle *b, const struct nk_config *c, struct nk_arena *a,
                          struct nk_fault *f)
 {
-    int rc = 0;
+    struct egress egress;
+    int rc = egress_new(c, a, &egress, f);
     for (size_t i = 0; i < c->upstream_count && !rc; i++) {
-        struct nk_origin origin;
-        struct nk_str ca = blob(b, "ca", i, "");
-        rc = nk_origin_parse(c->upstreams[i].url, a, &origin, f);
-        if (rc || !ca.p)
-            continue;
-        struct nk_tls *tls = nk_tls_client(ca, f);
-        if (!tls)
-            return f->code;
+        struct nk_tls *tls = NULL;
+        rc = reach_tls(b, c, i, NULL, &tls, f);
         nk_tls_free(tls);
     }
     return rc;
