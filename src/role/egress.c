@@ -115,8 +115,6 @@ static bool is_local_name(const char *host)
 {
     static const char *const tops[] = {".local", ".localhost", ".internal", ".test", ".home.arpa"};
     struct nk_str name = nk_str(host);
-    if (name.n && name.p[name.n - 1] == '.')
-        name.n--;
     if (nk_str_find(name, '.') < 0)
         return true;
     for (size_t i = 0; i < NK_COUNT(tops); i++) {
