@@ -20,9 +20,11 @@ struct nk_tls_session {
 
 struct nk_sock {
     int fd;
-    void *ssl;       /* SSL *, or NULL for plain */
-    bool shaken;     /* nk_sock_is_shaken has said so */
-    bool want_write; /* the last call stopped because TLS or the kernel wants to write */
+    void *ssl;                /* SSL *, or NULL for plain */
+    const char *reason;       /* why TLS failed for good, or NULL */
+    bool certificate_refused; /* it is about a certificate */
+    bool shaken;              /* nk_sock_is_shaken has said so */
+    bool want_write;          /* the last call stopped because TLS or the kernel wants to write */
 };
 
 struct nk_address {
