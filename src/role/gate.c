@@ -39,6 +39,7 @@ static void hook_flush(void *ctx)
     struct gate *g = ctx;
     gate_unblock_all(g);
     gate_pause_end(g);
+    gate_shake_go(g);
     publish(g);
     if (g->answers)
         (void)nk_ring_release(g->answers);
@@ -49,7 +50,8 @@ static void hook_flush(void *ctx)
 static bool hook_sleep(void *ctx)
 {
     struct gate *g = ctx;
-    if (gate_has_flushable(g) || !gate_blocked_may_sleep(g) || !gate_pause_may_sleep(g))
+    if (gate_has_flushable(g) || !gate_blocked_may_sleep(g) || !gate_pause_may_sleep(g) ||
+        !gate_shake_may_sleep(g))
         return false;
     g->woken = false;
     g->slept_us = nk_loop_now(g->loop);

@@ -49,6 +49,8 @@ struct gate {
     struct gate_conn *dirty;   /* with bytes that may leave: gate_reply.c */
     struct gate_conn *blocked; /* with records or calls that had no room: gate_ring.c */
     struct gate_conn *paused;  /* with a new request left unread: gate_pause.c */
+    struct gate_conn *shake_first, *shake_last; /* whose handshake waits: gate_shake.c */
+    uint32_t shake_steps;                       /* of this batch */
     struct nk_timer pause_timer;
     int64_t full_since_us;    /* 0: the audit log takes new requests */
     int64_t refused_since_us; /* the second whose refused_lines are counted */
@@ -105,6 +107,11 @@ bool gate_audit_full(const struct gate *g);
 bool gate_pause(struct gate_conn *c);
 void gate_pause_end(struct gate *g);
 bool gate_pause_may_sleep(struct gate *g);
+
+/* gate_shake.c: true when the connection's handshake has to wait its turn. */
+bool gate_shake_waits(struct gate_conn *c);
+void gate_shake_go(struct gate *g); /* once a batch */
+bool gate_shake_may_sleep(const struct gate *g);
 
 /* gate_fetch.c: key sets of issuers, through the courier. */
 int gate_fetch_start(struct gate *g) NK_CHECKED;

@@ -108,7 +108,7 @@ static void listen_again(struct gate *g)
 
 void gate_conn_bury(struct gate_conn *c)
 {
-    if (!c->dirty && !c->blocked && !c->paused)
+    if (!c->dirty && !c->blocked && !c->paused && !c->shaking)
         nk_loop_later(c->gate->loop, &c->later);
 }
 
@@ -367,7 +367,8 @@ static void on_ready(struct nk_watch *w, uint32_t events)
     }
     if (events & EPOLLOUT && c->out.n)
         gate_mark_dirty(c);
-    gate_conn_run(c);
+    if (!gate_shake_waits(c))
+        gate_conn_run(c);
 }
 
 static struct gate_conn *conn_new(struct gate *g, int fd, const struct gate_listener *l)

@@ -57,6 +57,8 @@ struct gate_conn {
     struct gate_request *req;
     struct nk_buf out;  /* bytes that the socket has not taken yet */
     struct nk_buf rest; /* bytes behind the current request (pipelining) */
+    bool shaking;       /* in the line of handshakes */
+    struct gate_conn *next_shaking;
     struct gate_conn *next_dirty, *next_blocked, *next_paused; /* lists; see struct gate */
     struct gate_conn *prev, *next;                             /* list of all */
 };
