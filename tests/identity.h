@@ -40,11 +40,11 @@ static void extend(X509 *cert, X509 *issuer, int nid, const char *value)
     X509_EXTENSION_free(x);
 }
 
-/* An identity signed by `ca`, or by itself. */
-static struct identity make_identity(const char *name, const char *alt, struct identity *ca,
-                                     long days)
+/* An identity signed by `ca`, or by itself, with a key of its own. */
+static struct identity make_identity_of(EVP_PKEY *key, const char *name, const char *alt,
+                                        struct identity *ca, long days)
 {
-    struct identity id = {.key = EVP_EC_gen("P-256"), .cert = X509_new()};
+    struct identity id = {.key = key, .cert = X509_new()};
     X509_set_version(id.cert, 2);
     ASN1_INTEGER_set(X509_get_serialNumber(id.cert), days + 1000 + (long)strlen(name));
     X509_gmtime_adj(X509_getm_notBefore(id.cert), -86400 * 10);
@@ -60,6 +60,12 @@ static struct identity make_identity(const char *name, const char *alt, struct i
     X509_sign(id.cert, ca ? ca->key : id.key, EVP_sha256());
     to_pem(&id);
     return id;
+}
+
+static struct identity make_identity(const char *name, const char *alt, struct identity *ca,
+                                     long days)
+{
+    return make_identity_of(EVP_EC_gen("P-256"), name, alt, ca, days);
 }
 
 static void drop_identity(struct identity *id)

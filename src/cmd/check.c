@@ -7,20 +7,28 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include "cmd/cmd.h"
 #include "edge/sock.h"
 #include "role/confine.h"
+#include "role/egress.h"
 #include "role/gate.h"
 #include "role/origin.h"
+#include "role/reach.h"
 #include "role/warden.h"
 
 enum { ARENA_MAX = 512 << 20 };
 
-static struct nk_str blob(const struct nk_bundle *b, const char *kind, size_t i, const char *part)
+/* What will be shown, but not be believed. */
+static void warn(const struct nk_tls *tls, size_t i)
 {
-    char name[64];
-    snprintf(name, sizeof name, "%s/%zu%s", kind, i, part);
-    return nk_bundle_get(b, nk_str(name));
+    char text[128];
+    for (size_t j = 0; j < nk_tls_count(tls); j++) {
+        struct nk_tls_facts facts;
+        nk_tls_facts(tls, j, &facts);
+        if (nk_tls_warning(&facts, (int64_t)time(NULL) * 1000, text))
+            fprintf(stderr, "nakoso: warning: listen[%zu], certificate %zu: %s\n", i, j, text);
+    }
 }
 
 /* What the gate would build. */
@@ -31,32 +39,26 @@ static int check_gate(const struct nk_bundle *b, const struct nk_config *c, stru
     if (!setup)
         return f->code ? f->code : NK_EINVAL;
     nk_setup_release(setup);
-    for (size_t i = 0; i < c->listen_count; i++) {
-        struct nk_str cert = blob(b, "tls", i, "/cert");
-        if (!cert.p)
-            continue;
-        struct nk_tls *tls = nk_tls_server(cert, blob(b, "tls", i, "/key"), f);
-        if (!tls)
-            return f->code;
+    int rc = 0;
+    for (size_t i = 0; i < c->listen_count && !rc; i++) {
+        struct nk_tls *tls = NULL;
+        rc = gate_tls_load(b, c, i, NULL, &tls, f);
+        if (tls)
+            warn(tls, i);
         nk_tls_free(tls);
     }
-    return 0;
+    return rc;
 }
 
 /* What the courier would build. */
 static int check_courier(const struct nk_bundle *b, const struct nk_config *c, struct nk_arena *a,
                          struct nk_fault *f)
 {
-    int rc = 0;
+    struct egress egress;
+    int rc = egress_new(c, a, &egress, f);
     for (size_t i = 0; i < c->upstream_count && !rc; i++) {
-        struct nk_origin origin;
-        struct nk_str ca = blob(b, "ca", i, "");
-        rc = nk_origin_parse(c->upstreams[i].url, a, &origin, f);
-        if (rc || !ca.p)
-            continue;
-        struct nk_tls *tls = nk_tls_client(ca, f);
-        if (!tls)
-            return f->code;
+        struct nk_tls *tls = NULL;
+        rc = reach_tls(b, c, i, NULL, &tls, f);
         nk_tls_free(tls);
     }
     return rc;

@@ -33,6 +33,30 @@ static int check_unique(const struct nk_str *names, size_t n, const struct nk_js
     return 0;
 }
 
+static int check_listen_tls(const struct nk_config_listen *l, size_t i, const struct nk_json *doc,
+                            uint32_t list, struct nk_fault *f)
+{
+    if (!l->tls_certificate.p != !l->tls_key.p)
+        return nk_fault_set(f, NK_EINVAL, stage, offset_of(doc, list, i, "address"),
+                            "listen[%zu]: tls_certificate and tls_key go together; write both "
+                            "or neither",
+                            i);
+    if (l->tls_certificate.p && l->certificate_count)
+        return nk_fault_set(f, NK_ECONFLICT, stage, offset_of(doc, list, i, "certificates"),
+                            "listen[%zu]: tls_certificate is the short form of certificates; write "
+                            "one or the other",
+                            i);
+    if (l->client_ca.p && !l->tls_certificate.p && !l->certificate_count)
+        return nk_fault_set(f, NK_EINVAL, stage, offset_of(doc, list, i, "client_ca"),
+                            "listen[%zu].client_ca is for listeners with TLS: write certificates, "
+                            "too",
+                            i);
+    if (l->client_crl.p && !l->client_ca.p)
+        return nk_fault_set(f, NK_EINVAL, stage, offset_of(doc, list, i, "client_crl"),
+                            "listen[%zu].client_crl is for listeners with client_ca", i);
+    return 0;
+}
+
 static int check_listen(const struct nk_config *c, const struct nk_json *doc, struct nk_fault *f)
 {
     struct nk_str names[16];
@@ -41,13 +65,76 @@ static int check_listen(const struct nk_config *c, const struct nk_json *doc, st
         const struct nk_config_listen *l = &c->listen[i];
         NK_MUST(i < NK_COUNT(names));
         names[i] = l->address;
-        if (!l->tls_certificate.p != !l->tls_key.p)
-            return nk_fault_set(f, NK_EINVAL, stage, offset_of(doc, list, i, "address"),
-                                "listen[%zu]: tls_certificate and tls_key go together; write both "
-                                "or neither",
-                                i);
+        int rc = check_listen_tls(l, i, doc, list, f);
+        if (rc)
+            return rc;
     }
     return check_unique(names, c->listen_count, doc, list, "listen", "address", f);
+}
+
+/* A name that comes from certificates needs a listener that asks for them. */
+static int check_certificates(const struct nk_config *c, const struct nk_json *doc,
+                              struct nk_fault *f)
+{
+    bool asked = !c->certificate_type.p;
+    for (size_t i = 0; i < c->listen_count; i++)
+        asked |= c->listen[i].client_ca.p != NULL;
+    uint32_t at = nk_json_get(doc, 0, NK_STR("identity"));
+    at = nk_json_get(doc, at, NK_STR("certificates"));
+    return asked ? 0
+                 : nk_fault_set(f, NK_EINVAL, stage, at == NK_JSON_NONE ? 0 : doc->tape[at].start,
+                                "identity.certificates: no listener asks for certificates; write "
+                                "listen[].client_ca");
+}
+
+static int check_upstream_tls(const struct nk_config_upstream *u, size_t i,
+                              const struct nk_json *doc, uint32_t list, struct nk_fault *f)
+{
+    const char *key = u->ca.p                   ? "ca"
+                      : u->pin_count            ? "pins"
+                      : u->client_certificate.p ? "client_certificate"
+                      : u->tls_server_name.p    ? "tls_server_name"
+                                                : NULL;
+    if (key && !nk_str_starts(u->url, NK_STR("https://")))
+        return nk_fault_set(f, NK_EINVAL, stage, offset_of(doc, list, i, key),
+                            "upstreams[%zu].%s is for https:// URLs only", i, key);
+    if (!u->client_certificate.p != !u->client_key.p)
+        return nk_fault_set(f, NK_EINVAL, stage, offset_of(doc, list, i, "name"),
+                            "upstreams[%zu]: client_certificate and client_key go together; write "
+                            "both or neither",
+                            i);
+    return 0;
+}
+
+static int check_upstream_proxy(const struct nk_config_upstream *u, size_t i, bool common,
+                                const struct nk_json *doc, uint32_t list, struct nk_fault *f)
+{
+    bool own = u->proxy.p && !nk_str_eq(u->proxy, NK_STR("direct"));
+    if (own && nk_str_starts(u->url, NK_STR("unix:")))
+        return nk_fault_set(f, NK_EINVAL, stage, offset_of(doc, list, i, "proxy"),
+                            "upstreams[%zu].proxy: no proxy leads to a Unix socket", i);
+    if (own && u->credential.p && nk_str_starts(u->url, NK_STR("http://")) &&
+        !nk_config_is_local(u->proxy))
+        return nk_fault_set(f, NK_EINVAL, stage, offset_of(doc, list, i, "proxy"),
+                            "upstreams[%zu].proxy: the credential of an http:// upstream would be "
+                            "sent to the proxy in the clear; write https:// as its url",
+                            i);
+    if (u->proxy_credential.p && !own && (u->proxy.p || !common))
+        return nk_fault_set(f, NK_EINVAL, stage, offset_of(doc, list, i, "proxy_credential"),
+                            "upstreams[%zu].proxy_credential: there is no proxy for it", i);
+    return 0;
+}
+
+/* The common proxy. */
+static int check_proxy(const struct nk_config *c, const struct nk_json *doc, struct nk_fault *f)
+{
+    uint32_t at = nk_json_get(doc, 0, NK_STR("proxy_credential"));
+    size_t offset = at == NK_JSON_NONE ? 0 : doc->tape[at].start;
+    bool none = !c->proxy.p || nk_str_eq(c->proxy, NK_STR("direct"));
+    return c->proxy_credential.p && none
+               ? nk_fault_set(f, NK_EINVAL, stage, offset,
+                              "proxy_credential: there is no proxy for it")
+               : 0;
 }
 
 static int check_upstreams(const struct nk_config *c, struct nk_str *names,
@@ -63,9 +150,11 @@ static int check_upstreams(const struct nk_config *c, struct nk_str *names,
                                 "upstreams[%zu].url: a credential is only sent over https, to this "
                                 "machine or to a Unix socket; write https://",
                                 i);
-        if (u->ca.p && !nk_str_starts(u->url, NK_STR("https://")))
-            return nk_fault_set(f, NK_EINVAL, stage, offset_of(doc, list, i, "ca"),
-                                "upstreams[%zu].ca is for https:// URLs only", i);
+        int rc = check_upstream_tls(u, i, doc, list, f);
+        if (!rc)
+            rc = check_upstream_proxy(u, i, c->proxy.p != NULL, doc, list, f);
+        if (rc)
+            return rc;
     }
     return check_unique(names, c->upstream_count, doc, list, "upstreams", "name", f);
 }
@@ -143,6 +232,10 @@ int nk_config_check(const struct nk_config *c, const struct nk_json *doc, struct
     if (!rc)
         rc = check_upstreams(c, upstreams, doc, f);
     if (!rc)
+        rc = check_proxy(c, doc, f);
+    if (!rc)
         rc = check_models(c, upstreams, doc, f);
+    if (!rc)
+        rc = check_certificates(c, doc, f);
     return rc ? rc : check_issuers(c, doc, f);
 }

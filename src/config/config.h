@@ -10,11 +10,27 @@
 #include "base/arena.h"
 #include "base/buf.h"
 
+struct nk_config_text { /* an entry of a list of plain values */
+    struct nk_str text;
+};
+
+struct nk_config_certificate {
+    struct nk_str certificate; /* PEM chain file */
+    struct nk_str key;         /* PEM private key file */
+    struct nk_str ocsp;        /* DER file; absent: nothing is stapled */
+};
+
 struct nk_config_listen {
     struct nk_str address;         /* "127.0.0.1:8080", "[::1]:8080" or "unix:/run/nakoso.sock" */
-    struct nk_str tls_certificate; /* PEM chain file; absent: no TLS */
-    struct nk_str tls_key;         /* PEM private key file */
-    bool http2;                    /* offered beside HTTP/1.1 */
+    struct nk_str tls_certificate; /* short form of one entry of `certificates` */
+    struct nk_str tls_key;
+    const struct nk_config_certificate *certificates; /* none of either: no TLS */
+    size_t certificate_count;
+    bool tls_only_13;
+    struct nk_str client_ca;  /* PEM file; absent: clients show no certificate */
+    bool client_optional;     /* a client may also come without one */
+    struct nk_str client_crl; /* PEM file; absent: revocation is not looked at */
+    bool http2;               /* offered beside HTTP/1.1 */
 };
 
 struct nk_config_upstream {
@@ -23,6 +39,14 @@ struct nk_config_upstream {
     struct nk_str url;        /* "https://api.openai.com", "http://127.0.0.1:9000", "unix:/path" */
     struct nk_str credential; /* "file:PATH" or "env:NAME"; absent: none is sent */
     struct nk_str ca;         /* PEM file of trusted authorities; absent: the system's */
+    const struct nk_config_text *pins; /* base64 of SHA-256 of a public key; one must match */
+    size_t pin_count;
+    struct nk_str client_certificate, client_key; /* PEM files; absent: none is shown */
+    struct nk_str tls_server_name;                /* absent: the host of the URL */
+    bool tls_only_13;
+    struct nk_str proxy;            /* "http://HOST:PORT", "direct"; absent: the common one */
+    struct nk_str proxy_credential; /* "file:PATH" or "env:NAME" */
+    bool is_private;                /* its name may lead to a private address */
     int64_t connect_timeout, first_byte_timeout, idle_timeout;
     int64_t pool; /* idle keep-alive connections kept */
 };
@@ -54,9 +78,10 @@ struct nk_config_limits {
     int64_t head_bytes, headers, body_bytes, reply_bytes, event_bytes; /* HTTP, SSE */
     int64_t json_depth, json_values;
     int64_t header_timeout, body_timeout, idle_timeout, write_timeout; /* slow or silent clients */
-    int64_t connections, requests;                                     /* at once, per gate */
-    int64_t streams;       /* requests at once on one HTTP/2 connection */
-    int64_t stream_window; /* bytes of an answer that may wait for a slow client */
+    int64_t handshake_timeout;
+    int64_t connections, requests; /* at once, per gate */
+    int64_t streams;               /* requests at once on one HTTP/2 connection */
+    int64_t stream_window;         /* bytes of an answer that may wait for a slow client */
 };
 
 struct nk_config {
@@ -70,6 +95,11 @@ struct nk_config {
     struct nk_str keys; /* API key file; absent: no keys */
     const struct nk_config_issuer *issuers;
     size_t issuer_count;
+    struct nk_str
+        certificate_type; /* of principals named by a client's certificate; absent: none */
+    struct nk_str proxy, proxy_credential;     /* as an upstream's, for all that have none */
+    const struct nk_config_text *egress_allow; /* none: the upstreams, issuers and proxies */
+    size_t egress_allow_count;
     struct nk_str policy;   /* directory of *.cedar files */
     struct nk_str entities; /* Cedar entity JSON file; absent: none */
     struct nk_str audit;    /* directory of the chain */
@@ -94,6 +124,8 @@ int nk_config_parse_at(struct nk_str json, struct nk_str directory, struct nk_ar
 /* Writes the canonical JSON form: all keys, defaults included, in one order. Reading it back gives
  * the same configuration. */
 void nk_config_write(const struct nk_config *c, struct nk_buf *out);
+/* Does the URL of an upstream or issuer point to this machine (127.0.0.1, [::1], unix:)? */
+bool nk_config_is_local(struct nk_str url);
 /* JSON Schema (2020-12) of the YAML file, and the reference in Markdown. */
 void nk_config_schema(struct nk_buf *out);
 void nk_config_reference(struct nk_buf *out);

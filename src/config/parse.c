@@ -164,6 +164,18 @@ static int fill_scalar(struct fill *x, const struct nk_config_row *row, void *ba
 static int fill_section(struct fill *x, enum nk_config_section section, void *base,
                         struct nk_str path, uint32_t object);
 
+/* One entry of a list: keys, or a plain value. */
+static int fill_item(struct fill *x, enum nk_config_section items, void *base, struct nk_str where,
+                     uint32_t item)
+{
+    const struct nk_config_row *bare = nk_config_bare(items);
+    if (bare)
+        return fill_scalar(x, bare, base, where, item);
+    if (nk_json_type(x->doc, item) != NK_JSON_OBJECT)
+        return refuse_value(x, where, item, "expected an entry with keys");
+    return fill_section(x, items, base, where, item);
+}
+
 static int fill_list(struct fill *x, const struct nk_config_row *row, void *base,
                      struct nk_str path, uint32_t at, uint32_t object)
 {
@@ -188,9 +200,7 @@ static int fill_list(struct fill *x, const struct nk_config_row *row, void *base
         struct nk_str where = nk_arena_printf(x->arena, "%.*s[%zu]", NK_FMT(path), i);
         if (!where.p)
             return no_memory(x);
-        if (nk_json_type(x->doc, item) != NK_JSON_OBJECT)
-            return refuse_value(x, where, item, "expected an entry with keys");
-        int rc = fill_section(x, row->items, items + i * row->item_size, where, item);
+        int rc = fill_item(x, row->items, items + i * row->item_size, where, item);
         if (rc)
             return rc;
     }

@@ -187,6 +187,77 @@ const char *nk_config_bad_keyset(struct nk_str s)
     return authority_ok(authority) ? NULL : "the host or port is not well-formed";
 }
 
+const char *nk_config_bad_host(struct nk_str s)
+{
+    return host_ok(s) || ipv6_ok(s) ? NULL : "expected a host name or an address";
+}
+
+const char *nk_config_bad_proxy(struct nk_str s)
+{
+    static const char *const form = "expected http://HOST:PORT, or the word direct";
+    if (nk_str_eq(s, NK_STR("direct")))
+        return NULL;
+    if (nk_str_starts(s, NK_STR("https://")))
+        return "proxies are spoken to over http; what goes through them is encrypted end to end";
+    struct nk_str rest = after_scheme(s);
+    if (!rest.p)
+        return form;
+    if (nk_str_find(rest, '@') >= 0)
+        return "user and password do not belong in a URL; use `proxy_credential`";
+    size_t colon = rest.n;
+    while (colon > 0 && rest.p[colon - 1] != ':')
+        colon--;
+    return authority_ok(rest) && port_ok(nk_str_sub(rest, colon, rest.n)) ? NULL : form;
+}
+
+const char *nk_config_bad_pin(struct nk_str s)
+{
+    for (size_t i = 0; i + 1 < s.n; i++) {
+        char c = s.p[i];
+        bool letter = (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z');
+        if (!letter && !(c >= '0' && c <= '9') && c != '+' && c != '/')
+            s.n = 0;
+    }
+    if (s.n != 44 || s.p[43] != '=' || !memchr("AEIMQUYcgkosw048", s.p[42], 16))
+        return "expected the base64 of a SHA-256 digest (44 characters that end with =)";
+    return NULL;
+}
+
+static bool bits_ok(struct nk_str s, int64_t most)
+{
+    int64_t v;
+    return !nk_str_to_i64(s, &v) && v >= 0 && v <= most;
+}
+
+/* A host, or a network: an address with the number of its bits that count. */
+static bool reach_host_ok(struct nk_str host)
+{
+    struct nk_str bits = host;
+    if (host.n > 1 && host.p[0] == '[' && host.p[host.n - 1] == ']') {
+        bits = nk_str_sub(host, 1, host.n - 1);
+        struct nk_str address = nk_str_cut(&bits, '/');
+        return ipv6_ok(address) && (!bits.p || bits_ok(bits, 128));
+    }
+    struct nk_str address = nk_str_cut(&bits, '/');
+    return bits.p ? ipv4_ok(address) && bits_ok(bits, 32) : host_ok(host);
+}
+
+const char *nk_config_bad_reach(struct nk_str s)
+{
+    static const char *const form = "expected HOST:PORT, ADDRESS/BITS:PORT or unix:PATH, such as "
+                                    "api.openai.com:443 or 10.0.0.0/8:8443";
+    if (nk_str_starts(s, NK_STR("unix:")))
+        return unix_ok(s) ? NULL : "the path of a Unix socket has 1 to 107 bytes";
+    if (after_scheme(s).p)
+        return "expected a host and port, not a URL: leave out what stands before the host";
+    size_t colon = s.n;
+    while (colon > 0 && s.p[colon - 1] != ':')
+        colon--;
+    if (colon < 2 || !port_ok(nk_str_sub(s, colon, s.n)))
+        return form;
+    return reach_host_ok(nk_str_sub(s, 0, colon - 1)) ? NULL : form;
+}
+
 const char *nk_config_bad_secret(struct nk_str s)
 {
     if (nk_str_starts(s, NK_STR("file:")))

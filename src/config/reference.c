@@ -20,6 +20,14 @@ static const char *form_of(const struct nk_config_row *row)
         return "place";
     case NK_CONFIG_KIND_SECRET:
         return "secret reference";
+    case NK_CONFIG_KIND_HOST:
+        return "host";
+    case NK_CONFIG_KIND_PROXY:
+        return "proxy";
+    case NK_CONFIG_KIND_PIN:
+        return "pin";
+    case NK_CONFIG_KIND_REACH:
+        return "destination";
     case NK_CONFIG_KIND_CHOICE:
     case NK_CONFIG_KIND_SWITCH:
         return "word";
@@ -69,7 +77,10 @@ static void put_table(enum nk_config_section section, struct nk_buf *out)
     for (size_t i = 0; i < n; i++) {
         if (rows[i].section != section)
             continue;
-        nk_buf_printf(out, "| `%s` | %s | ", rows[i].key, form_of(&rows[i]));
+        const struct nk_config_row *bare =
+            rows[i].kind == NK_CONFIG_KIND_LIST ? nk_config_bare(rows[i].items) : NULL;
+        nk_buf_printf(out, "| `%s` | %s%s | ", rows[i].key, bare ? "list of: " : "",
+                      form_of(bare ? bare : &rows[i]));
         put_cell(out, rows[i].range);
         nk_buf_printf(out, " | ");
         put_default(&rows[i], out);
@@ -89,7 +100,8 @@ static void put_sections(enum nk_config_section section, struct nk_str path, str
     const struct nk_config_row *rows = nk_config_rows(&n);
     for (size_t i = 0; i < n; i++) {
         bool list = rows[i].kind == NK_CONFIG_KIND_LIST;
-        if (rows[i].section != section || !(list || rows[i].kind == NK_CONFIG_KIND_GROUP))
+        if (rows[i].section != section || !(list || rows[i].kind == NK_CONFIG_KIND_GROUP) ||
+            (list && nk_config_bare(rows[i].items)))
             continue;
         struct nk_buf name;
         nk_buf_init(&name, 256);
@@ -121,6 +133,9 @@ void nk_config_reference(struct nk_buf *out)
         "- A **path** that does not begin with `/` is relative to the configuration file.\n"
         "- A **secret reference** is `file:PATH` or `env:NAME`. The secret itself never stands in "
         "the file, and the file that holds it may be read by its owner only.\n"
+        "- A **pin** is the base64 of the SHA-256 of a certificate's public key (RFC 7469); a "
+        "**destination** is `HOST:PORT`, a network `10.0.0.0/8:443` or `[fd00::/8]:443`, or "
+        "`unix:PATH`; a **proxy** is `http://HOST:PORT` or `direct`.\n"
         "- A **list** in brackets `[]` repeats its keys for each entry.\n"
         "- The key decides what a value means: `no`, `0123` or `1:30` are never turned into "
         "something else. Anchors, aliases, tags, merge keys, several documents in one file and "

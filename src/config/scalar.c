@@ -148,6 +148,14 @@ static const char *bad_text(const struct nk_config_row *row, struct nk_str s)
         return nk_config_bad_keyset(s);
     case NK_CONFIG_KIND_SECRET:
         return nk_config_bad_secret(s);
+    case NK_CONFIG_KIND_HOST:
+        return nk_config_bad_host(s);
+    case NK_CONFIG_KIND_PROXY:
+        return nk_config_bad_proxy(s);
+    case NK_CONFIG_KIND_PIN:
+        return nk_config_bad_pin(s);
+    case NK_CONFIG_KIND_REACH:
+        return nk_config_bad_reach(s);
     default:
         return NULL;
     }
@@ -157,7 +165,8 @@ static const char *bad_text(const struct nk_config_row *row, struct nk_str s)
 static struct nk_str path_prefix(enum nk_config_kind kind, struct nk_str s)
 {
     bool file = kind == NK_CONFIG_KIND_SECRET || kind == NK_CONFIG_KIND_KEYSET;
-    bool sock = kind == NK_CONFIG_KIND_ADDRESS || kind == NK_CONFIG_KIND_ORIGIN;
+    bool sock = kind == NK_CONFIG_KIND_ADDRESS || kind == NK_CONFIG_KIND_ORIGIN ||
+                kind == NK_CONFIG_KIND_REACH;
     if (kind == NK_CONFIG_KIND_PATH)
         return NK_STR("");
     if (file && nk_str_starts(s, NK_STR("file:")))

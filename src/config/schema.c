@@ -41,6 +41,14 @@ static const char *pattern_of(enum nk_config_kind kind)
         return "^(https?://.+|file:.+)$";
     case NK_CONFIG_KIND_SECRET:
         return "^(file:.+|env:[A-Za-z_][A-Za-z0-9_]*)$";
+    case NK_CONFIG_KIND_HOST:
+        return "^[A-Za-z0-9._-]+$";
+    case NK_CONFIG_KIND_PROXY:
+        return "^(http://[^/?#@]+:[0-9]+|direct)$";
+    case NK_CONFIG_KIND_PIN:
+        return "^[A-Za-z0-9+/]{43}=$";
+    case NK_CONFIG_KIND_REACH:
+        return "^(unix:.+|[A-Za-z0-9._/-]+:[0-9]+|\\[[0-9A-Fa-f:/]+\\]:[0-9]+)$";
     case NK_CONFIG_KIND_SIZE:
         return "^[0-9]+(B|KiB|MiB|GiB)?$";
     case NK_CONFIG_KIND_TIME:
@@ -94,6 +102,33 @@ static void put_default(const struct nk_config_row *row, struct nk_buf *out, int
 
 static void put_object(enum nk_config_section section, struct nk_buf *out, int depth);
 
+static void put_scalar(const struct nk_config_row *row, struct nk_buf *out, int depth)
+{
+    put_name(out, "type", depth);
+    if (row->kind == NK_CONFIG_KIND_SIZE)
+        nk_buf_add(out, NK_STR("[\"integer\", \"string\"]"));
+    else
+        nk_buf_add(out, row->kind == NK_CONFIG_KIND_NUMBER ? NK_STR("\"integer\"")
+                                                           : NK_STR("\"string\""));
+    if (pattern_of(row->kind))
+        put_text(out, "pattern", pattern_of(row->kind), depth);
+    put_range(row, out, depth);
+    put_default(row, out, depth);
+}
+
+static void put_items(enum nk_config_section items, struct nk_buf *out, int depth)
+{
+    const struct nk_config_row *bare = nk_config_bare(items);
+    put_name(out, "items", depth);
+    nk_buf_add_char(out, '{');
+    if (bare)
+        put_scalar(bare, out, depth + 1);
+    else
+        put_object(items, out, depth + 1);
+    indent(out, depth);
+    nk_buf_add_char(out, '}');
+}
+
 static void put_row(const struct nk_config_row *row, struct nk_buf *out, int depth)
 {
     nk_buf_add_char(out, '{');
@@ -108,25 +143,12 @@ static void put_row(const struct nk_config_row *row, struct nk_buf *out, int dep
     } else if (row->kind == NK_CONFIG_KIND_LIST) {
         put_text(out, "type", "array", depth);
         put_range(row, out, depth);
-        put_name(out, "items", depth);
-        nk_buf_add_char(out, '{');
-        put_object(row->items, out, depth + 1);
-        indent(out, depth);
-        nk_buf_add_char(out, '}');
+        put_items(row->items, out, depth);
     } else if (row->kind == NK_CONFIG_KIND_CHOICE || row->kind == NK_CONFIG_KIND_SWITCH) {
         put_words(row, out, depth);
         put_default(row, out, depth);
     } else {
-        put_name(out, "type", depth);
-        if (row->kind == NK_CONFIG_KIND_SIZE)
-            nk_buf_add(out, NK_STR("[\"integer\", \"string\"]"));
-        else
-            nk_buf_add(out, row->kind == NK_CONFIG_KIND_NUMBER ? NK_STR("\"integer\"")
-                                                               : NK_STR("\"string\""));
-        if (pattern_of(row->kind))
-            put_text(out, "pattern", pattern_of(row->kind), depth);
-        put_range(row, out, depth);
-        put_default(row, out, depth);
+        put_scalar(row, out, depth);
     }
     indent(out, depth - 1);
     nk_buf_add_char(out, '}');

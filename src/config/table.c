@@ -34,6 +34,11 @@ const struct nk_config_row *nk_config_row(enum nk_config_section section, struct
     return NULL;
 }
 
+const struct nk_config_row *nk_config_bare(enum nk_config_section section)
+{
+    return nk_config_row(section, NK_STR(""));
+}
+
 bool nk_config_is_number(enum nk_config_kind kind)
 {
     return kind == NK_CONFIG_KIND_NUMBER || kind == NK_CONFIG_KIND_SIZE ||

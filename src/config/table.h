@@ -11,11 +11,16 @@
 enum nk_config_section {
     NK_CONFIG_ROOT,
     NK_CONFIG_LISTEN,
+    NK_CONFIG_CERTIFICATE,
     NK_CONFIG_UPSTREAM,
+    NK_CONFIG_PIN,
     NK_CONFIG_MODEL,
     NK_CONFIG_IDENTITY,
     NK_CONFIG_ISSUER,
     NK_CONFIG_ATTRIBUTE,
+    NK_CONFIG_CLIENT,
+    NK_CONFIG_EGRESS,
+    NK_CONFIG_REACH,
     NK_CONFIG_POLICY,
     NK_CONFIG_AUDIT,
     NK_CONFIG_LIMITS,
@@ -30,6 +35,10 @@ enum nk_config_kind {
     NK_CONFIG_KIND_ORIGIN,  /* http(s)://HOST[:PORT] or unix:PATH */
     NK_CONFIG_KIND_KEYSET,  /* file:PATH, https://…, http:// to this machine */
     NK_CONFIG_KIND_SECRET,  /* file:PATH or env:NAME */
+    NK_CONFIG_KIND_HOST,    /* a name or an address */
+    NK_CONFIG_KIND_PROXY,   /* http://HOST:PORT or "direct" */
+    NK_CONFIG_KIND_PIN,     /* base64 of 32 bytes */
+    NK_CONFIG_KIND_REACH,   /* HOST:PORT, ADDRESS/BITS:PORT, unix:PATH */
     NK_CONFIG_KIND_CHOICE,  /* one of the words of the range */
     NK_CONFIG_KIND_SWITCH,  /* the same with two words, kept as bool: is it the second? */
     NK_CONFIG_KIND_NUMBER,
@@ -55,6 +64,8 @@ struct nk_config_row {
 const struct nk_config_row *nk_config_rows(size_t *n);
 /* The row of `key` in a section, or NULL. */
 const struct nk_config_row *nk_config_row(enum nk_config_section section, struct nk_str key);
+/* The one row of a section whose entries are plain values (its key is ""), or NULL. */
+const struct nk_config_row *nk_config_bare(enum nk_config_section section);
 
 /* A value as its kind keeps it. */
 struct nk_config_value {
@@ -77,8 +88,10 @@ const char *nk_config_bad_address(struct nk_str s);
 const char *nk_config_bad_origin(struct nk_str s);
 const char *nk_config_bad_keyset(struct nk_str s);
 const char *nk_config_bad_secret(struct nk_str s);
-/* Does an origin or key set URL point to this machine (127.0.0.1, [::1], unix:)? */
-bool nk_config_is_local(struct nk_str url);
+const char *nk_config_bad_host(struct nk_str s);
+const char *nk_config_bad_proxy(struct nk_str s);
+const char *nk_config_bad_pin(struct nk_str s);
+const char *nk_config_bad_reach(struct nk_str s);
 /* What is near `name` among the keys of a section, for "did you mean"; absent when nothing is. */
 struct nk_str nk_config_near(struct nk_str name, const struct nk_str *candidates, size_t n);
 /* The rules between keys: unique names, references, pairs. `doc` is for offsets. */

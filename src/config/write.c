@@ -20,7 +20,15 @@ static void write_list(const struct nk_config_row *row, const void *base, struct
     for (size_t i = 0; i < n; i++) {
         if (i)
             nk_buf_add_char(out, ',');
-        write_section(row->items, items + i * row->item_size, out);
+        const struct nk_config_row *bare = nk_config_bare(row->items);
+        const char *item = items + i * row->item_size;
+        if (bare) {
+            struct nk_str text;
+            memcpy(&text, item + bare->at, sizeof text);
+            nk_json_put_string(out, text);
+        } else {
+            write_section(row->items, item, out);
+        }
     }
     nk_buf_add_char(out, ']');
 }

@@ -11,7 +11,7 @@
 #include <openssl/ssl.h>
 #include <string.h>
 #include <unistd.h>
-#include "edge/tls.h"
+#include "edge/tls_own.h"
 
 enum { TLS_RECORD = 16384 };
 
@@ -22,6 +22,30 @@ int nk_sock_open(struct nk_sock *s, int fd, struct nk_tls *tls, const char *host
         return 0;
     s->ssl = nk_tls_start(tls, fd, host);
     return s->ssl ? 0 : NK_ENOMEM;
+}
+
+int nk_sock_secure(struct nk_sock *s, struct nk_tls *tls, const char *host)
+{
+    NK_MUST(!s->ssl);
+    s->ssl = nk_tls_start(tls, s->fd, host);
+    return s->ssl ? 0 : NK_ENOMEM;
+}
+
+bool nk_sock_is_shaking(const struct nk_sock *s)
+{
+    return s->ssl && !SSL_is_init_finished(s->ssl);
+}
+
+bool nk_sock_is_shaken(struct nk_sock *s)
+{
+    bool before = s->shaken;
+    s->shaken = s->ssl && !nk_sock_is_shaking(s);
+    return s->shaken && !before;
+}
+
+bool nk_sock_is_resumed(const struct nk_sock *s)
+{
+    return s->ssl && SSL_session_reused(s->ssl);
 }
 
 void nk_sock_close(struct nk_sock *s)
@@ -61,10 +85,20 @@ static int plain_error(struct nk_sock *s, bool writing)
     return NK_EAGAIN;
 }
 
-/* What a failed call of OpenSSL means; 0 is the end of the stream. */
+/* Why TLS failed for good; the strings are OpenSSL's own, or ours. */
+static int tls_refusal(struct nk_sock *s, struct nk_fault *f)
+{
+    return nk_fault_set(f, NK_ECRYPTO, "tls", 0, "%s%s",
+                        s->certificate_refused ? "certificate: " : "", s->reason);
+}
+
+/* What a failed call of OpenSSL means; 0 is the end of the stream. The first failure says why: those
+ * that follow know it no more. */
 static int tls_error(struct nk_sock *s, struct nk_fault *f)
 {
     int why = SSL_get_error(s->ssl, 0);
+    if (s->reason)
+        return tls_refusal(s, f);
     if (why == SSL_ERROR_WANT_READ || why == SSL_ERROR_WANT_WRITE) {
         s->want_write = why == SSL_ERROR_WANT_WRITE;
         return NK_EAGAIN;
@@ -73,13 +107,17 @@ static int tls_error(struct nk_sock *s, struct nk_fault *f)
         return 0;
     unsigned long e = ERR_peek_error();
     long verify = SSL_get_verify_result(s->ssl);
-    const char *reason = ERR_reason_error_string(e);
-    if (verify != X509_V_OK)
-        return nk_fault_set(f, NK_ECRYPTO, "tls", 0, "certificate: %s",
-                            X509_verify_cert_error_string(verify));
-    if (why == SSL_ERROR_SYSCALL || ERR_GET_REASON(e) == SSL_R_UNEXPECTED_EOF_WHILE_READING)
+    s->certificate_refused = verify != X509_V_OK;
+    if (verify == X509_V_ERR_APPLICATION_VERIFICATION)
+        s->reason = "no key of its chain is pinned";
+    else if (verify != X509_V_OK)
+        s->reason = X509_verify_cert_error_string(verify);
+    else if (why == SSL_ERROR_SYSCALL || ERR_GET_REASON(e) == SSL_R_UNEXPECTED_EOF_WHILE_READING)
         return NK_EIO;
-    return nk_fault_set(f, NK_ECRYPTO, "tls", 0, "%s", reason ? reason : "handshake failed");
+    else
+        s->reason = ERR_reason_error_string(e);
+    s->reason = s->reason ? s->reason : "handshake failed";
+    return tls_refusal(s, f);
 }
 
 ssize_t nk_sock_read(struct nk_sock *s, void *to, size_t n, struct nk_fault *f)

@@ -20,8 +20,11 @@ struct nk_tls_session {
 
 struct nk_sock {
     int fd;
-    void *ssl;       /* SSL *, or NULL for plain */
-    bool want_write; /* the last call stopped because TLS or the kernel wants to write */
+    void *ssl;                /* SSL *, or NULL for plain */
+    const char *reason;       /* why TLS failed for good, or NULL */
+    bool certificate_refused; /* it is about a certificate */
+    bool shaken;              /* nk_sock_is_shaken has said so */
+    bool want_write;          /* the last call stopped because TLS or the kernel wants to write */
 };
 
 struct nk_address {
@@ -44,7 +47,8 @@ int nk_listen(const struct nk_address *at, bool shared, struct nk_fault *f) NK_C
 int nk_connect(const struct nk_address *to) NK_CHECKED;
 
 /* Server context from PEM texts (chain and key), client context from PEM authorities (absent: the
- * system's). TLS 1.2 and 1.3 only, ALPN "http/1.1". NULL with a fault that names what is wrong. */
+ * system's). TLS 1.2 and 1.3 only, ALPN "http/1.1". NULL with a fault that names what is wrong.
+ * All that contexts can do is in tls.h. */
 struct nk_tls *nk_tls_server(struct nk_str cert, struct nk_str key, struct nk_fault *f) NK_CHECKED;
 struct nk_tls *nk_tls_client(struct nk_str ca, struct nk_fault *f) NK_CHECKED;
 /* Server: offers "h2" before "http/1.1" from here on. */
@@ -55,6 +59,8 @@ void nk_tls_session_free(struct nk_tls_session *s);
 /* Wraps a connected or accepted descriptor; the sock owns it from here on. `tls` NULL: plain. For
  * clients, `host` is verified against the certificate (name or IP address) and sent as SNI. */
 int nk_sock_open(struct nk_sock *s, int fd, struct nk_tls *tls, const char *host) NK_CHECKED;
+/* Begins TLS on a plain sock on which nothing is under way: behind a proxy's tunnel. */
+int nk_sock_secure(struct nk_sock *s, struct nk_tls *tls, const char *host) NK_CHECKED;
 /* Client, right after nk_sock_open: resumes the session in `slot`, and keeps a new one there as
  * soon as the server gives it. `slot` must outlive the sock. Harmless on a plain sock. */
 void nk_sock_resume(struct nk_sock *s, struct nk_tls_session *slot);

@@ -1,26 +1,18 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * tls.c - TLS contexts over OpenSSL 3 (RFC 9325): 1.2 and 1.3, forward-secret AEAD suites, no
- * renegotiation, no compression, the protocol by ALPN. All material comes as PEM text; the only file
- * that is ever opened is the system's list of authorities, when the context is made, so that a
- * confined role needs no file later.
+ * tls.c - what both sides of TLS have in common, over OpenSSL 3 (RFC 9325): 1.2 and 1.3,
+ * forward-secret AEAD suites, no renegotiation, no compression, the protocol by ALPN. All material
+ * comes as PEM text; the only file that is ever opened is the system's list of authorities, when
+ * the context is made, so that a confined role needs no file later.
  */
-#include "edge/tls.h"
+#include "edge/tls_own.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
 #include <openssl/err.h>
 #include <openssl/pem.h>
-#include <openssl/ssl.h>
-#include <openssl/x509v3.h>
 #include <stdlib.h>
-#include <string.h>
-#include <unistd.h>
-
-struct nk_tls {
-    SSL_CTX *ctx;
-    bool client;
-};
+#include <time.h>
 
 /* What ALPN offers (RFC 7301, section 3.1), best first; HTTP/1.1 is the end of it. */
 static const unsigned char alpn_both[] = {2, 'h', '2', 8, 'h', 't', 't', 'p', '/', '1', '.', '1'};
@@ -73,22 +65,12 @@ static BIO_METHOD *bio_method(void)
     return method;
 }
 
-static int fault(struct nk_fault *f, int code, const char *what)
+int nk_tls_fault(struct nk_fault *f, int code, const char *what)
 {
     const char *why = ERR_reason_error_string(ERR_peek_error());
     int rc = nk_fault_set(f, code, "tls", 0, "%s%s%s", what, why ? ": " : "", why ? why : "");
     ERR_clear_error();
     return rc;
-}
-
-static int keep_session(SSL *ssl, SSL_SESSION *session)
-{
-    struct nk_tls_session *slot = SSL_get_app_data(ssl);
-    if (!slot)
-        return 0;
-    SSL_SESSION_free(slot->session);
-    slot->session = session;
-    return 1;
 }
 
 static int choose_alpn(SSL *ssl, const unsigned char **out, unsigned char *out_n,
@@ -111,15 +93,16 @@ static int no_passphrase(char *buf, int size, int rw, void *arg)
     return -1;
 }
 
-static struct nk_tls *context_new(bool client, struct nk_fault *f)
+struct nk_tls *nk_tls_new(bool client, bool only_13, struct nk_fault *f)
 {
     ERR_clear_error();
     struct nk_tls *t = calloc(1, sizeof *t);
     SSL_CTX *c =
         t && bio_method() ? SSL_CTX_new(client ? TLS_client_method() : TLS_server_method()) : NULL;
-    if (!c || !SSL_CTX_set_min_proto_version(c, TLS1_2_VERSION) ||
-        !SSL_CTX_set_cipher_list(c, "ECDHE+AESGCM:ECDHE+CHACHA20")) {
-        (void)fault(f, NK_ENOMEM, "cannot make a context");
+    if (!c || !SSL_CTX_set_min_proto_version(c, only_13 ? TLS1_3_VERSION : TLS1_2_VERSION) ||
+        !SSL_CTX_set_cipher_list(c, "ECDHE+AESGCM:ECDHE+CHACHA20") ||
+        (client && SSL_CTX_set_alpn_protos(c, alpn, ALPN))) {
+        (void)nk_tls_fault(f, NK_ENOMEM, "cannot make a context");
         SSL_CTX_free(c);
         free(t);
         return NULL;
@@ -129,9 +112,15 @@ static struct nk_tls *context_new(bool client, struct nk_fault *f)
                                SSL_OP_CIPHER_SERVER_PREFERENCE | SSL_OP_PRIORITIZE_CHACHA);
     SSL_CTX_set_mode(c, SSL_MODE_RELEASE_BUFFERS | SSL_MODE_ENABLE_PARTIAL_WRITE |
                             SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
-    SSL_CTX_set_default_passwd_cb(c, no_passphrase);
+    if (!client)
+        SSL_CTX_set_alpn_select_cb(c, choose_alpn, (void *)(uintptr_t)alpn);
     *t = (struct nk_tls){c, client};
     return t;
+}
+
+void nk_tls_offer_h2(struct nk_tls *t)
+{
+    SSL_CTX_set_alpn_select_cb(t->ctx, choose_alpn, (void *)(uintptr_t)alpn_both);
 }
 
 void nk_tls_free(struct nk_tls *t)
@@ -140,12 +129,6 @@ void nk_tls_free(struct nk_tls *t)
         return;
     SSL_CTX_free(t->ctx);
     free(t);
-}
-
-void nk_tls_session_free(struct nk_tls_session *s)
-{
-    SSL_SESSION_free(s->session);
-    s->session = NULL;
 }
 
 static BIO *text(struct nk_str pem)
@@ -163,105 +146,90 @@ static bool at_end(void)
     return end;
 }
 
-static int use_chain(SSL_CTX *c, struct nk_str cert, struct nk_fault *f)
+static int read_chain(struct nk_str pem, X509 **leaf, STACK_OF(X509) * *chain, struct nk_fault *f)
 {
-    BIO *in = text(cert);
-    X509 *x = in ? PEM_read_bio_X509_AUX(in, NULL, no_passphrase, NULL) : NULL;
-    bool ok = x && SSL_CTX_use_certificate(c, x) == 1;
-    X509_free(x);
-    while (ok && (x = PEM_read_bio_X509(in, NULL, no_passphrase, NULL)) != NULL) {
-        ok = SSL_CTX_add0_chain_cert(c, x) == 1;
+    BIO *in = text(pem);
+    *leaf = in ? PEM_read_bio_X509_AUX(in, NULL, no_passphrase, NULL) : NULL;
+    *chain = *leaf ? sk_X509_new_null() : NULL;
+    bool ok = *chain != NULL;
+    for (X509 *x; ok && (x = PEM_read_bio_X509(in, NULL, no_passphrase, NULL)) != NULL;) {
+        ok = sk_X509_push(*chain, x) > 0;
         if (!ok)
             X509_free(x);
     }
     ok = ok && at_end();
     BIO_free(in);
-    return ok ? 0 : fault(f, NK_EINVAL, "the certificate is not a chain in PEM");
+    return ok ? 0 : nk_tls_fault(f, NK_EINVAL, "the certificate is not a chain in PEM");
 }
 
-static int use_key(SSL_CTX *c, struct nk_str key, struct nk_fault *f)
+static int read_key(struct nk_str pem, X509 *leaf, EVP_PKEY **key, struct nk_fault *f)
 {
-    BIO *in = text(key);
-    EVP_PKEY *k = in ? PEM_read_bio_PrivateKey(in, NULL, no_passphrase, NULL) : NULL;
-    bool ok = k && SSL_CTX_use_PrivateKey(c, k) == 1;
-    EVP_PKEY_free(k);
+    BIO *in = text(pem);
+    *key = in ? PEM_read_bio_PrivateKey(in, NULL, no_passphrase, NULL) : NULL;
     BIO_free(in);
-    if (!ok)
-        return fault(f, NK_EINVAL,
-                     "the key is not an unencrypted private key in PEM of this certificate");
-    return SSL_CTX_check_private_key(c) == 1
+    if (!*key)
+        return nk_tls_fault(f, NK_EINVAL, "the key is not an unencrypted private key in PEM");
+    return X509_check_private_key(leaf, *key) == 1
                ? 0
-               : fault(f, NK_EINVAL, "the key does not belong to the certificate");
+               : nk_tls_fault(f, NK_EINVAL, "the key does not belong to the certificate");
 }
 
-struct nk_tls *nk_tls_server(struct nk_str cert, struct nk_str key, struct nk_fault *f)
+int nk_tls_pem_pair(struct nk_str chain_pem, struct nk_str key_pem, X509 **leaf,
+                    STACK_OF(X509) * *chain, EVP_PKEY **key, struct nk_fault *f)
 {
-    struct nk_tls *t = context_new(false, f);
-    if (!t)
-        return NULL;
-    if (use_chain(t->ctx, cert, f) || use_key(t->ctx, key, f)) {
-        nk_tls_free(t);
-        return NULL;
-    }
-    /* Resumption by tickets alone: nothing of a client is kept. */
-    SSL_CTX_set_session_cache_mode(t->ctx, SSL_SESS_CACHE_OFF);
-    SSL_CTX_set_num_tickets(t->ctx, 1);
-    SSL_CTX_set_alpn_select_cb(t->ctx, choose_alpn, (void *)(uintptr_t)alpn);
-    return t;
+    *key = NULL;
+    int rc = read_chain(chain_pem, leaf, chain, f);
+    if (!rc)
+        rc = read_key(key_pem, *leaf, key, f);
+    if (!rc)
+        return 0;
+    X509_free(*leaf);
+    sk_X509_pop_free(*chain, X509_free);
+    EVP_PKEY_free(*key);
+    *leaf = NULL;
+    *chain = NULL;
+    *key = NULL;
+    return rc;
 }
 
-void nk_tls_offer_h2(struct nk_tls *t)
+int nk_tls_pem_trust(struct nk_str pem, X509_STORE *store, SSL_CTX *names, struct nk_fault *f)
 {
-    SSL_CTX_set_alpn_select_cb(t->ctx, choose_alpn, (void *)(uintptr_t)alpn_both);
-}
-
-static int trust_pem(SSL_CTX *c, struct nk_str ca, struct nk_fault *f)
-{
-    BIO *in = text(ca);
+    BIO *in = text(pem);
     size_t count = 0;
     bool ok = in != NULL;
     for (X509 *x; ok && (x = PEM_read_bio_X509_AUX(in, NULL, no_passphrase, NULL)) != NULL;
          count++) {
-        ok = X509_STORE_add_cert(SSL_CTX_get_cert_store(c), x) == 1;
+        ok = X509_STORE_add_cert(store, x) == 1 && (!names || SSL_CTX_add_client_CA(names, x) == 1);
         X509_free(x);
     }
     ok = ok && at_end() && count;
     BIO_free(in);
-    return ok ? 0 : fault(f, NK_EINVAL, "the authorities are not certificates in PEM");
+    return ok ? 0 : nk_tls_fault(f, NK_EINVAL, "the authorities are not certificates in PEM");
 }
 
-static int trust_system(SSL_CTX *c, struct nk_fault *f)
+int nk_tls_pem_crl(struct nk_str pem, X509_STORE *store, int64_t *until_ms, struct nk_fault *f)
 {
-    static const char *const files[] = {"/etc/ssl/certs/ca-certificates.crt",
-                                        "/etc/pki/tls/certs/ca-bundle.crt", "/etc/ssl/cert.pem"};
-    for (size_t i = 0; i < NK_COUNT(files); i++)
-        if (!access(files[i], R_OK))
-            return SSL_CTX_load_verify_file(c, files[i]) == 1
-                       ? 0
-                       : fault(f, NK_EIO, "cannot read the system's authorities");
-    return nk_fault_set(f, NK_ENOTFOUND, "tls", 0,
-                        "the system has no list of authorities: install ca-certificates, or name "
-                        "a PEM file as the upstream's \"ca\"");
+    BIO *in = text(pem);
+    size_t count = 0;
+    bool ok = in != NULL;
+    for (X509_CRL *x; ok && (x = PEM_read_bio_X509_CRL(in, NULL, no_passphrase, NULL)) != NULL;
+         count++) {
+        const ASN1_TIME *next = X509_CRL_get0_nextUpdate(x);
+        int64_t until = next ? nk_tls_time_ms(next) : INT64_MAX;
+        *until_ms = until < *until_ms ? until : *until_ms;
+        ok = X509_STORE_add_crl(store, x) == 1;
+        X509_CRL_free(x);
+    }
+    ok = ok && at_end() && count &&
+         X509_STORE_set_flags(store, X509_V_FLAG_CRL_CHECK | X509_V_FLAG_CRL_CHECK_ALL) == 1;
+    BIO_free(in);
+    return ok ? 0 : nk_tls_fault(f, NK_EINVAL, "the revocation lists are not in PEM");
 }
 
-struct nk_tls *nk_tls_client(struct nk_str ca, struct nk_fault *f)
+int64_t nk_tls_time_ms(const ASN1_TIME *t)
 {
-    struct nk_tls *t = context_new(true, f);
-    if (!t)
-        return NULL;
-    if (ca.p ? trust_pem(t->ctx, ca, f) : trust_system(t->ctx, f)) {
-        nk_tls_free(t);
-        return NULL;
-    }
-    SSL_CTX_set_verify(t->ctx, SSL_VERIFY_PEER, NULL);
-    SSL_CTX_set_session_cache_mode(t->ctx, SSL_SESS_CACHE_CLIENT | SSL_SESS_CACHE_NO_INTERNAL);
-    SSL_CTX_sess_set_new_cb(t->ctx, keep_session);
-    if (SSL_CTX_set_alpn_protos(t->ctx, alpn, ALPN)) {
-        nk_tls_free(t);
-        (void)fault(f, NK_ENOMEM, "cannot make a context");
-        return NULL;
-    }
-    return t;
+    struct tm at = {0};
+    return ASN1_TIME_to_tm(t, &at) == 1 ? (int64_t)timegm(&at) * 1000 : INT64_MAX;
 }
 
 static bool is_ip(const char *host)
@@ -297,13 +265,4 @@ void *nk_tls_start(struct nk_tls *t, int fd, const char *host)
     else
         SSL_set_accept_state(ssl);
     return ssl;
-}
-
-void nk_sock_resume(struct nk_sock *s, struct nk_tls_session *slot)
-{
-    if (!s->ssl)
-        return;
-    SSL_set_app_data(s->ssl, slot);
-    if (slot->session)
-        (void)SSL_set_session(s->ssl, slot->session);
 }

@@ -142,6 +142,19 @@ static void add_tools(struct facts *f, struct nk_str name, const struct nk_call 
     add_set(f, name, names, n);
 }
 
+/* The name that the connection itself has proven, whoever asks on it. */
+static void add_certificate(struct facts *f, struct nk_str name,
+                            const struct nk_ident_certificate *c)
+{
+    struct nk_cedar_member members[2];
+    struct facts own = {.json = f->json, .arena = f->arena, .members = members, .room = 2};
+    add_string(&own, named(&own, NK_STR("{\"name\":")), c->name);
+    add_string(&own, named(&own, NK_STR(",\"nameType\":")), nk_str(c->kind));
+    nk_buf_add_char(f->json, '}');
+    f->failed |= own.failed;
+    add(f, name, own.failed ? NULL : nk_cedar_record(f->arena, members, own.n));
+}
+
 static int put_context(struct nk_txn *t, struct nk_buf *out)
 {
     struct nk_gate_state *s = t->state;
@@ -153,6 +166,8 @@ static int put_context(struct nk_txn *t, struct nk_buf *out)
     add_long(&f, named(&f, NK_STR(",\"maxTokens\":")), s->call.max_tokens);
     add_long(&f, named(&f, NK_STR(",\"bodyBytes\":")), (int64_t)s->body.n);
     add_string(&f, named(&f, NK_STR(",\"strength\":")), nk_str(s->principal->proof));
+    if (s->certificate)
+        add_certificate(&f, named(&f, NK_STR(",\"clientCertificate\":")), s->certificate);
     add_tools(&f, named(&f, NK_STR(",\"tools\":")), &s->call, false);
     add_tools(&f, named(&f, NK_STR(",\"hostedTools\":")), &s->call, true);
     nk_buf_add_char(out, '}');

@@ -2,17 +2,17 @@
  *
  * gate.c - a request as one short list. The order is fixed: an order is a security property.
  *
- * | stage     | from -> to            | facts it adds                                              |
- * |-----------|-----------------------|------------------------------------------------------------|
- * | match     | head -> endpoint      | dialect, operation, trace; unknown operations end here     |
- * | identify  | proofs -> principal   | who, groups, attributes, how proven                        |
- * | limit     | load -> room          | requests under way; room in the audit log                  |
- * | parse     | bytes -> call         | model, messages, tools, size and digest of the body        |
- * | locate    | call -> resource      | model, upstream; known or not                              |
- * | authorize | facts -> decision     | the only judge: reasons, errors                            |
- * | forward   | call -> upstream      | the call, written anew                                     |
- * | receive   | bytes -> reply        | usage, finish, tool calls                                  |
- * | record    | facts -> audit record | always runs, on a refusal too                              |
+ * | stage     | from -> to            | facts it adds                                                 |
+ * |-----------|-----------------------|---------------------------------------------------------------|
+ * | match     | head -> endpoint      | dialect, operation, trace; unknown operations end here        |
+ * | identify  | proofs -> principal   | who, groups, attributes, how proven; the client's certificate |
+ * | limit     | load -> room          | requests under way; room in the audit log                     |
+ * | parse     | bytes -> call         | model, messages, tools, size and digest of the body           |
+ * | locate    | call -> resource      | model, upstream; known or not                                 |
+ * | authorize | facts -> decision     | the only judge: reasons, errors                               |
+ * | forward   | call -> upstream      | the call, written anew                                        |
+ * | receive   | bytes -> reply        | usage, finish, tool calls                                     |
+ * | record    | facts -> audit record | always runs, on a refusal too                                 |
  *
  * Every stage before authorize only adds facts; a stage that fails before it is a refusal by
  * construction. Who asks is proven before a byte of the body is kept, so that nobody unknown can
@@ -30,6 +30,22 @@ static int (*const head_stages[])(struct nk_txn *) = {gate_match, gate_identify,
 static int (*const body_stages[])(struct nk_txn *) = {gate_parse, gate_locate, gate_authorize,
                                                       gate_forward};
 
+/* A fact of the transport, kept as long as the transaction. */
+static int keep_certificate(struct nk_gate_state *s, struct nk_arena *a)
+{
+    const struct nk_ident_certificate *given = s->env.certificate;
+    s->env.certificate = NULL;
+    if (!given)
+        return 0;
+    struct nk_ident_certificate *own = nk_arena_alloc(a, sizeof *own);
+    if (!own)
+        return NK_ENOMEM;
+    *own = *given;
+    own->name = nk_arena_copy(a, given->name);
+    s->certificate = own;
+    return own->name.p ? 0 : NK_ENOMEM;
+}
+
 struct nk_txn *nk_txn_new(struct nk_arena *a, struct nk_setup *setup, const struct nk_gate_env *env)
 {
     struct nk_txn *t = nk_arena_alloc(a, sizeof *t);
@@ -39,6 +55,8 @@ struct nk_txn *nk_txn_new(struct nk_arena *a, struct nk_setup *setup, const stru
     const struct nk_config_limits *lim = &setup->config.limits;
     *t = (struct nk_txn){.arena = a, .setup = setup, .state = s};
     s->env = *env;
+    if (keep_certificate(s, a))
+        return NULL;
     s->usage = (struct nk_usage){-1, -1};
     s->call.model_at = NK_JSON_NONE;
     nk_buf_init(&t->out, (size_t)(lim->reply_bytes + lim->event_bytes));

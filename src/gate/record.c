@@ -65,14 +65,32 @@ static void put_match(struct nk_buf *b, const struct nk_gate_state *s)
     nk_buf_add_char(b, '}');
 }
 
-static void put_identify(struct nk_buf *b, const struct nk_principal *p)
+static void put_certificate(struct nk_buf *b, const struct nk_ident_certificate *c)
 {
-    if (!p)
+    put_text(b, NK_STR("\"certificate\":{\"name\":"), c->name);
+    put_word(b, NK_STR(",\"nameType\":"), nk_str(c->kind));
+    nk_buf_add(b, NK_STR(",\"sha256\":\""));
+    nk_buf_add_hex(b, c->sha256.b, sizeof c->sha256.b);
+    nk_buf_add(b, NK_STR("\"}"));
+}
+
+/* The certificate of the connection is told also when nobody was identified. */
+static void put_identify(struct nk_buf *b, const struct nk_gate_state *s)
+{
+    const struct nk_principal *p = s->principal;
+    if (!p && !s->certificate)
         return;
-    put_word(b, NK_STR(",\"identify\":{\"proof\":"), nk_str(p->proof));
-    put_text(b, NK_STR(",\"source\":"), p->source);
-    put_text(b, NK_STR(",\"type\":"), p->type);
-    put_text(b, NK_STR(",\"id\":"), p->id);
+    nk_buf_add(b, NK_STR(",\"identify\":{"));
+    if (p) {
+        put_word(b, NK_STR("\"proof\":"), nk_str(p->proof));
+        put_text(b, NK_STR(",\"source\":"), p->source);
+        put_text(b, NK_STR(",\"type\":"), p->type);
+        put_text(b, NK_STR(",\"id\":"), p->id);
+    }
+    if (p && s->certificate)
+        nk_buf_add_char(b, ',');
+    if (s->certificate)
+        put_certificate(b, s->certificate);
     nk_buf_add_char(b, '}');
 }
 
@@ -162,7 +180,7 @@ static void put_decision(struct nk_buf *b, const struct nk_txn *t, const char *h
     put_opening(b, s, NK_STR("decision"));
     nk_buf_add(b, NK_STR(",\"facts\":{"));
     put_match(b, s);
-    put_identify(b, s->principal);
+    put_identify(b, s);
     put_parse(b, s);
     if (s->model)
         nk_buf_add(b, s->model->located);

@@ -38,6 +38,7 @@ struct nk_gate_state {
     const struct nk_dialect *dialect;
     struct nk_str segment;
     /* identify */
+    const struct nk_ident_certificate *certificate; /* of the connection, or NULL */
     const struct nk_principal *principal;
     /* parse */
     struct nk_buf body;

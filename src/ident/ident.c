@@ -35,8 +35,9 @@ struct issuer {
 };
 
 struct nk_ident {
-    struct nk_map keys;    /* digest -> struct api_key */
-    struct nk_map by_name; /* `iss` -> struct issuer */
+    struct nk_map keys;             /* digest -> struct api_key */
+    struct nk_map by_name;          /* `iss` -> struct issuer */
+    struct nk_str certificate_type; /* absent: certificates name nobody */
     struct issuer *issuers;
     size_t issuer_count;
     struct nk_cache cache;
@@ -115,6 +116,7 @@ int nk_ident_new(const struct nk_config *cfg, struct nk_str keys, const struct n
     nk_map_init(&id->by_name, a, seed);
     nk_arena_init(&id->scratch, SCRATCH);
     nk_ident_set_budget(id, NK_IDENT_VERIFY_BUDGET);
+    id->certificate_type = cfg->certificate_type;
     int rc = load_keys(id, cfg, keys, a, f);
     if (rc == 0)
         rc = load_issuers(id, cfg, jwks, a, f);
@@ -344,4 +346,32 @@ int nk_ident_verify(struct nk_ident *id, struct nk_str credential, int64_t now_m
     return rc ? nk_fault_set(f, rc, first.stage ? first.stage : "ident", first.offset, "%s",
                              first.code ? first.message : "out of memory")
               : 0;
+}
+
+int nk_ident_by_certificate(const struct nk_ident *id, const struct nk_ident_certificate *c,
+                            int64_t now_ms, struct nk_arena *a, const struct nk_principal **out,
+                            struct nk_fault *f)
+{
+    char source[7 + 2 * NK_SHA256_SIZE];
+    struct nk_buf b = {.p = source, .cap = sizeof source, .max = sizeof source};
+    struct nk_attr attrs[] = {{.name = NK_STR("name"), .string = c->name},
+                              {.name = NK_STR("nameType"), .string = nk_str(c->kind)}};
+    *out = NULL;
+    if (!id->certificate_type.p)
+        return nk_fault_set(f, NK_ENOTFOUND, "certificate", 0,
+                            "no names are taken from certificates "
+                            "(identity.certificates.principal_type)");
+    if (now_ms >= c->until_ms)
+        return nk_fault_set(f, NK_EEXPIRED, "certificate", 0, "the client's certificate expired");
+    nk_buf_add(&b, NK_STR("sha256:"));
+    nk_buf_add_hex(&b, c->sha256.b, sizeof c->sha256.b);
+    struct nk_principal p = {.type = id->certificate_type,
+                             .id = c->name,
+                             .attrs = attrs,
+                             .attr_count = NK_COUNT(attrs),
+                             .proof = "certificate",
+                             .source = nk_buf_str(&b),
+                             .expires_ms = c->until_ms};
+    int rc = b.error ? b.error : nk_principal_copy(&p, a, out);
+    return rc ? nk_fault_set(f, rc, "ident", 0, "out of memory") : 0;
 }

@@ -21,6 +21,15 @@ struct nk_attr {
     size_t string_count;
 };
 
+/* A client's certificate, verified by whoever ended its TLS. Who holds its key is proven for the
+ * connection, and so for each request on it. */
+struct nk_ident_certificate {
+    struct nk_str name;      /* UTF-8 without control characters, 1 to 256 bytes */
+    const char *kind;        /* where in the certificate it stands: "uri", "dns" or "cn" */
+    int64_t until_ms;        /* Unix: good before */
+    struct nk_digest sha256; /* of the certificate */
+};
+
 /* Who asks. Built by this module alone. */
 struct nk_principal {
     struct nk_str type; /* Cedar entity type: "User" or "Agent" */
@@ -29,8 +38,8 @@ struct nk_principal {
     size_t group_count;
     const struct nk_attr *attrs;
     size_t attr_count;
-    const char *proof;    /* "key" or "jwt" */
-    struct nk_str source; /* the key's id, or the issuer's name */
+    const char *proof;    /* "key", "jwt" or "certificate" */
+    struct nk_str source; /* the key's id, the issuer's name, or "sha256:" and 64 digits */
     int64_t expires_ms;   /* Unix milliseconds; INT64_MAX when it does not expire */
 };
 
@@ -83,3 +92,10 @@ void nk_ident_set_budget(struct nk_ident *id, int64_t us_per_second);
 int nk_ident_verify(struct nk_ident *id, struct nk_str credential, int64_t now_ms,
                     struct nk_arena *a, const struct nk_principal **out,
                     struct nk_fault *f) NK_CHECKED;
+/* The principal that a certificate names by itself: of type identity.certificates.principal_type,
+ * its name as id, without groups; the attributes `name` and `nameType` repeat it, since a policy can
+ * compare parts of a text, but not of an id. NK_ENOTFOUND when the configuration takes no names
+ * from certificates, NK_EEXPIRED, NK_ENOMEM. */
+int nk_ident_by_certificate(const struct nk_ident *id, const struct nk_ident_certificate *c,
+                            int64_t now_ms, struct nk_arena *a, const struct nk_principal **out,
+                            struct nk_fault *f) NK_CHECKED;

@@ -41,6 +41,9 @@ static const struct {
     {"tls/", NK_BUNDLE_GATE, true},
     {"credential/", NK_BUNDLE_COURIER, true},
     {"ca/", NK_BUNDLE_COURIER, false},
+    {"client/", NK_BUNDLE_COURIER, true},
+    {"proxy", NK_BUNDLE_COURIER, true},
+    {"proxy/", NK_BUNDLE_COURIER, true},
     {"hosts", NK_BUNDLE_COURIER, false},
     {"audit/key", NK_BUNDLE_SCRIBE, true},
 };

@@ -11,9 +11,12 @@
  *   entities          Cedar entity JSON                                gate, scribe
  *   keys              API key file                                     gate
  *   jwks/<i>          key set of issuer i, when it comes from a file   gate
- *   tls/<i>/cert|key  PEM of listener i                                gate
+ *   tls/<i>/<j>/…     cert, key (PEM), ocsp (DER): certificate j of i  gate
+ *   tls/<i>/ca|crl    PEM: who signs clients' certificates, revoked    gate
  *   credential/<i>    credential of upstream i                         courier
  *   ca/<i>            PEM authorities of upstream i                    courier
+ *   client/<i>/…      cert, key: PEM, what upstream i is shown         courier
+ *   proxy, proxy/<i>  USER:PASSWORD of the proxy, of upstream i's own  courier
  *   hosts             lines "name address" of /etc/hosts               courier
  *   audit/key         Ed25519 seed, 32 bytes                           scribe
  *

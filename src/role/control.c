@@ -85,6 +85,7 @@ int nk_control_send(int fd, const struct nk_control *m)
     do
         sent = sendmsg(fd, &msg, MSG_NOSIGNAL | MSG_DONTWAIT);
     while (sent < 0 && errno == EINTR);
+    nk_secret_wipe(&copy.tickets, sizeof copy.tickets);
     if (sent == (ssize_t)sizeof copy)
         return 0;
     return sent < 0 && (errno == EAGAIN || errno == ENOBUFS) ? NK_EAGAIN : NK_EIO;

@@ -18,7 +18,7 @@
  */
 #pragma once
 
-#include "base/str.h"
+#include "edge/tls.h"
 
 enum nk_role { NK_ROLE_WARDEN, NK_ROLE_GATE, NK_ROLE_COURIER, NK_ROLE_SCRIBE, NK_ROLE_COUNT };
 
@@ -59,7 +59,8 @@ enum nk_control_kind {
     NK_CONTROL_DRAINED,  /* scribe: all records of the gate `instance`, which ended, are durable */
     NK_CONTROL_PONG,
     /* warden -> role */
-    NK_CONTROL_ENDED, /* scribe: the gate `instance` is gone, its ring gets nothing more */
+    NK_CONTROL_ENDED,   /* scribe: the gate `instance` is gone, its ring gets nothing more */
+    NK_CONTROL_TICKETS, /* gate: from now on with these `tickets` */
     NK_CONTROL_KINDS,
 };
 
@@ -80,8 +81,9 @@ struct nk_control {
     uint32_t audit_count; /* so many AUDIT messages follow */
     uint32_t log_level;   /* enum nk_log_level */
     int stats, state_dir;
-    uint32_t page;  /* of the counters: nk_stats_page */
-    uint32_t ended; /* AUDIT: 1 when the gate is gone already */
+    uint32_t page;                 /* of the counters: nk_stats_page */
+    uint32_t ended;                /* AUDIT: 1 when the gate is gone already */
+    struct nk_tls_tickets tickets; /* START, TICKETS; to gates only */
 };
 
 /* A message of that kind with no descriptors. */

@@ -2,7 +2,9 @@
  *
  * courier.h - private to the courier. Its parts, from the inside out:
  *
+ *   egress.c            where connections may go at all
  *   link.c              connections: made, kept, reused, closed             (exchange.h)
+ *   link_proxy.c        a proxy on the way
  *   exchange.c          one request and its answer; time limits; the one retry
  *   courier_config.c    one generation of the configuration: upstreams, credentials, key-set URLs
  *   courier_call.c      a call of the gate is an exchange between a ring and an upstream
@@ -28,6 +30,7 @@ struct courier_config {
     struct nk_arena arena;
     struct nk_bundle bundle;
     struct nk_config config;
+    struct egress egress;
     struct nk_str hosts;
     struct upstream *upstreams; /* as in config.upstreams */
     struct upstream *key_sets;  /* as in config.issuers; those from files are empty */
@@ -54,6 +57,8 @@ struct courier {
     struct nk_buf scratch; /* heads on their way */
     char *read;            /* COURIER_READ bytes */
     struct nk_timer grace;
+    int64_t told_since_us; /* the second whose told_lines are counted */
+    uint32_t told_lines;
     bool draining;
 };
 
@@ -64,6 +69,8 @@ void courier_config_drop(struct courier_config *g);
 struct courier_config *courier_config_find(struct courier *c, uint32_t generation);
 /* Finds addresses of x->up, then calls exchange_addressed; `why` NULL: there are some. */
 void courier_look_up(struct exchange *x);
+/* Puts into the log why an upstream could not be used; a few lines a second at most. */
+void courier_tell_failure(const struct upstream *up, const char *why);
 
 /* courier_call.c and courier_fetch.c */
 void courier_call(struct courier *c, const struct nk_ring_record *rec);

@@ -255,7 +255,8 @@ static int write_request(struct call *k, const struct nk_wire_call_head *h, stru
     r.chunked = false;
     r.content_length = h->body_bytes || !k->x.safe ? h->body_bytes : -1;
     nk_buf_clear(out);
-    return nk_http_write_request(&r, out);
+    int rc = nk_http_write_request(&r, out);
+    return rc ? rc : link_proxy_head(up, out);
 }
 
 static bool is_safe(struct nk_str method)

@@ -7,9 +7,11 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include "edge/log.h"
 #include "proto/proto.h"
+#include "role/reach.h"
 
-enum { ARENA_MAX = 64 << 20 };
+enum { ARENA_MAX = 64 << 20, SECOND_US = 1000000, LINES_A_SECOND = 10 };
 static const int64_t fetch_connect_us = 5000000, fetch_answer_us = 10000000;
 
 static void drop_upstream(struct upstream *up)
@@ -19,6 +21,8 @@ static void drop_upstream(struct upstream *up)
     nk_tls_session_free(&up->session);
     if (up->auth_value.n)
         nk_secret_wipe((void *)(uintptr_t)up->auth_value.p, up->auth_value.n);
+    if (up->proxy_auth.n)
+        nk_secret_wipe((void *)(uintptr_t)up->proxy_auth.p, up->proxy_auth.n);
 }
 
 static void config_free(struct courier_config *g)
@@ -54,15 +58,70 @@ static struct nk_str blob(const struct courier_config *g, const char *kind, size
     return nk_bundle_get(&g->bundle, nk_str(name));
 }
 
-static int choose_tls(struct upstream *up, struct nk_str ca, struct nk_fault *f)
+/* Key sets are fetched with what the system trusts. */
+static int system_tls(struct upstream *up, struct nk_fault *f)
 {
     struct courier *c = up->config->c;
+    up->tls = up->origin.tls ? c->system_tls : NULL;
+    if (up->origin.tls && !up->tls)
+        *f = c->tls_fault;
+    return up->origin.tls && !up->tls ? f->code : 0;
+}
+
+/* The system's list of authorities can be read no more: without it an upstream must have its own. */
+static int upstream_tls(struct upstream *up, size_t i, struct nk_fault *f)
+{
+    const struct courier_config *g = up->config;
+    const struct nk_config_upstream *from = &g->config.upstreams[i];
     if (!up->origin.tls)
         return 0;
-    up->tls = ca.p ? nk_tls_client(ca, f) : c->system_tls;
-    if (!up->tls && !ca.p)
-        *f = c->tls_fault;
-    return up->tls ? 0 : f->code;
+    if (!g->c->system_tls && !from->ca.p)
+        return system_tls(up, f);
+    if (from->tls_server_name.p) {
+        struct nk_str name = nk_arena_copy(&up->config->arena, from->tls_server_name);
+        if (!name.p)
+            return nk_fault_set(f, NK_ENOMEM, "courier", 0, "no memory for a name");
+        up->server_name = name.p;
+    }
+    return reach_tls(&g->bundle, &g->config, i, g->c->system_tls, &up->tls, f);
+}
+
+static int take_proxy_credential(struct upstream *up, struct nk_str credential, struct nk_fault *f)
+{
+    struct nk_buf b;
+    if (!credential.p)
+        return 0;
+    if (nk_str_find(credential, ':') < 0)
+        return nk_fault_set(f, NK_EINVAL, "courier", 0, "proxy_credential: not USER:PASSWORD");
+    nk_buf_init(&b, 2 * credential.n + 16);
+    nk_buf_add(&b, NK_STR("Basic "));
+    nk_base64_encode(credential, &b);
+    if (!b.error)
+        up->proxy_auth = nk_arena_copy(&up->config->arena, nk_buf_str(&b));
+    if (b.n)
+        nk_secret_wipe(b.p, b.n);
+    nk_buf_free(&b);
+    return up->proxy_auth.p
+               ? 0
+               : nk_fault_set(f, NK_ENOMEM, "courier", 0, "no memory for a credential");
+}
+
+/* Where connections for `url` go. Proxies stand inside, so theirs may be private addresses. */
+static int place(struct upstream *up, struct nk_str url, struct nk_str own_proxy,
+                 struct nk_str credential, struct nk_fault *f)
+{
+    struct nk_str proxy = reach_proxy(&up->config->config, url, own_proxy);
+    int rc = nk_origin_parse(url, &up->config->arena, &up->origin, f);
+    up->hop = up->origin;
+    up->server_name = up->origin.host;
+    up->is_proxied = proxy.p != NULL;
+    up->ask = (struct egress_ask){.hop = &up->origin, .target = &up->origin};
+    if (rc || !up->is_proxied)
+        return rc;
+    up->ask.hop = &up->hop;
+    up->ask.is_private = true;
+    rc = nk_origin_parse(proxy, &up->config->arena, &up->hop, f);
+    return rc ? rc : take_proxy_credential(up, credential, f);
 }
 
 static int take_credential(struct upstream *up, struct nk_str credential, const char *prefix,
@@ -94,9 +153,12 @@ static int build_upstream(struct courier_config *g, size_t i, struct nk_fault *f
     const struct nk_dialect *d = nk_dialect_by_name(from->dialect);
     if (!d)
         return nk_fault_set(f, NK_ENOTFOUND, "courier", 0, "upstreams[%zu]: unknown dialect", i);
-    int rc = nk_origin_parse(from->url, &g->arena, &up->origin, f);
+    struct nk_str own = blob(g, "proxy", i);
+    int rc = place(up, from->url, from->proxy,
+                   own.p || from->proxy.p ? own : nk_bundle_get(&g->bundle, NK_STR("proxy")), f);
+    up->ask.is_private |= from->is_private;
     if (!rc)
-        rc = choose_tls(up, blob(g, "ca", i), f);
+        rc = upstream_tls(up, i, f);
     return rc ? rc
               : take_credential(up, blob(g, "credential", i), d->credential_prefix,
                                 d->credential_header, f);
@@ -112,14 +174,19 @@ static int build_key_set(struct courier_config *g, size_t i, struct nk_fault *f)
                             .idle_us = fetch_answer_us};
     if (nk_str_starts(url, NK_STR("file:")))
         return 0;
-    int rc = nk_origin_parse(url, &g->arena, &up->origin, f);
-    up->public_only = up->origin.tls;
-    return rc ? rc : choose_tls(up, (struct nk_str){NULL, 0}, f);
+    int rc =
+        place(up, url, (struct nk_str){NULL, 0}, nk_bundle_get(&g->bundle, NK_STR("proxy")), f);
+    up->public_only = up->origin.tls && !up->is_proxied;
+    up->ask.is_private = true; /* of what a name leads to, public_only decides */
+    return rc ? rc : system_tls(up, f);
 }
 
 static int build(struct courier_config *g, struct nk_fault *f)
 {
     int rc = nk_config_parse(nk_bundle_get(&g->bundle, NK_STR("config")), &g->arena, &g->config, f);
+    if (rc)
+        return rc;
+    rc = egress_new(&g->config, &g->arena, &g->egress, f);
     if (rc)
         return rc;
     g->hosts = nk_bundle_get(&g->bundle, NK_STR("hosts"));
@@ -189,7 +256,9 @@ static void found(void *owner, const struct nk_addresses *a, const char *why)
 void courier_look_up(struct exchange *x)
 {
     struct upstream *up = x->up;
-    if (!nk_hosts_find(up->config->hosts, up->origin.host, up->origin.port, &up->addresses)) {
+    up->ask.from_hosts =
+        !nk_hosts_find(up->config->hosts, up->hop.host, up->hop.port, &up->addresses);
+    if (up->ask.from_hosts) {
         up->fresh_until = nk_loop_now(x->c->loop) + up->addresses.ttl_us;
         x->address = 0;
         exchange_addressed(x, NULL);
@@ -201,5 +270,17 @@ void courier_look_up(struct exchange *x)
         return;
     up->looking_up = true;
     up->config->refs++;
-    nk_resolve(x->c->resolver, up->origin.host, up->origin.port, up, found);
+    nk_resolve(x->c->resolver, up->hop.host, up->hop.port, up, found);
+}
+
+void courier_tell_failure(const struct upstream *up, const char *why)
+{
+    struct courier *c = up->config->c;
+    int64_t now = nk_loop_now(c->loop);
+    if (now - c->told_since_us >= SECOND_US) {
+        c->told_since_us = now;
+        c->told_lines = 0;
+    }
+    if (c->told_lines++ < LINES_A_SECOND)
+        nk_log(NK_LOG_WARNING, "upstream.failed", "%.*s: %s", NK_FMT(up->origin.host_header), why);
 }

@@ -84,6 +84,8 @@ static int start(struct fetch *t, struct upstream *up)
     struct nk_buf *out = &t->x.c->scratch;
     nk_buf_clear(out);
     int rc = nk_http_write_request(&h, out);
+    if (!rc)
+        rc = link_proxy_head(up, out);
     if (rc)
         return rc;
     t->x.up = up;

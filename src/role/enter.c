@@ -111,12 +111,14 @@ static int next_message(int fd, struct nk_control *m)
     }
 }
 
-static int take_start(struct nk_role_start *s, const struct nk_control *m)
+static int take_start(struct nk_role_start *s, struct nk_control *m)
 {
     s->slot = m->slot;
     s->instance = m->instance;
     s->generation = m->generation;
     memcpy(s->seed, m->seed, sizeof s->seed);
+    s->tickets = m->tickets;
+    nk_secret_wipe(&m->tickets, sizeof m->tickets);
     memcpy(s->listeners, m->listeners, sizeof s->listeners);
     s->listener_count = m->listener_count;
     s->admin = m->admin;

@@ -90,6 +90,7 @@ void exchange_fail(struct exchange *x, int code, const char *why)
 {
     if (x->over)
         return;
+    courier_tell_failure(x->up, why);
     x->kind->fail(x, code, why);
     if (!x->over)
         exchange_cancel(x);
@@ -183,19 +184,20 @@ static void begin_on(struct exchange *x, struct link *l)
 static void connect_next(struct exchange *x)
 {
     struct upstream *up = x->up;
-    if (!up->origin.literal &&
-        (!up->addresses.count || nk_loop_now(x->c->loop) > up->fresh_until)) {
+    if (!up->hop.literal && (!up->addresses.count || nk_loop_now(x->c->loop) > up->fresh_until)) {
         courier_look_up(x);
         return;
     }
-    size_t count = up->origin.literal ? 1 : up->addresses.count;
+    size_t count = up->hop.literal ? 1 : up->addresses.count;
     struct link *l = NULL;
     errno = 0;
     for (; !l && x->address < count; x->address += !l)
-        l = link_connect(up,
-                         up->origin.literal ? &up->origin.address : &up->addresses.at[x->address]);
+        l = link_connect(up, up->hop.literal ? &up->hop.address : &up->addresses.at[x->address]);
     if (!l) {
-        exchange_fail(x, NK_WIRE_FAIL_CONNECT, errno ? strerror(errno) : "no address is left");
+        exchange_fail(x, NK_WIRE_FAIL_CONNECT,
+                      up->refusal ? up->refusal
+                      : errno     ? strerror(errno)
+                                  : "no address is left");
         return;
     }
     begin_on(x, l);

@@ -8,6 +8,7 @@
 #pragma once
 
 #include "edge/loop.h"
+#include "role/egress.h"
 #include "role/origin.h"
 #include "role/resolve.h"
 #include "role/wire.h"
@@ -15,6 +16,7 @@
 struct courier;
 struct courier_config;
 struct exchange;
+struct tunnel;
 
 enum {
     COURIER_READ = 32768, /* bytes of one read from an upstream */
@@ -33,6 +35,7 @@ struct link {
     struct exchange *x;       /* NULL: idle, or closed */
     struct link *next, *prev; /* in the pool, newest first */
     int64_t kept_us;          /* when it became idle */
+    struct tunnel *tunnel;    /* a proxy is being asked for one; `connecting` until it stands */
     bool connecting;
     bool established; /* bytes of a request were taken, so any handshake is over */
     bool reused;
@@ -42,8 +45,14 @@ struct link {
 
 struct upstream {
     struct courier_config *config;
-    struct nk_origin origin;
-    struct nk_tls *tls; /* NULL: plain */
+    struct nk_origin origin; /* its URL */
+    struct nk_origin hop;    /* where connections go: the same, or its proxy */
+    struct egress_ask ask;
+    const char *refusal;      /* why the last address was not connected to, or NULL */
+    bool is_proxied;          /* https: through a tunnel */
+    struct nk_str proxy_auth; /* absent: none is sent */
+    struct nk_tls *tls;       /* NULL: plain */
+    const char *server_name;  /* what its certificate must have */
     struct nk_tls_session session;
     struct nk_str auth_name, auth_value; /* absent: none is sent */
     int64_t connect_us, first_byte_us, idle_us;
@@ -99,6 +108,16 @@ void link_keep(struct link *l, int64_t keep_us); /* into the pool for so long, o
 void link_close(struct link *l);
 void link_watch(struct link *l);
 void link_close_pool(struct upstream *up);
+
+/* link_proxy.c */
+/* Writes what asks a proxy for a tunnel; false when out of memory. */
+bool link_proxy_begin(struct link *l) NK_CHECKED;
+void link_proxy_end(struct link *l);
+bool link_proxy_is_asked(const struct link *l);
+/* Goes on with it. True: it is for the exchange to go on; false: not yet, or never. */
+bool link_proxy_ready(struct link *l, uint32_t events) NK_CHECKED;
+/* Makes the head of a request one for the proxy, where it is the proxy that gets it. */
+int link_proxy_head(const struct upstream *up, struct nk_buf *head) NK_CHECKED;
 
 /* exchange.c: `head` and `body` are sent or copied; `complete`: nothing more follows. */
 void exchange_start(struct exchange *x, struct nk_str head, struct nk_str body, bool complete);

@@ -39,6 +39,7 @@ static void hook_flush(void *ctx)
     struct gate *g = ctx;
     gate_unblock_all(g);
     gate_pause_end(g);
+    gate_shake_go(g);
     publish(g);
     if (g->answers)
         (void)nk_ring_release(g->answers);
@@ -49,7 +50,8 @@ static void hook_flush(void *ctx)
 static bool hook_sleep(void *ctx)
 {
     struct gate *g = ctx;
-    if (gate_has_flushable(g) || !gate_blocked_may_sleep(g) || !gate_pause_may_sleep(g))
+    if (gate_has_flushable(g) || !gate_blocked_may_sleep(g) || !gate_pause_may_sleep(g) ||
+        !gate_shake_may_sleep(g))
         return false;
     g->woken = false;
     g->slept_us = nk_loop_now(g->loop);
@@ -137,33 +139,6 @@ static void close_listeners(struct gate *g)
     g->listener_count = 0;
 }
 
-/* The context of listener i from its PEM blobs; *out stays NULL when it has none. */
-static int listener_tls(const struct nk_bundle *b, size_t i, struct nk_tls **out,
-                        struct nk_fault *f)
-{
-    char cert[32], key[32];
-    struct nk_buf cert_name = {.p = cert, .cap = sizeof cert, .max = sizeof cert};
-    struct nk_buf key_name = {.p = key, .cap = sizeof key, .max = sizeof key};
-    nk_buf_printf(&cert_name, "tls/%zu/cert", i);
-    nk_buf_printf(&key_name, "tls/%zu/key", i);
-    struct nk_str pem = nk_bundle_get(b, nk_buf_str(&cert_name));
-    *out = NULL;
-    if (!pem.p)
-        return 0;
-    *out = nk_tls_server(pem, nk_bundle_get(b, nk_buf_str(&key_name)), f);
-    return *out ? 0
-                : nk_fault_set(f, NK_ECRYPTO, "tls", 0, "listener %zu: the TLS files do not work",
-                               i);
-}
-
-static int load_tls(const struct nk_bundle *b, size_t n, struct nk_tls **tls, struct nk_fault *f)
-{
-    int rc = 0;
-    for (size_t i = 0; !rc && i < n; i++)
-        rc = listener_tls(b, i, &tls[i], f);
-    return rc;
-}
-
 static int open_listeners(struct gate *g, const int *fds, size_t n, int admin, struct nk_tls **tls)
 {
     int rc = 0;
@@ -171,6 +146,7 @@ static int open_listeners(struct gate *g, const int *fds, size_t n, int admin, s
         rc = add_listener(g, fds[i], tls[i], false);
     if (!rc && admin >= 0)
         rc = add_listener(g, admin, NULL, true);
+    gate_tls_warn(g);
     return rc;
 }
 
@@ -212,9 +188,12 @@ static int prepare(struct gate *g, struct nk_control *m, struct nk_fault *f)
     nk_arena_init(&b->arena, 1 << 20);
     int rc = nk_bundle_open(m->bundle, &b->arena, &b->bundle, f);
     if (!rc)
-        rc = load_tls(&b->bundle, m->listener_count, g->prepared_tls, f);
-    if (!rc)
         g->prepared = gate_setup_load(g->start, &b->bundle, m->generation, f);
+    if (g->prepared && gate_tls_load_all(g, &b->bundle, &g->prepared->config, m->listener_count,
+                                         g->prepared_tls, f)) {
+        nk_setup_release(g->prepared);
+        g->prepared = NULL;
+    }
     if (!g->prepared) {
         bundle_freed(b);
         return rc ? rc : f->code;
@@ -317,6 +296,10 @@ static void on_control(struct nk_watch *w, uint32_t events)
         case NK_CONTROL_RINGS:
             on_rings(g, &m);
             break;
+        case NK_CONTROL_TICKETS:
+            g->start->tickets = m.tickets;
+            nk_secret_wipe(&m.tickets, sizeof m.tickets);
+            break;
         case NK_CONTROL_DRAIN:
             on_drain(g, m.grace_ms);
             break;
@@ -340,10 +323,10 @@ static int start_serving(struct gate *g, struct nk_fault *f)
     struct nk_role_start *s = g->start;
     struct nk_tls *tls[NK_ROLE_LISTENERS_MAX] = {0};
     int rc = nk_stats_open(&g->stats, s->stats, s->page);
-    if (!rc)
-        rc = load_tls(&s->bundle, s->listener_count, tls, f);
     if (!rc && !(g->setup = gate_setup_load(s, &s->bundle, s->generation, f)))
         return f->code;
+    if (!rc)
+        rc = gate_tls_load_all(g, &s->bundle, &g->setup->config, s->listener_count, tls, f);
     if (!rc)
         rc = gate_slots_new(g, (uint32_t)(g->setup->config.limits.requests + 1));
     if (!rc)

@@ -52,8 +52,12 @@ struct gate {
     struct gate_conn *sending;         /* HTTP/2, with frames for the socket: gate_h2.c */
     size_t h2_streams, h2_early_bytes; /* of all connections: open; of bodies that wait unread */
     int64_t abuse_told_us;             /* when the log last heard of a client that did too much */
+    struct gate_conn *shake_first, *shake_last; /* whose handshake waits: gate_shake.c */
+    uint32_t shake_steps;                       /* of this batch */
     struct nk_timer pause_timer;
-    int64_t full_since_us; /* 0: the audit log takes new requests */
+    int64_t full_since_us;    /* 0: the audit log takes new requests */
+    int64_t refused_since_us; /* the second whose refused_lines are counted */
+    uint32_t refused_lines;   /* in the log: of clients that TLS refused */
     size_t conn_count;
     uint32_t in_flight;
     uint64_t requests;
@@ -138,9 +142,28 @@ bool gate_pause(struct gate_stream *s);
 void gate_pause_end(struct gate *g);
 bool gate_pause_may_sleep(struct gate *g);
 
+/* gate_shake.c: true when the connection's handshake has to wait its turn. */
+bool gate_shake_waits(struct gate_conn *c);
+void gate_shake_go(struct gate *g); /* once a batch */
+bool gate_shake_may_sleep(const struct gate *g);
+
 /* gate_fetch.c: key sets of issuers, through the courier. */
 int gate_fetch_start(struct gate *g) NK_CHECKED;
 void gate_fetch_arrived(struct gate *g, const struct nk_ring_record *rec);
+
+/* gate_tls.c */
+/* The context of listener i; *out stays NULL when it has no certificates. */
+int gate_tls_load(const struct nk_bundle *b, const struct nk_config *c, size_t i,
+                  const struct nk_tls_tickets *tickets, struct nk_tls **out,
+                  struct nk_fault *f) NK_CHECKED;
+int gate_tls_load_all(struct gate *g, const struct nk_bundle *b, const struct nk_config *c,
+                      size_t n, struct nk_tls **tls, struct nk_fault *f) NK_CHECKED;
+void gate_tls_warn(const struct gate *g);
+void gate_tls_render(const struct gate *g, struct nk_buf *out); /* for /metrics */
+/* The client's verified certificate, written to `room`, or NULL. */
+const struct nk_ident_certificate *gate_tls_peer(struct gate_conn *c,
+                                                 struct nk_ident_certificate *room);
+void gate_tls_refused(struct gate *g, const struct nk_fault *why);
 
 void gate_admin_answer(struct gate_stream *s, const struct nk_http_head *head);
 

@@ -18,6 +18,7 @@ static void metrics(struct gate_stream *s)
     struct nk_buf b;
     nk_buf_init(&b, METRICS_MAX);
     nk_stats_render(&s->conn->gate->stats, &b);
+    gate_tls_render(s->conn->gate, &b);
     if (b.error)
         text(s, 500, NK_STR("out of memory\n"));
     else

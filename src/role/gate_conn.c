@@ -45,6 +45,8 @@ static void listen_again(struct gate *g)
 
 void gate_conn_bury(struct gate_conn *c)
 {
+    if (c->shaking)
+        return; /* gate_shake_go will */
     c->later = (struct nk_later){.run = conn_later};
     nk_loop_later(c->gate->loop, &c->later);
 }
@@ -87,7 +89,8 @@ static void on_ready(struct nk_watch *w, uint32_t events)
     }
     if (events & EPOLLOUT && c->stream.out.n)
         gate_mark_dirty(&c->stream);
-    c->framing->run(c);
+    if (!gate_shake_waits(c))
+        c->framing->run(c);
 }
 
 static struct gate_conn *conn_new(struct gate *g, int fd, const struct gate_listener *l)
@@ -163,6 +166,7 @@ void gate_conn_accept(struct nk_watch *w, uint32_t events)
         if (nk_loop_watch(g->loop, &c->watch, EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET))
             gate_conn_close(c);
         else
-            gate_stream_deadline(&c->stream, g->setup->config.limits.header_timeout);
+            gate_stream_deadline(&c->stream, l->tls ? g->setup->config.limits.handshake_timeout
+                                                    : g->setup->config.limits.header_timeout);
     }
 }

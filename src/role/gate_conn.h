@@ -89,6 +89,7 @@ struct gate_conn {
     const struct gate_framing *framing;
     struct nk_sock sock;
     bool admin, readable, writable, gone, close_after_flush;
+    bool shaking;    /* in the line of handshakes */
     bool fresh;      /* its framing is not known yet: HTTP/2 is offered and no byte has come */
     uint8_t sniffed; /* bytes of HTTP/2's preface that came so far */
     union {
@@ -96,6 +97,7 @@ struct gate_conn {
         struct gate_h2 *h2;    /* HTTP/2 */
         struct nk_later later; /* closed: to be freed */
     };
+    struct gate_conn *next_shaking;
     struct gate_conn *prev, *next; /* list of all */
     /* HTTP/1.1: the request. HTTP/2: the connection itself, as there stream 0 is. Dead: closed. */
     struct gate_stream stream;

@@ -130,6 +130,8 @@ static void run(struct gate_conn *c)
         if (n == NK_EAGAIN)
             break;
         if (n <= 0) {
+            if (n == NK_ECRYPTO)
+                gate_tls_refused(c->gate, &f);
             gate_conn_close(c);
             return;
         }

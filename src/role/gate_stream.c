@@ -76,7 +76,9 @@ int gate_request_new(struct gate_stream *s)
 int gate_request_begin(struct gate_stream *s)
 {
     struct gate *g = s->conn->gate;
+    struct nk_ident_certificate room;
     struct nk_gate_env env = {.instance = g->start->instance,
+                              .certificate = gate_tls_peer(s->conn, &room),
                               .number = g->requests++,
                               .in_flight = g->in_flight,
                               .audit_full = gate_audit_full(g)};

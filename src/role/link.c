@@ -29,7 +29,9 @@ static struct link *link_new(struct upstream *up, int fd)
     l->watch = (struct nk_watch){.fd = fd, .ready = on_ready};
     l->timer.fire = on_idle;
     l->later.run = run_free;
-    if (nk_sock_open(&l->sock, fd, up->tls, up->origin.host)) {
+    bool tunnel = up->is_proxied && up->tls;
+    if (nk_sock_open(&l->sock, fd, tunnel ? NULL : up->tls, up->server_name) ||
+        (tunnel && !link_proxy_begin(l))) {
         free(l);
         return NULL;
     }
@@ -42,7 +44,7 @@ static struct link *link_new(struct upstream *up, int fd)
 
 struct link *link_connect(struct upstream *up, const struct nk_address *to)
 {
-    int fd = nk_connect(to);
+    int fd = egress_connect(&up->config->egress, &up->ask, to, &up->refusal);
     if (fd < 0)
         return NULL;
     struct link *l = link_new(up, fd);
@@ -73,6 +75,7 @@ void link_close(struct link *l)
     (void)!nk_loop_watch(l->c->loop, &l->watch, 0);
     nk_loop_disarm(l->c->loop, &l->timer);
     nk_sock_close(&l->sock);
+    link_proxy_end(l);
     nk_stats_sub(&l->c->stats, NK_STAT_UPSTREAM_CONNECTIONS, 1);
     courier_config_drop(l->up->config);
     nk_loop_later(l->c->loop, &l->later);
@@ -106,6 +109,8 @@ static bool is_alive(struct link *l)
 static void on_ready(struct nk_watch *w, uint32_t events)
 {
     struct link *l = NK_OF(w, struct link, watch);
+    if (l->x && l->tunnel && !link_proxy_ready(l, events))
+        return;
     if (l->x)
         exchange_ready(l, events);
     else if (!is_alive(l))
@@ -156,7 +161,8 @@ void link_watch(struct link *l)
     uint32_t events = EPOLLIN;
     if (x) {
         bool unsent = x->sent < x->out.n;
-        bool write = l->connecting || l->sock.want_write || (unsent && !l->needs_read);
+        bool connecting = l->connecting && !(l->tunnel && link_proxy_is_asked(l));
+        bool write = connecting || l->sock.want_write || (unsent && !l->needs_read);
         events = (x->paused ? 0 : (uint32_t)EPOLLIN) | (write ? (uint32_t)EPOLLOUT : 0);
     }
     if (nk_loop_watch(l->c->loop, &l->watch, events) && x)

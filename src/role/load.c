@@ -22,6 +22,7 @@ enum {
     ENTITY_BYTES = 64 << 20,
     KEY_BYTES = 32 << 20,
     PEM_BYTES = 4 << 20,
+    CRL_BYTES = 32 << 20,
     SECRET_BYTES = 16384,
     HOSTS_BYTES = 1 << 20,
     WHERE = 96,
@@ -135,21 +136,51 @@ static int load_identity(struct load *l)
     return rc;
 }
 
+static const char certificate_mark[] = "-----BEGIN CERTIFICATE-----";
+static const char key_mark[] = "PRIVATE KEY-----";
+
+static int load_certificate(struct load *l, size_t i, size_t j)
+{
+    const struct nk_config_listen *at = &l->config->listen[i];
+    const struct nk_config_certificate in_short = {at->tls_certificate, at->tls_key, {NULL, 0}};
+    const struct nk_config_certificate *c =
+        at->certificate_count ? &at->certificates[j] : &in_short;
+    char where[WHERE], key[2 * WHERE];
+    if (at->certificate_count)
+        snprintf(where, sizeof where, "listen[%zu].certificates[%zu].", i, j);
+    else
+        snprintf(where, sizeof where, "listen[%zu].tls_", i);
+    snprintf(key, sizeof key, "%scertificate", where);
+    int rc = add_file(l, nk_arena_printf(l->arena, "tls/%zu/%zu/cert", i, j), c->certificate,
+                      PEM_BYTES, NK_FILE_PUBLIC, certificate_mark, key);
+    snprintf(key, sizeof key, "%skey", where);
+    if (!rc)
+        rc = add_file(l, nk_arena_printf(l->arena, "tls/%zu/%zu/key", i, j), c->key, PEM_BYTES,
+                      NK_FILE_SECRET, key_mark, key);
+    snprintf(key, sizeof key, "%socsp", where);
+    if (!rc && c->ocsp.p)
+        rc = add_file(l, nk_arena_printf(l->arena, "tls/%zu/%zu/ocsp", i, j), c->ocsp, PEM_BYTES,
+                      NK_FILE_PUBLIC, NULL, key);
+    return rc;
+}
+
 static int load_tls(struct load *l)
 {
     int rc = 0;
     for (size_t i = 0; i < l->config->listen_count && !rc; i++) {
         const struct nk_config_listen *at = &l->config->listen[i];
+        size_t count = at->certificate_count ? at->certificate_count : at->tls_key.p != NULL;
         char key[WHERE];
-        if (!at->tls_key.p)
-            continue;
-        snprintf(key, sizeof key, "listen[%zu].tls_certificate", i);
-        rc = add_file(l, nk_arena_printf(l->arena, "tls/%zu/cert", i), at->tls_certificate,
-                      PEM_BYTES, NK_FILE_PUBLIC, "-----BEGIN CERTIFICATE-----", key);
-        snprintf(key, sizeof key, "listen[%zu].tls_key", i);
-        if (!rc)
-            rc = add_file(l, nk_arena_printf(l->arena, "tls/%zu/key", i), at->tls_key, PEM_BYTES,
-                          NK_FILE_SECRET, "PRIVATE KEY-----", key);
+        for (size_t j = 0; j < count && !rc; j++)
+            rc = load_certificate(l, i, j);
+        snprintf(key, sizeof key, "listen[%zu].client_ca", i);
+        if (!rc && at->client_ca.p)
+            rc = add_file(l, nk_arena_printf(l->arena, "tls/%zu/ca", i), at->client_ca, PEM_BYTES,
+                          NK_FILE_PUBLIC, certificate_mark, key);
+        snprintf(key, sizeof key, "listen[%zu].client_crl", i);
+        if (!rc && at->client_crl.p)
+            rc = add_file(l, nk_arena_printf(l->arena, "tls/%zu/crl", i), at->client_crl, CRL_BYTES,
+                          NK_FILE_PUBLIC, "-----BEGIN X509 CRL-----", key);
     }
     return rc;
 }
@@ -192,9 +223,24 @@ static int load_secret(struct load *l, struct nk_str name, struct nk_str referen
     return rc ? rc : add(l, name, secret, key);
 }
 
+static int load_shown(struct load *l, size_t i)
+{
+    const struct nk_config_upstream *u = &l->config->upstreams[i];
+    char key[WHERE];
+    snprintf(key, sizeof key, "upstreams[%zu].client_certificate", i);
+    int rc = add_file(l, nk_arena_printf(l->arena, "client/%zu/cert", i), u->client_certificate,
+                      PEM_BYTES, NK_FILE_PUBLIC, certificate_mark, key);
+    snprintf(key, sizeof key, "upstreams[%zu].client_key", i);
+    return rc ? rc
+              : add_file(l, nk_arena_printf(l->arena, "client/%zu/key", i), u->client_key,
+                         PEM_BYTES, NK_FILE_SECRET, key_mark, key);
+}
+
 static int load_upstreams(struct load *l)
 {
     int rc = 0;
+    if (l->config->proxy_credential.p)
+        rc = load_secret(l, NK_STR("proxy"), l->config->proxy_credential, "proxy_credential");
     for (size_t i = 0; i < l->config->upstream_count && !rc; i++) {
         const struct nk_config_upstream *u = &l->config->upstreams[i];
         char key[WHERE];
@@ -204,7 +250,13 @@ static int load_upstreams(struct load *l)
         snprintf(key, sizeof key, "upstreams[%zu].ca", i);
         if (!rc && u->ca.p)
             rc = add_file(l, nk_arena_printf(l->arena, "ca/%zu", i), u->ca, PEM_BYTES,
-                          NK_FILE_PUBLIC, "-----BEGIN CERTIFICATE-----", key);
+                          NK_FILE_PUBLIC, certificate_mark, key);
+        if (!rc && u->client_key.p)
+            rc = load_shown(l, i);
+        snprintf(key, sizeof key, "upstreams[%zu].proxy_credential", i);
+        if (!rc && u->proxy_credential.p)
+            rc =
+                load_secret(l, nk_arena_printf(l->arena, "proxy/%zu", i), u->proxy_credential, key);
     }
     return rc;
 }

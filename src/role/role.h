@@ -8,6 +8,7 @@
 #pragma once
 
 #include "base/arena.h"
+#include "edge/tls.h"
 #include "role/bundle.h"
 #include "role/control.h"
 #include "role/ring.h"
@@ -32,6 +33,7 @@ struct nk_role_start {
     int listeners[NK_ROLE_LISTENERS_MAX]; /* gate: as in config.listen, non-blocking */
     uint32_t listener_count;
     int admin;                          /* gate: listener of metrics and health, or -1 */
+    struct nk_tls_tickets tickets;      /* gate */
     struct nk_role_ring calls, answers; /* gate, courier */
     struct nk_role_ring audit;          /* gate */
     struct nk_role_audit *audits;       /* scribe */
@@ -52,9 +54,8 @@ struct nk_role_entry {
     int (*run)(struct nk_role_start *s);
 };
 
-/* After exec with "--role NAME": opens the log, ignores SIGINT, SIGTERM, SIGHUP and SIGPIPE (the warden's DRAIN is
- * what ends a role), receives START, opens the bundle and runs the entry of that name. Returns the
- * exit status. */
+/* After exec with "--role NAME": opens the log, ignores SIGINT, SIGTERM, SIGHUP and SIGPIPE (DRAIN
+ * is what ends a role), receives START, opens the bundle, runs that entry: the exit status. */
 int nk_role_enter(const char *name, const struct nk_role_entry *roles, size_t count);
 /* Gives up all that the role's line in roles.def does not promise. To be called once, when all is
  * opened that needs more than the promise, and before the first byte from the network is read.

@@ -230,6 +230,8 @@ static int open_all(struct warden *w, struct nk_fault *f)
         nk_stats_open(&w->stats, w->stats_fd, nk_stats_page(NK_ROLE_WARDEN, 0, 0)))
         return nk_fault_set(f, NK_EIO, "start", 0, "cannot open what the roles need: %s",
                             strerror(errno));
+    if (warden_ticket_begin(w))
+        return nk_fault_set(f, NK_EIO, "start", 0, "no random bytes: %s", strerror(errno));
     if (warden_pairs_begin(w))
         return nk_fault_set(f, NK_ENOMEM, "start", 0, "cannot make the rings: %s", strerror(errno));
     w->upgrade.started = nk_loop_unix_ms(w->loop) / 1000;
@@ -242,6 +244,7 @@ static void close_all(struct warden *w)
 {
     int fds[] = {w->null_fd, w->state_dir, w->stats_fd, w->signals.fd, w->upgrade.binary};
     warden_client_end(w);
+    warden_ticket_end(w);
     warden_ring_end(w);
     warden_reload_end(w);
     warden_setup_free(w->upgrade.setup, w->setup);

@@ -405,9 +405,11 @@ static int send_start(struct warden_child *c)
         const struct nk_role_audit *a = warden_ring_audit(w, c->instance);
         m.instance = a->instance;
         m.audit = a->ring;
+        m.tickets = w->tickets.keys;
     }
     c->instance = m.instance;
     warden_child_send(c, &m);
+    nk_secret_wipe(&m.tickets, sizeof m.tickets);
     if (c->role == NK_ROLE_SCRIBE)
         send_audits(c);
     return 0;

@@ -19,6 +19,7 @@
 #include "edge/loop.h"
 #include "role/stats.h"
 #include "role/warden.h"
+#include "role/warden_ticket.h"
 #include "role/warden_upgrade.h"
 
 enum {
@@ -105,12 +106,12 @@ struct warden {
     struct nk_loop *loop;
     enum warden_phase phase;
     int exit_code;
-    uint32_t workers;
-    uint32_t generations; /* of configurations tried, so that no late vote counts for another */
+    uint32_t workers, generations;     /* tried: no late vote counts for another one */
     struct warden_setup *setup, *next; /* next: while votes come in */
     bool is_committing;                /* all voted yes, not all have confirmed */
     bool is_reload_wanted;             /* asked for during an upgrade: comes behind it */
     struct nk_timer vote;
+    struct warden_tickets tickets;
     struct warden_pair *pairs, *outgoing; /* outgoing: of the version before, during an upgrade */
     struct warden_child scribe;
     struct nk_role_audit audits[NK_ROLE_AUDITS_MAX];

@@ -88,6 +88,7 @@ static void commit_when_all(struct warden *w)
     w->is_committing = true;
     warden_setup_free(old, w->setup);
     nk_log_set_level(nk_log_level_parse(w->setup->config.log_level));
+    warden_ticket_turn(w);
     nk_stats_add(&w->stats, NK_STAT_RELOADS_OK, 1);
     nk_stats_set(&w->stats, NK_STAT_GENERATION, w->setup->generation);
     nk_control_init(&ping, NK_CONTROL_PING);

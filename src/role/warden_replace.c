@@ -310,6 +310,8 @@ int warden_adopt(struct warden *w, struct nk_fault *f)
         if (c->state != WARDEN_DOWN)
             (void)!warden_child_adopt(c); /* one that cannot be is dead now */
     if (!rc)
+        rc = warden_ticket_begin(w);
+    if (!rc)
         rc = warden_client_adopt(w);
     w->phase = WARDEN_RUN;
     return rc ? nk_fault_set(f, rc, "upgrade", 0, "what nakoso %s left cannot be taken over: %s",

@@ -39,9 +39,17 @@ static int remove_one(const char *path, const struct stat *st, int type, struct 
 static const char yaml[] =
     "listen:\n"
     "  - {address: 127.0.0.1:8443, tls_certificate: cert.pem, tls_key: key.pem}\n"
+    "  - address: 127.0.0.1:8444\n"
+    "    certificates: [{certificate: cert.pem, key: key.pem},\n"
+    "                   {certificate: cert.pem, key: other.pem, ocsp: ocsp.der}]\n"
+    "    client_ca: ca.pem\n"
+    "    client_crl: crl.pem\n"
     "upstreams:\n"
     "  - {name: a, dialect: openai, url: https://a.example, credential: file:a.key, ca: ca.pem}\n"
-    "  - {name: b, dialect: openai, url: https://b.example, credential: env:NAKOSO_TEST_KEY}\n"
+    "  - {name: b, dialect: openai, url: https://b.example, credential: env:NAKOSO_TEST_KEY,\n"
+    "     client_certificate: cert.pem, client_key: mine.pem, proxy_credential: file:b.proxy}\n"
+    "proxy: http://127.0.0.1:3128\n"
+    "proxy_credential: file:proxy\n"
     "models:\n"
     "  - {name: m, upstream: a}\n"
     "identity:\n"
@@ -56,6 +64,12 @@ static void make_files(void)
     put("nakoso.yaml", yaml, 0644);
     put("cert.pem", "-----BEGIN CERTIFICATE-----\n", 0644);
     put("key.pem", "-----BEGIN PRIVATE KEY-----\n", 0600);
+    put("other.pem", "-----BEGIN PRIVATE KEY-----\nother\n", 0600);
+    put("mine.pem", "-----BEGIN PRIVATE KEY-----\nmine\n", 0600);
+    put("ocsp.der", "der", 0644);
+    put("crl.pem", "-----BEGIN X509 CRL-----\n", 0644);
+    put("proxy", "me:secret-of-proxy\n", 0600);
+    put("b.proxy", "b:secret-of-b-proxy\n", 0600);
     put("ca.pem", "-----BEGIN CERTIFICATE-----\n", 0644);
     put("a.key", "secret-of-a\n", 0600);
     put("keys.txt", "digest\n", 0644);
@@ -96,7 +110,13 @@ static void check_load(struct nk_bundle *b)
     TAP_CHECK(is_absent(b, "policy/.draft.cedar") && is_absent(b, "policy/readme.md"));
     TAP_CHECK(has(b, "entities", "[]") && has(b, "keys", "digest\n"));
     TAP_CHECK(has(b, "jwks/1", "{\"keys\":[]}") && is_absent(b, "jwks/0"));
-    TAP_CHECK(has(b, "tls/0/key", "-----BEGIN PRIVATE KEY-----\n"));
+    TAP_CHECK(has(b, "tls/0/0/key", "-----BEGIN PRIVATE KEY-----\n") && is_absent(b, "tls/0/ca"));
+    TAP_CHECK(has(b, "tls/1/1/key", "-----BEGIN PRIVATE KEY-----\nother\n") &&
+              has(b, "tls/1/1/ocsp", "der") && is_absent(b, "tls/1/0/ocsp"));
+    TAP_CHECK(has(b, "tls/1/crl", "-----BEGIN X509 CRL-----\n") && !is_absent(b, "tls/1/ca"));
+    TAP_CHECK(has(b, "client/1/key", "-----BEGIN PRIVATE KEY-----\nmine\n") &&
+              !is_absent(b, "client/1/cert") && is_absent(b, "client/0/key"));
+    TAP_CHECK(has(b, "proxy", "me:secret-of-proxy") && has(b, "proxy/1", "b:secret-of-b-proxy"));
     TAP_CHECK(has(b, "credential/0", "secret-of-a") && has(b, "credential/1", "secret-of-b"));
     TAP_CHECK(has(b, "ca/0", "-----BEGIN CERTIFICATE-----\n") && is_absent(b, "ca/1"));
     TAP_CHECK(nk_str_starts(nk_bundle_get(b, NK_STR("config")), NK_STR("{\"listen\":[{")));
@@ -129,18 +149,51 @@ static bool opens(const struct nk_bundle *b, unsigned roles, struct nk_bundle *o
     return rc == 0 && sealed;
 }
 
+/* Does that text stand anywhere in the part? */
+static bool holds(const struct nk_bundle *part, const char *text)
+{
+    for (size_t i = 0; i < part->count; i++)
+        if (nk_str_search(part->blobs[i].bytes, nk_str(text)) >= 0)
+            return true;
+    return false;
+}
+
+/* Each secret is in the part of one role: this one's. */
+static void check_secrets(const struct nk_bundle *b)
+{
+    static const struct {
+        const char *text;
+        unsigned role;
+    } secrets[] = {{"-----BEGIN PRIVATE KEY-----\nother", NK_BUNDLE_GATE},
+                   {"-----BEGIN PRIVATE KEY-----\nmine", NK_BUNDLE_COURIER},
+                   {"secret-of-a", NK_BUNDLE_COURIER},
+                   {"secret-of-proxy", NK_BUNDLE_COURIER},
+                   {"secret-of-b-proxy", NK_BUNDLE_COURIER}};
+    static const unsigned roles[] = {NK_BUNDLE_GATE, NK_BUNDLE_COURIER, NK_BUNDLE_SCRIBE};
+    for (size_t r = 0; r < NK_COUNT(roles); r++) {
+        struct nk_bundle part;
+        if (!TAP_CHECK(opens(b, roles[r], &part)))
+            continue;
+        for (size_t i = 0; i < NK_COUNT(secrets); i++)
+            tap_ok(holds(&part, secrets[i].text) == (secrets[i].role == roles[r]),
+                   "role %u and secret %zu", roles[r], i);
+        TAP_CHECK(holds(&part, "PRIVATE KEY") == (roles[r] != NK_BUNDLE_SCRIBE));
+        nk_bundle_unmap(&part);
+    }
+}
+
 static void check_parts(const struct nk_bundle *b)
 {
     struct nk_bundle part;
     if (TAP_CHECK(opens(b, NK_BUNDLE_GATE, &part))) {
-        TAP_CHECK(part.count == 8);
+        TAP_CHECK(part.count == 15);
         TAP_CHECK(has(&part, "policy/b.cedar", "// b") && has(&part, "keys", "digest\n"));
         TAP_CHECK(is_absent(&part, "credential/0") && is_absent(&part, "audit/key"));
         nk_bundle_unmap(&part);
     }
     if (TAP_CHECK(opens(b, NK_BUNDLE_COURIER, &part))) {
         TAP_CHECK(has(&part, "credential/1", "secret-of-b") && !is_absent(&part, "ca/0"));
-        TAP_CHECK(is_absent(&part, "keys") && is_absent(&part, "tls/0/key"));
+        TAP_CHECK(is_absent(&part, "keys") && is_absent(&part, "tls/0/0/key"));
         TAP_CHECK(is_absent(&part, "policy/a.cedar") && is_absent(&part, "audit/key"));
         nk_bundle_unmap(&part);
     }
@@ -188,6 +241,12 @@ static void check_refusals(void)
     refused("key.pem", "-----BEGIN PRIVATE KEY-----\n", 0604, "listen[0].tls_key: ");
     refused("key.pem", "nothing\n", 0600, "holds no \"PRIVATE KEY-----\"");
     refused("cert.pem", "nothing\n", 0644, "listen[0].tls_certificate: ");
+    refused("other.pem", "nothing\n", 0600, "listen[1].certificates[1].key: ");
+    refused("ocsp.der", NULL, 0, "listen[1].certificates[1].ocsp: ");
+    refused("crl.pem", "nothing\n", 0644, "listen[1].client_crl: ");
+    refused("mine.pem", "-----BEGIN PRIVATE KEY-----\n", 0640, "upstreams[1].client_key: ");
+    refused("proxy", "a b\n", 0600, "proxy_credential: ");
+    refused("b.proxy", NULL, 0, "upstreams[1].proxy_credential: ");
     refused("keys.txt", "digest\n", 0666, "identity.keys: ");
     refused("keys.txt", "digest\n", 0666, "run: chmod o-w ");
     refused("policy/a.cedar", "// a", 0666, "policy.directory: ");
@@ -268,6 +327,7 @@ int main(void)
     make_files();
     check_load(&b);
     check_same_key(&b);
+    check_secrets(&b);
     check_parts(&b);
     check_wipe(&b);
     check_refusals();

@@ -479,6 +479,47 @@ static void test_lifetime(struct fixture *t)
     nk_arena_free(&mine);
 }
 
+/* A certificate names somebody where the configuration says so, and as long as it is good. */
+static void test_certificates(void)
+{
+    struct nk_arena a;
+    struct nk_fault f = {0};
+    struct nk_ident *id;
+    const struct nk_principal *p;
+    const struct nk_config named = {.certificate_type = {"Service", 7}};
+    const struct nk_ident_certificate c = {.name = NK_STR("spiffe://prod/agent"),
+                                           .kind = "uri",
+                                           .until_ms = now + 1000,
+                                           .sha256 = {{0xab, 0xcd}}};
+    nk_arena_init(&a, 8 << 20);
+    TAP_CHECK(nk_ident_new(&named, NK_STR(""), NULL, seed, &a, &id, &f) == 0);
+    TAP_CHECK(nk_ident_by_certificate(id, &c, now, &a, &p, &f) == 0);
+    tap_ok(nk_str_eq(p->type, NK_STR("Service")) && nk_str_eq(p->id, c.name) &&
+               p->id.p != c.name.p && !strcmp(p->proof, "certificate") && p->group_count == 0 &&
+               p->expires_ms == c.until_ms,
+           "a certificate names a principal of its own");
+    tap_ok(p->attr_count == 2 && nk_str_eq(p->attrs[0].name, NK_STR("name")) &&
+               nk_str_eq(p->attrs[0].string, c.name) &&
+               nk_str_eq(p->attrs[1].name, NK_STR("nameType")) &&
+               nk_str_eq(p->attrs[1].string, NK_STR("uri")),
+           "its name is an attribute, too");
+    tap_ok(p->source.n == 71 && nk_str_starts(p->source, NK_STR("sha256:abcd0000")), "%.*s",
+           NK_FMT(p->source));
+    TAP_CHECK(nk_ident_by_certificate(id, &c, now + 1000, &a, &p, &f) == NK_EEXPIRED && !p);
+    struct nk_arena tiny;
+    nk_arena_init(&tiny, 64);
+    f = (struct nk_fault){0};
+    TAP_CHECK(nk_ident_by_certificate(id, &c, now, &tiny, &p, &f) == NK_ENOMEM && !p);
+    nk_arena_free(&tiny);
+    nk_ident_free(id);
+    const struct nk_config unnamed = {.listen_count = 0};
+    f = (struct nk_fault){0};
+    TAP_CHECK(nk_ident_new(&unnamed, NK_STR(""), NULL, seed, &a, &id, &f) == 0);
+    TAP_CHECK(nk_ident_by_certificate(id, &c, now, &a, &p, &f) == NK_ENOTFOUND && !p);
+    nk_ident_free(id);
+    nk_arena_free(&a);
+}
+
 int main(void)
 {
     struct fixture t;
@@ -499,6 +540,7 @@ int main(void)
     test_keys();
     test_rotation();
     test_budget();
+    test_certificates();
     for (size_t i = 0; i < KEYS; i++)
         EVP_PKEY_free(keys[i].key);
     return tap_done();

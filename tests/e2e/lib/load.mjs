@@ -4,11 +4,13 @@
 //   <milliseconds> <status or "error"> <request id or "-"> <ok|wrong|->
 // "wrong" is an answer with status 200 that is not this request's. Ends with a summary on standard output.
 import http from 'node:http';
+import https from 'node:https';
 import fs from 'node:fs';
 
 const [base, key, seconds, connections, out] = process.argv.slice(2);
 const url = new URL('/v1/chat/completions', base);
-const agent = new http.Agent({ keepAlive: true, maxSockets: Number(connections) });
+const web = url.protocol === 'https:' ? https : http;
+const agent = new web.Agent({ keepAlive: true, maxSockets: Number(connections) });
 const until = Date.now() + Number(seconds) * 1000;
 const log = fs.createWriteStream(out);
 const counts = {};
@@ -25,7 +27,7 @@ function once() {
       log.write(`${Date.now()} ${status} ${id ?? '-'} ${verdict}\n`);
       resolve();
     };
-    const req = http.request(url, { agent, method: 'POST', headers }, (res) => {
+    const req = web.request(url, { agent, method: 'POST', headers }, (res) => {
       let data = '';
       res.on('data', (piece) => (data += piece));
       res.on('error', () => done('error', null, '-'));
