@@ -13,7 +13,7 @@
 
 enum { FDS_MAX = 15 + NK_ROLE_LISTENERS_MAX };
 /* The struct of upgrade protocol 1: this line stays when members are added behind it. */
-enum { SIZE_LEAST = offsetof(struct nk_control, ended) + sizeof(uint32_t) };
+enum { SIZE_LEAST = offsetof(struct nk_control, tickets) + sizeof(struct nk_tls_tickets) };
 
 union cmsg_space {
     struct cmsghdr align;

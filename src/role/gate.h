@@ -9,6 +9,7 @@
 #pragma once
 
 #include "role/gate_conn.h"
+#include "role/gate_tls.h"
 #include "role/role.h"
 #include "role/stats.h"
 #include "role/wire.h"
@@ -104,16 +105,6 @@ void gate_stream_bury(struct gate_stream *s);
 /* gate_h1.c: an answer of our own on the operators' listener. */
 void gate_reply_whole(struct gate_stream *s, int status, struct nk_str type, struct nk_str body);
 
-/* gate_h2.c. The first bytes of a fresh connection: true when they were taken, as HTTP/2's preface
- * (or its beginning) or because the connection is closed. */
-bool gate_h2_begins(struct gate_conn *c, struct nk_str in);
-/* The first n bytes of that preface. */
-struct nk_str gate_h2_preface(size_t n);
-/* Sends what all connections have that were asked to: the last step of a flush. */
-void gate_h2_send_all(struct gate *g);
-/* The configuration is new: connections that began under the old one end, gracefully. */
-void gate_h2_renew(struct gate *g);
-
 /* gate_reply.c: carries out the effects of a step; flushes what may leave. */
 void gate_effects(struct gate_stream *s, unsigned fx);
 void gate_mark_dirty(struct gate_stream *s);
@@ -142,28 +133,9 @@ bool gate_pause(struct gate_stream *s);
 void gate_pause_end(struct gate *g);
 bool gate_pause_may_sleep(struct gate *g);
 
-/* gate_shake.c: true when the connection's handshake has to wait its turn. */
-bool gate_shake_waits(struct gate_conn *c);
-void gate_shake_go(struct gate *g); /* once a batch */
-bool gate_shake_may_sleep(const struct gate *g);
-
 /* gate_fetch.c: key sets of issuers, through the courier. */
 int gate_fetch_start(struct gate *g) NK_CHECKED;
 void gate_fetch_arrived(struct gate *g, const struct nk_ring_record *rec);
-
-/* gate_tls.c */
-/* The context of listener i; *out stays NULL when it has no certificates. */
-int gate_tls_load(const struct nk_bundle *b, const struct nk_config *c, size_t i,
-                  const struct nk_tls_tickets *tickets, struct nk_tls **out,
-                  struct nk_fault *f) NK_CHECKED;
-int gate_tls_load_all(struct gate *g, const struct nk_bundle *b, const struct nk_config *c,
-                      size_t n, struct nk_tls **tls, struct nk_fault *f) NK_CHECKED;
-void gate_tls_warn(const struct gate *g);
-void gate_tls_render(const struct gate *g, struct nk_buf *out); /* for /metrics */
-/* The client's verified certificate, written to `room`, or NULL. */
-const struct nk_ident_certificate *gate_tls_peer(struct gate_conn *c,
-                                                 struct nk_ident_certificate *room);
-void gate_tls_refused(struct gate *g, const struct nk_fault *why);
 
 void gate_admin_answer(struct gate_stream *s, const struct nk_http_head *head);
 

@@ -102,3 +102,13 @@ struct gate_conn {
     /* HTTP/1.1: the request. HTTP/2: the connection itself, as there stream 0 is. Dead: closed. */
     struct gate_stream stream;
 };
+
+/* gate_h2.c. The first bytes of a fresh connection: true when they were taken, as HTTP/2's preface
+ * (or its beginning) or because the connection is closed. */
+bool gate_h2_begins(struct gate_conn *c, struct nk_str in);
+/* The first n bytes of that preface. */
+struct nk_str gate_h2_preface(size_t n);
+/* Sends what all connections have that were asked to: the last step of a flush. */
+void gate_h2_send_all(struct gate *g);
+/* The configuration is new: connections that began under the old one end, gracefully. */
+void gate_h2_renew(struct gate *g);
