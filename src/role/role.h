@@ -52,7 +52,7 @@ struct nk_role_entry {
     int (*run)(struct nk_role_start *s);
 };
 
-/* After exec with "--role NAME": opens the log, ignores SIGINT, SIGTERM, SIGHUP and SIGPIPE (the warden's DRAIN is
+/* After exec with "--role NAME": opens the log, ignores SIGINT, SIGTERM, SIGHUP, SIGUSR2 and SIGPIPE (the warden's DRAIN is
  * what ends a role), receives START, opens the bundle and runs the entry of that name. Returns the
  * exit status. */
 int nk_role_enter(const char *name, const struct nk_role_entry *roles, size_t count);
