@@ -16,6 +16,7 @@
 #include <sys/signalfd.h>
 #include <unistd.h>
 #include "edge/notify.h"
+#include "role/confine.h"
 #include "role/warden_own.h"
 
 enum { SETTLE_MS = 10000, PATIENCE_MS = 20000 };
@@ -196,6 +197,7 @@ static int watch_signals(struct warden *w)
 static void protect(void)
 {
     struct rlimit none = {0, 0}, files;
+    struct nk_fault f = {0};
     bool good = prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 && setrlimit(RLIMIT_CORE, &none) == 0 &&
                 prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) == 0 && getrlimit(RLIMIT_NOFILE, &files) == 0;
     if (good) {
@@ -204,6 +206,8 @@ static void protect(void)
     }
     if (!good)
         nk_log(NK_LOG_WARNING, "warden.limits", "%s", strerror(errno));
+    if (nk_confine_root(&f))
+        nk_log(NK_LOG_WARNING, "warden.limits", "%s", f.message);
     if (geteuid() == 0)
         nk_log(NK_LOG_WARNING, "warden.root", "started as root: a user of its own would do");
 }
