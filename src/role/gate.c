@@ -277,7 +277,7 @@ static void drain_step(struct nk_timer *t)
         return;
     }
     for (struct gate_conn *c = g->conns; c; c = c->next)
-        if (c->state == CONN_IDLE && c->deadline_us > now + DRAIN_IDLE_MS * 1000)
+        if (c->state == CONN_IDLE && !c->paused && c->deadline_us > now + DRAIN_IDLE_MS * 1000)
             gate_conn_deadline(c, DRAIN_IDLE_MS);
     int64_t left = g->drain_until_us - now;
     if (nk_loop_arm(g->loop, t, left < DRAIN_STEP_US ? left : DRAIN_STEP_US))
