@@ -108,6 +108,7 @@ struct nk_config {
     int64_t audit_checkpoint;   /* at most this long between signed checkpoints */
     struct nk_str audit_origin; /* name of this log in checkpoints */
     int64_t workers;            /* gate + courier pairs */
+    int64_t grace;              /* for requests under way, at a stop or an upgrade */
     struct nk_str control;      /* Unix socket of `nakoso reload` */
     struct nk_str log_level;    /* error, warning, info, debug */
     struct nk_config_limits limits;

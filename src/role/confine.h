@@ -23,6 +23,9 @@ struct nk_confine_path {
  */
 int nk_confine(const char *promises, const struct nk_confine_path *paths, size_t path_count,
                struct nk_fault *f) NK_CHECKED;
+/* For the warden, which starts programs and reads files: gives up every capability but the few that
+ * it needs (confine_root.c), for itself and for all that it will start. no_new_privs must be set. */
+int nk_confine_root(struct nk_fault *f) NK_CHECKED;
 /* Landlock ABI of this kernel (0: none) and whether seccomp filters work. */
 int nk_confine_landlock_abi(void);
 bool nk_confine_has_seccomp(void);

@@ -159,7 +159,7 @@ static int receive_start(struct nk_role_start *s, struct nk_fault *f)
 
 static void quiet_signals(void)
 {
-    static const int ignored[] = {SIGINT, SIGTERM, SIGHUP, SIGPIPE};
+    static const int ignored[] = {SIGINT, SIGTERM, SIGHUP, SIGUSR2, SIGPIPE};
     sigset_t none;
     sigemptyset(&none);
     for (size_t i = 0; i < NK_COUNT(ignored); i++)

@@ -282,7 +282,7 @@ static void fail(struct gate_stream *s)
 /* Its next answer says that the connection ends; when there is none soon, it is closed. */
 static void drain(struct gate_conn *c)
 {
-    if (c->stream.state == STREAM_IDLE)
+    if (c->stream.state == STREAM_IDLE && !c->stream.paused) /* else a request waits to be read */
         gate_stream_deadline(&c->stream, gate_conn_patience(c->gate));
 }
 

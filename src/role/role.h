@@ -54,8 +54,8 @@ struct nk_role_entry {
     int (*run)(struct nk_role_start *s);
 };
 
-/* After exec with "--role NAME": opens the log, ignores SIGINT, SIGTERM, SIGHUP and SIGPIPE (DRAIN
- * is what ends a role), receives START, opens the bundle, runs that entry: the exit status. */
+/* After exec with "--role NAME": opens the log, ignores SIGINT, SIGTERM, SIGHUP, SIGUSR2 and
+ * SIGPIPE (DRAIN is what ends a role), receives START, opens the bundle, runs that entry: the exit status. */
 int nk_role_enter(const char *name, const struct nk_role_entry *roles, size_t count);
 /* Gives up all that the role's line in roles.def does not promise. To be called once, when all is
  * opened that needs more than the promise, and before the first byte from the network is read.

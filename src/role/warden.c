@@ -16,9 +16,10 @@
 #include <sys/signalfd.h>
 #include <unistd.h>
 #include "edge/notify.h"
+#include "role/confine.h"
 #include "role/warden_own.h"
 
-enum { GRACE_MS = 30000, SETTLE_MS = 10000, PATIENCE_MS = 20000 };
+enum { SETTLE_MS = 10000, PATIENCE_MS = 20000 };
 
 /* Starting and stopping --------------------------------------------------------------------------
  */
@@ -31,6 +32,11 @@ static bool is_any_up(struct warden *w, enum nk_role role)
             (c->state != WARDEN_DOWN || (role == NK_ROLE_SCRIBE && c->restart.due_us != 0)))
             return true;
     return false;
+}
+
+int64_t warden_grace(const struct warden *w)
+{
+    return w->options.grace_ms ? w->options.grace_ms : w->setup->config.grace;
 }
 
 static void drain_all(struct warden *w, enum nk_role role, int64_t grace_ms)
@@ -93,12 +99,12 @@ void warden_stop(struct warden *w, int exit_code)
     warden_reload_end(w);
     nk_notify("STOPPING=1");
     nk_log(NK_LOG_INFO, "stop", "stopping: requests in flight have %lld ms",
-           (long long)w->options.grace_ms);
+           (long long)warden_grace(w));
     w->phase = WARDEN_STOP_GATES;
     warden_setup_deaf(w->setup); /* who comes now is refused at once, and goes elsewhere */
     warden_client_answer(w, WARDEN_WAITS_RELOAD, "error: nakoso stops\n");
     warden_client_answer(w, WARDEN_WAITS_UPGRADE, "error: nakoso stops\n");
-    drain_all(w, NK_ROLE_GATE, w->options.grace_ms);
+    drain_all(w, NK_ROLE_GATE, warden_grace(w));
     go_on_stopping(w);
 }
 
@@ -191,6 +197,7 @@ static int watch_signals(struct warden *w)
 static void protect(void)
 {
     struct rlimit none = {0, 0}, files;
+    struct nk_fault f = {0};
     bool good = prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 && setrlimit(RLIMIT_CORE, &none) == 0 &&
                 prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) == 0 && getrlimit(RLIMIT_NOFILE, &files) == 0;
     if (good) {
@@ -199,6 +206,8 @@ static void protect(void)
     }
     if (!good)
         nk_log(NK_LOG_WARNING, "warden.limits", "%s", strerror(errno));
+    if (nk_confine_root(&f))
+        nk_log(NK_LOG_WARNING, "warden.limits", "%s", f.message);
     if (geteuid() == 0)
         nk_log(NK_LOG_WARNING, "warden.root", "started as root: a user of its own would do");
 }
@@ -300,7 +309,6 @@ int nk_warden_run(const char *config_file, const struct nk_warden_options *optio
         return 1;
     sigprocmask(SIG_BLOCK, NULL, &before);
     w->options = *options;
-    w->options.grace_ms = options->grace_ms ? options->grace_ms : GRACE_MS;
     w->options.settle_ms = options->settle_ms ? options->settle_ms : SETTLE_MS;
     w->options.patience_ms = options->patience_ms ? options->patience_ms : PATIENCE_MS;
     int rc = w->loop ? open_all(w, &fault) : NK_ENOMEM;

@@ -9,7 +9,8 @@
 /* warden.c */
 void warden_progress(struct warden *w); /* a child became ready or ended: what is next? */
 void warden_stop(struct warden *w, int exit_code);
-int warden_pairs_begin(struct warden *w); /* w->pairs, with rings, not started */
+int64_t warden_grace(const struct warden *w); /* ms */
+int warden_pairs_begin(struct warden *w);     /* w->pairs, with rings, not started */
 
 /* warden_child.c */
 void warden_gauges(struct warden *w); /* how many are down */

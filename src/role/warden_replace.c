@@ -96,9 +96,9 @@ static void undo(struct warden *w, const char *why)
                 warden_child_kill(both[k]);
         }
         if (both[0]->state == WARDEN_READY) /* clients may have come already */
-            warden_child_drain(both[0], w->options.grace_ms);
+            warden_child_drain(both[0], warden_grace(w));
     }
-    arm(w, w->options.grace_ms + WARDEN_KILL_AFTER_MS);
+    arm(w, warden_grace(w) + WARDEN_KILL_AFTER_MS);
     warden_replace_progress(w);
 }
 
@@ -151,11 +151,11 @@ static void commit(struct warden *w)
     close(u->binary);
     u->binary = -1;
     nk_log(NK_LOG_INFO, "upgrade.leave", "nakoso %s has %lld ms to finish", u->version,
-           (long long)w->options.grace_ms);
-    arm(w, w->options.grace_ms + WARDEN_KILL_AFTER_MS);
+           (long long)warden_grace(w));
+    arm(w, warden_grace(w) + WARDEN_KILL_AFTER_MS);
     for (uint32_t i = 0; i < w->workers; i++)
         if (warden_child_is_up(&w->outgoing[i].gate))
-            warden_child_drain(&w->outgoing[i].gate, w->options.grace_ms);
+            warden_child_drain(&w->outgoing[i].gate, warden_grace(w));
     warden_gauges(w);
     warden_replace_progress(w);
 }

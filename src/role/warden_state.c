@@ -117,6 +117,7 @@ static void put_setup(struct nk_buf *b, const struct warden_setup *s)
 {
     put_number(b, "generation", s->generation);
     put_number(b, "workers", s->config.workers);
+    put_number(b, "configGrace", s->config.grace);
     nk_json_put_member(b, NK_STR("audit"), s->config.audit);
     nk_json_put_member(b, NK_STR("control"), s->config.control);
     put_fds(b, "sealed", s->sealed, NK_COUNT(s->sealed));

@@ -121,6 +121,7 @@ static int setup(struct state *s, struct warden_setup *out)
 {
     out->generation = u32(s, 0, "generation");
     out->config.workers = number(s, 0, "workers", 1, NK_ROLE_PAIRS_MAX);
+    out->config.grace = number(s, 0, "configGrace", 0, UINT32_MAX);
     out->config.audit = nk_arena_copy(&out->arena, text(s, 0, "audit", STATE_MAX));
     out->config.control = nk_arena_copy(&out->arena, text(s, 0, "control", STATE_MAX));
     descriptors(s, 0, "sealed", out->sealed, NK_COUNT(out->sealed));

@@ -146,7 +146,7 @@ static void check(struct warden *w)
 {
     const char *words[] = {"check", "-c", w->config_file, "--adopt", "3", NULL};
     w->upgrade.stage = WARDEN_UPGRADE_CHECK;
-    w->upgrade.self = open("/proc/self/exe", O_RDONLY | O_CLOEXEC);
+    w->upgrade.self = open("/proc/self/exe", O_PATH | O_CLOEXEC);
     int state = w->upgrade.self < 0 ? NK_EIO : warden_state_write(w, w->pairs);
     int rc = state < 0 ? state : warden_probe_start(w, words, state, checked);
     if (state >= 0)
@@ -181,7 +181,7 @@ static void ask(struct warden *w)
              (long long)nk_loop_now(w->loop));
     nk_notify(state);
     u->stage = WARDEN_UPGRADE_ASK;
-    u->binary = open(u->path, O_RDONLY | O_CLOEXEC);
+    u->binary = open(u->path, O_PATH | O_CLOEXEC);
     if (u->binary < 0)
         refuse(w, "%s: %s", u->path[0] ? u->path : "the binary's path", strerror(errno));
     else if (warden_probe_start(w, words, -1, asked))

@@ -8,11 +8,13 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/capability.h>
 #include <netinet/in.h>
 #include <sched.h>
 #include <signal.h>
 #include <sys/eventfd.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/ptrace.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
@@ -243,9 +245,46 @@ static void setup(void)
         abort();
 }
 
+/* What a program has that a warden starts: bits of CapEff and CapBnd beyond those that are kept. */
+static uint64_t privileges_left(void)
+{
+    uint64_t kept = 1 << CAP_NET_BIND_SERVICE | 1 << CAP_DAC_OVERRIDE | 1 << CAP_DAC_READ_SEARCH |
+                    1 << CAP_FOWNER | (nk_build_has_sanitizer() ? 1 << CAP_SYS_PTRACE : 0);
+    char line[64] = "", *at;
+    uint64_t left = 0;
+    int lines = 0;
+    FILE *p = popen("grep -E '^Cap(Eff|Prm|Bnd):' /proc/self/status", "r");
+    while (p && fgets(line, sizeof line, p)) {
+        at = strchr(line, ':');
+        left |= at ? strtoull(at + 1, NULL, 16) & ~kept : UINT64_MAX;
+        lines++;
+    }
+    return !p || pclose(p) || lines != 3 ? UINT64_MAX : left;
+}
+
+static void test_root(void)
+{
+    if (geteuid() != 0 || privileges_left() == 0) {
+        tap_skip("a warden keeps few of root's capabilities", "this is not root");
+        return;
+    }
+    int status = -1;
+    pid_t pid = (fflush(stdout), fork());
+    if (pid == 0) {
+        struct nk_fault f = {0};
+        bool good = prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 && nk_confine_root(&f) == 0 &&
+                    nk_confine_root(&f) == 0; /* as the next version does */
+        _exit(!good ? 1 : privileges_left() ? 2 : socket(AF_PACKET, SOCK_RAW, 0) >= 0 ? 3 : 0);
+    }
+    waitpid(pid, &status, 0);
+    tap_ok(status == 0,
+           "a warden keeps few of root's capabilities, and so does what it starts (%d)", status);
+}
+
 int main(void)
 {
     setup();
+    test_root();
     if (!nk_confine_has_seccomp()) {
         tap_skip("promises", "no seccomp here");
         return tap_done();
