@@ -49,8 +49,8 @@ struct gate {
     struct gate_conn *dirty;   /* with bytes that may leave: gate_reply.c */
     struct gate_conn *blocked; /* with records or calls that had no room: gate_ring.c */
     struct gate_conn *paused;  /* with a new request left unread: gate_pause.c */
-    struct gate_conn *shake_first, *shake_last; /* whose handshake waits: gate_shake.c */
-    uint32_t shake_steps;                       /* of this batch */
+    struct gate_conn *shake_first[2], *shake_last[2]; /* whose handshake waits: gate_shake.c */
+    uint32_t shake_steps;                             /* of this batch */
     struct nk_timer pause_timer;
     int64_t full_since_us;    /* 0: the audit log takes new requests */
     int64_t refused_since_us; /* the second whose refused_lines are counted */
