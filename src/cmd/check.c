@@ -20,14 +20,14 @@
 enum { ARENA_MAX = 512 << 20 };
 
 /* What will be shown, but not be believed. */
-static void warn(const struct nk_tls *tls, size_t i)
+static void warn(const struct nk_tls *tls, const char *list, size_t i)
 {
     char text[128];
     for (size_t j = 0; j < nk_tls_count(tls); j++) {
         struct nk_tls_facts facts;
         nk_tls_facts(tls, j, &facts);
         if (nk_tls_warning(&facts, (int64_t)time(NULL) * 1000, text))
-            fprintf(stderr, "nakoso: warning: listen[%zu], certificate %zu: %s\n", i, j, text);
+            fprintf(stderr, "nakoso: warning: %s[%zu], certificate %zu: %s\n", list, i, j, text);
     }
 }
 
@@ -44,7 +44,7 @@ static int check_gate(const struct nk_bundle *b, const struct nk_config *c, stru
         struct nk_tls *tls = NULL;
         rc = gate_tls_load(b, c, i, NULL, &tls, f);
         if (tls)
-            warn(tls, i);
+            warn(tls, "listen", i);
         nk_tls_free(tls);
     }
     return rc;
@@ -59,6 +59,8 @@ static int check_courier(const struct nk_bundle *b, const struct nk_config *c, s
     for (size_t i = 0; i < c->upstream_count && !rc; i++) {
         struct nk_tls *tls = NULL;
         rc = reach_tls(b, c, i, NULL, &tls, f);
+        if (tls)
+            warn(tls, "upstreams", i);
         nk_tls_free(tls);
     }
     return rc;

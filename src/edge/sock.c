@@ -43,6 +43,11 @@ bool nk_sock_is_shaken(struct nk_sock *s)
     return s->shaken && !before;
 }
 
+bool nk_sock_has_begun(const struct nk_sock *s)
+{
+    return s->ssl && !SSL_in_before(s->ssl);
+}
+
 bool nk_sock_is_resumed(const struct nk_sock *s)
 {
     return s->ssl && SSL_session_reused(s->ssl);

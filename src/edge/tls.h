@@ -60,7 +60,7 @@ struct nk_tls_facts {
     int64_t from_ms, until_ms;      /* Unix */
 };
 
-/* Certificates of a server context; their facts, by number. */
+/* Certificates that a context shows; their facts, by number. */
 size_t nk_tls_count(const struct nk_tls *t);
 void nk_tls_facts(const struct nk_tls *t, size_t i, struct nk_tls_facts *out);
 /* Why the certificate is worth a warning at that time, written to `text`; NULL when it is not. */
@@ -82,6 +82,7 @@ struct nk_tls_peer {
 const struct nk_tls_peer *nk_sock_peer(struct nk_sock *s);
 /* Is a handshake still to be done? Was it short, by a session of before? False on plain socks. */
 bool nk_sock_is_shaking(const struct nk_sock *s);
+bool nk_sock_has_begun(const struct nk_sock *s); /* has anything of one been done? */
 bool nk_sock_is_resumed(const struct nk_sock *s);
 /* True once: when the handshake is over. */
 bool nk_sock_is_shaken(struct nk_sock *s);

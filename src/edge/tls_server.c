@@ -245,17 +245,18 @@ struct nk_tls *nk_tls_server(struct nk_str cert, struct nk_str key, struct nk_fa
 
 size_t nk_tls_count(const struct nk_tls *t)
 {
-    return shelf_of(t->ctx)->count;
+    return t->client ? SSL_CTX_get0_certificate(t->ctx) != NULL : shelf_of(t->ctx)->count;
 }
 
 void nk_tls_facts(const struct nk_tls *t, size_t i, struct nk_tls_facts *out)
 {
-    const struct shelf *s = shelf_of(t->ctx);
-    NK_MUST(i < s->count);
-    const struct shown *c = &s->at[i];
-    nk_tls_first_name(c->leaf, c->names, out->name);
-    out->from_ms = nk_tls_time_ms(X509_get0_notBefore(c->leaf));
-    out->until_ms = nk_tls_time_ms(X509_get0_notAfter(c->leaf));
+    NK_MUST(i < nk_tls_count(t));
+    const X509 *x = t->client ? SSL_CTX_get0_certificate(t->ctx) : shelf_of(t->ctx)->at[i].leaf;
+    GENERAL_NAMES *names = X509_get_ext_d2i(x, NID_subject_alt_name, NULL, NULL);
+    nk_tls_first_name(x, names, out->name);
+    out->from_ms = nk_tls_time_ms(X509_get0_notBefore(x));
+    out->until_ms = nk_tls_time_ms(X509_get0_notAfter(x));
+    GENERAL_NAMES_free(names);
 }
 
 const char *nk_tls_warning(const struct nk_tls_facts *c, int64_t now_ms, char text[128])
@@ -263,13 +264,13 @@ const char *nk_tls_warning(const struct nk_tls_facts *c, int64_t now_ms, char te
     int64_t left = (c->until_ms - now_ms) / DAY_MS;
     const char *name = c->name[0] ? c->name : "a certificate";
     if (now_ms >= c->until_ms)
-        snprintf(text, 128, "%.60s has expired: clients refuse it", name);
+        snprintf(text, 128, "%.60s has expired: it will be refused", name);
     else if (now_ms < c->from_ms)
-        snprintf(text, 128, "%.60s is not valid yet: clients refuse it", name);
+        snprintf(text, 128, "%.60s is not valid yet: it will be refused", name);
     else if (left < NK_TLS_SOON_DAYS)
         snprintf(text, 128, "%.60s expires in %lld days", name, (long long)left);
     else if (!c->name[0])
-        snprintf(text, 128, "a certificate has no name that clients could look for");
+        snprintf(text, 128, "a certificate has no name that could be looked for");
     else
         return NULL;
     return text;

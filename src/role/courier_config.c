@@ -68,6 +68,19 @@ static int system_tls(struct upstream *up, struct nk_fault *f)
     return up->origin.tls && !up->tls ? f->code : 0;
 }
 
+/* All couriers have the same certificates: the first tells. */
+static void warn(const struct upstream *up, size_t i)
+{
+    char text[128];
+    struct nk_tls_facts facts;
+    struct courier *c = up->config->c;
+    if (c->start->slot != 0 || nk_tls_count(up->tls) == 0)
+        return;
+    nk_tls_facts(up->tls, 0, &facts);
+    if (nk_tls_warning(&facts, nk_loop_unix_ms(c->loop), text))
+        nk_log(NK_LOG_WARNING, "tls.certificate", "upstreams[%zu].client_certificate: %s", i, text);
+}
+
 /* The system's list of authorities can be read no more: without it an upstream must have its own. */
 static int upstream_tls(struct upstream *up, size_t i, struct nk_fault *f)
 {
@@ -83,7 +96,10 @@ static int upstream_tls(struct upstream *up, size_t i, struct nk_fault *f)
             return nk_fault_set(f, NK_ENOMEM, "courier", 0, "no memory for a name");
         up->server_name = name.p;
     }
-    return reach_tls(&g->bundle, &g->config, i, g->c->system_tls, &up->tls, f);
+    int rc = reach_tls(&g->bundle, &g->config, i, g->c->system_tls, &up->tls, f);
+    if (!rc)
+        warn(up, i);
+    return rc;
 }
 
 static int take_proxy_credential(struct upstream *up, struct nk_str credential, struct nk_fault *f)

@@ -151,9 +151,9 @@ static void warning_cases(void)
         const char *says;
     } cases[] = {{"DNS:a.example", 90, NULL},
                  {"DNS:a.example", 29, "a.example expires in 28 days"},
-                 {"DNS:a.example", -1, "a.example has expired: clients refuse it"},
+                 {"DNS:a.example", -1, "a.example has expired: it will be refused"},
                  {"IP:127.0.0.1", 10, "127.0.0.1 expires in 9 days"},
-                 {"IP:::1", -1, "::1 has expired: clients refuse it"},
+                 {"IP:::1", -1, "::1 has expired: it will be refused"},
                  {NULL, 5, "leaf expires in 4 days"}};
     char text[128];
     int64_t now_ms = (int64_t)time(NULL) * 1000 + 60000;

@@ -30,10 +30,16 @@ issue() { # issue NAME CA SAN|'' [OPENSSL CA ARGUMENTS…]: NAME.pem, NAME.key; 
       -out "$name.csr" 2>>openssl.log
   fi
   [ $# -gt 0 ] || set -- -days 60
-  { echo basicConstraints=CA:FALSE; [ -z "$san" ] || echo "subjectAltName=$san"; } >"$name.ext"
+  { echo "basicConstraints=${CONSTRAINTS:-CA:FALSE}"; [ -z "$san" ] || echo "subjectAltName=$san"; } >"$name.ext"
   openssl ca -batch -notext -config "$ca.cnf" -cert "$ca.pem" -keyfile "$ca.key" -in "$name.csr" -out "$name.pem" \
     -extfile "$name.ext" "$@" 2>>openssl.log || { echo "openssl ca: $(tail -3 openssl.log)"; return 1; }
   chmod 600 "$name.key"
+}
+make_intermediate() { # make_intermediate NAME CA: an authority below CA
+  CONSTRAINTS=critical,CA:TRUE issue "$1" "$2" '' -days 20
+  : >"$1.db"
+  echo 01 >"$1.number"
+  sed "s/$2/$1/g" "$2.cnf" >"$1.cnf"
 }
 make_crl() { # make_crl FILE CA [OPENSSL CA ARGUMENTS…]
   local file=$1 ca=$2
