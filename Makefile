@@ -77,6 +77,7 @@ $(OUT)/tests/%: tests/unit/%.c tests/tap.h $(OBJ_TOP) $(OUT)/libnakoso.a
 	$(call say,TEST,$<)
 	$(CC) $(CPPFLAGS) -Itests $(CFLAGS) -Wno-unused-result $(HARDLD) -MMD -MP -o $@ $< $(OBJ_TOP) $(OUT)/libnakoso.a $(LDLIBS) $(TEST_LIBS_$*)
 TEST_LIBS_json_oracle := -ljansson
+TEST_LIBS_sandbox := -Wl,--wrap=nk_confine_landlock_abi
 
 # Peers as oracles that come as C++ libraries.
 $(OUT)/tests/%: tests/unit/%.cc tests/tap.h $(OUT)/libnakoso.a
