@@ -18,7 +18,7 @@
 #include "edge/notify.h"
 #include "role/warden_own.h"
 
-enum { GRACE_MS = 30000, SETTLE_MS = 10000, KILL_AFTER_MS = 1000 };
+enum { GRACE_MS = 30000, SETTLE_MS = 2000, KILL_AFTER_MS = 1000 };
 
 /* Starting and stopping --------------------------------------------------------------------------
  */

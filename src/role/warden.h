@@ -11,7 +11,7 @@
 
 struct nk_warden_options {
     int64_t grace_ms;  /* how long gates may take to finish what is in flight; 0: 30 s */
-    int64_t settle_ms; /* a role that served so long has not crashed "again"; 0: 10 s */
+    int64_t settle_ms; /* a role that served so long has not crashed "again"; 0: 2 s */
 };
 
 /* Returns the exit status: 0 after a stop that was asked for, 1 when it could not start (the log
