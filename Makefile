@@ -44,6 +44,7 @@ OBJ_CORE := $(SRC_CORE:%.c=$(OUT)/%.o) $(addprefix $(OUT)/llhttp/,api.o http.o l
 OBJ_TOP := $(SRC_TOP:%.c=$(OUT)/%.o)
 UNIT := $(patsubst tests/unit/%,$(OUT)/tests/%,$(basename $(wildcard tests/unit/*.c tests/unit/*.cc)))
 FUZZ := $(patsubst tests/fuzz/%.c,$(OUT)/fuzz/%,$(wildcard tests/fuzz/*.c))
+HOSTILE := $(patsubst tests/%.c,$(OUT)/%,$(filter-out %/clock.c,$(wildcard tests/hostile/*.c))) $(OUT)/hostile/nakoso
 BENCH := $(patsubst bench/%,$(OUT)/bench/%,$(basename $(wildcard bench/*.c bench/*.cc)))
 
 all: # build/nakoso
@@ -89,6 +90,17 @@ $(OUT)/tests/scenario: $(wildcard tests/scenario/*.[ch]) tests/tap.h $(OBJ_TOP) 
 	@mkdir -p $(@D)
 	$(CC) $(CPPFLAGS) -Itests $(CFLAGS) $(HARDLD) -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc -o $@ $(filter %.c,$^) $(OBJ_TOP) $(OUT)/libnakoso.a $(LDLIBS)
 
+# A nakoso whose wall clock a test moves; and clients that a test needs by the thousand.
+$(OUT)/hostile/nakoso: tests/hostile/clock.c $(OUT)/src/main.o $(OBJ_TOP) $(OUT)/libnakoso.a
+	@mkdir -p $(@D)
+	$(call say,LINK,$@)
+	$(CC) $(CPPFLAGS) $(CFLAGS) $(HARDLD) -Wl,--wrap=clock_gettime -o $@ $^ $(LDLIBS)
+
+$(OUT)/hostile/%: tests/hostile/%.c
+	@mkdir -p $(@D)
+	$(call say,TEST,$<)
+	$(CC) $(CPPFLAGS) $(CFLAGS) $(HARDLD) -o $@ $<
+
 $(OUT)/fuzz/%: tests/fuzz/%.c $(OBJ_TOP) $(OUT)/libnakoso.a
 	@mkdir -p $(@D)
 	$(CC) $(CPPFLAGS) -Itests $(CFLAGS) -fsanitize=fuzzer $(HARDLD) -o $@ $< $(OBJ_TOP) $(OUT)/libnakoso.a $(LDLIBS)
@@ -104,6 +116,8 @@ $(OUT)/bench/%: bench/%.cc
 unit: $(UNIT) $(OUT)/tests/scenario
 
 fuzzers: $(FUZZ)
+
+hostile: $(HOSTILE)
 
 run: all # the hospital story on this machine; stays up until Ctrl-C
 	@tools/deps check
@@ -154,5 +168,5 @@ clean:
 help: # this list
 	@sed -nE 's/^([a-z]+):[^#]*# (.*)/make \1|\2/p' Makefile | column -t -s '|'
 
-.PHONY: all unit fuzzers run demo check fuzz lint bench format install clean help
+.PHONY: all unit fuzzers hostile run demo check fuzz lint bench format install clean help
 -include $(shell find $(OUT) -name '*.d' 2>/dev/null)

@@ -148,6 +148,23 @@ void gate_conn_deadline(struct gate_conn *c, int64_t after_ms)
     }
 }
 
+/* A request counts from its whole head on: one that trickles in takes no other's place, and no room
+ * in the audit ring. */
+static int request_begin(struct gate_conn *c)
+{
+    struct gate *g = c->gate;
+    struct nk_gate_env env = {.instance = g->start->instance,
+                              .number = g->requests++,
+                              .in_flight = g->in_flight,
+                              .audit_full = gate_audit_full(g)};
+    c->req->txn = nk_txn_new(&c->req->arena, g->setup, &env);
+    if (!c->req->txn)
+        return NK_ENOMEM;
+    g->in_flight++;
+    nk_stats_add(&g->stats, NK_STAT_REQUESTS_IN_FLIGHT, 1);
+    return 0;
+}
+
 /* The framing or a limit refused the client: an answer, and no further request on this connection.
  */
 static void refuse_bytes(struct gate_conn *c, int code, const char *why)
@@ -156,10 +173,10 @@ static void refuse_bytes(struct gate_conn *c, int code, const char *why)
     e.fail = code;
     e.bytes = nk_str(why);
     c->req->close_after = true;
-    if (c->req->txn)
-        step(c, &e);
-    else
+    if (c->admin || (!c->req->txn && request_begin(c)))
         gate_conn_close(c);
+    else
+        step(c, &e);
 }
 
 static void on_deadline(struct nk_timer *timer)
@@ -208,23 +225,12 @@ static int request_new(struct gate_conn *c)
     r->slot = GATE_NO_SLOT;
     r->started_us = nk_loop_now(g->loop);
     r->parser = nk_http_parser_new(&r->arena, true, &http);
-    if (r->parser && !c->admin) {
-        struct nk_gate_env env = {.instance = g->start->instance,
-                                  .number = g->requests++,
-                                  .in_flight = g->in_flight,
-                                  .audit_full = gate_audit_full(g)};
-        r->txn = nk_txn_new(&r->arena, g->setup, &env);
-    }
-    if (!r->parser || (!c->admin && !r->txn)) {
+    if (!r->parser) {
         request_give_back(g, r);
         return NK_ENOMEM;
     }
     c->req = r;
     c->state = CONN_HEAD;
-    if (r->txn) {
-        g->in_flight++;
-        nk_stats_add(&g->stats, NK_STAT_REQUESTS_IN_FLIGHT, 1);
-    }
     gate_conn_deadline(c, lim->header_timeout);
     return 0;
 }
@@ -235,6 +241,10 @@ static void on_head(struct gate_conn *c)
     c->req->close_after |= !head->keep_alive || c->gate->draining;
     if (c->admin) {
         gate_admin_answer(c, head);
+        return;
+    }
+    if (request_begin(c)) {
+        gate_conn_close(c);
         return;
     }
     c->state = CONN_BODY;
