@@ -131,6 +131,12 @@ check: # everything that is tested; tools/check unit/json runs a part
 	@tools/deps build check
 	@tools/check
 
+bombard: # 1 GB of mutated bytes at the daemon built with sanitizers (MB=…, SEED=…)
+	@tools/deps build check
+	@$(MAKE) --no-print-directory -j2 all hostile
+	@$(MAKE) --no-print-directory -j2 SAN=asan build/asan/nakoso
+	@MB=$(or $(MB),1024) SEED=$(or $(SEED),$(shell date +%s)) tests/e2e/bombard
+
 fuzz: # every fuzz target for FUZZ_SECONDS, starting from its corpus
 	@tools/deps build check
 	@$(MAKE) --no-print-directory -j2 SAN=fuzz fuzzers
@@ -168,5 +174,5 @@ clean:
 help: # this list
 	@sed -nE 's/^([a-z]+):[^#]*# (.*)/make \1|\2/p' Makefile | column -t -s '|'
 
-.PHONY: all unit fuzzers hostile run demo check fuzz lint bench format install clean help
+.PHONY: all unit fuzzers hostile run demo check bombard fuzz lint bench format install clean help
 -include $(shell find $(OUT) -name '*.d' 2>/dev/null)
