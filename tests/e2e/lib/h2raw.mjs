@@ -37,7 +37,14 @@ function frames(m) {
   return Buffer.concat(out);
 }
 
-// What came back on the stream: "answer", "reset", "goaway", "closed" or "silence".
+// What came back on the stream: "200", "400", "404", "answer" (another status), "reset", "goaway", "closed" or
+// "silence". These three statuses are in HPACK's static table, so nobody writes them otherwise.
+const statuses = { 0x88: '200', 0x8c: '400', 0x8d: '404' };
+function status(block) {
+  let at = 0;
+  while ((block[at] & 0xe0) === 0x20) at++; // a new size of the dynamic table
+  return statuses[block[at]] ?? 'answer';
+}
 function outcome(data) {
   let what = null;
   for (let at = 0; data.length >= at + 9; ) {
@@ -45,7 +52,7 @@ function outcome(data) {
     if (data.length < at + 9 + n) return null;
     if (type === GOAWAY && data.readUInt32BE(at + 13) !== 0) return 'goaway';
     if (type === RST_STREAM && stream === 1) return what ?? 'reset';
-    if (type === HEADERS && stream === 1) what = 'answer';
+    if (type === HEADERS && stream === 1) what = what && what !== 'answer' ? what : status(data.subarray(at + 9, at + 9 + n)); // 100 may come first
     if (type <= 1 && stream === 1 && flags & END_STREAM) return what;
     at += 9 + n;
   }

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // smuggle.mjs SETTINGS: plays the corpus of request smuggling through each topology and compares what the front
 // proxy, Nakoso's audit log and the recording upstream say. SETTINGS is JSON: {key, audit, recorder, cases,
-// topologies: [{name, port, model, front (log file or null), h2}]}. One line for each thing that is wrong, with
+// topologies: [{name, port, model, front (log file or null), exact, h2}],
+// verbose}. One line for each thing that is wrong, with
 // the topology in front; then, behind "# ", a table.
 import fs from 'node:fs';
 import net from 'node:net';
@@ -93,7 +94,12 @@ async function exactly(t, c, client, mark, wrong) {
 
 async function play(t, c, mark, wrong) {
   const m = message(c, settings.key, t.model, mark);
-  if (c.kind === 'h2') return h2.send(t.port, m, 1500);
+  if (c.kind === 'h2') {
+    const got = await h2.send(t.port, m, 1500);
+    if (settings.verbose) console.log(`#   ${t.name} ${c.id} ${c.name}: ${c.it ?? ''}: ${got}`);
+    if (t.exact && (got === '200') !== (c.expect[0] === '200')) wrong(`it was ${got === '200' ? 'taken' : `refused (${got})`}, not ${c.expect[0]}`);
+    return;
+  }
   const client = new Client(t.port, m.steps[0]?.bytes?.subarray(0, 5).toString() === 'HEAD ');
   await client.play(m.steps);
   if (t.exact) await exactly(t, c, client, mark, wrong);
