@@ -52,7 +52,7 @@ struct client {
 static struct {
     uint16_t port;
     const char *key;
-    uint64_t seed, bytes, target, connections, unsent;
+    uint64_t seed, bytes, target, connections, unsent, h2;
     uint64_t statuses[600];
     struct text pieces[PIECES_MAX];
     size_t piece_count;
@@ -478,8 +478,8 @@ static void count_statuses(const char *p, size_t n)
     static const char word[] = "HTTP/1.1 ";
     const char *end = p + n, *at;
     while ((at = memmem(p, (size_t)(end - p), word, sizeof word - 1)) && end - at >= 12) {
-        int status = atoi(at + 9);
-        if (status > 0 && status < 600)
+        int status = (at[9] - '0') * 100 + (at[10] - '0') * 10 + at[11] - '0';
+        if (status >= 100 && status < 600)
             all.statuses[status]++;
         p = at + 12;
     }
@@ -487,10 +487,10 @@ static void count_statuses(const char *p, size_t n)
 
 static void receive(struct client *c)
 {
-    static char in[65537];
-    ssize_t n = recv(c->fd, in, sizeof in - 1, 0);
+    static char in[65536];
+    ssize_t n = recv(c->fd, in, sizeof in, 0);
     if (n > 0) {
-        in[n] = 0;
+        all.h2 += n > 9 && in[0] == 0 && in[3] == 4; /* begins with SETTINGS */
         count_statuses(in, (size_t)n);
     } else if (n == 0 || (errno != EAGAIN && errno != ENOTCONN)) {
         close_client(c);
@@ -585,9 +585,11 @@ int main(int argc, char **argv)
             return 1;
         }
     }
-    printf("%llu bytes over %llu connections in %lld ms; %llu not taken whole; statuses:",
+    printf("%llu bytes over %llu connections in %lld ms; %llu not taken whole; %llu answered in "
+           "HTTP/2; statuses:",
            (unsigned long long)all.bytes, (unsigned long long)all.connections,
-           (long long)(now_ms() - begin), (unsigned long long)all.unsent);
+           (long long)(now_ms() - begin), (unsigned long long)all.unsent,
+           (unsigned long long)all.h2);
     for (size_t i = 0; i < 600; i++)
         if (all.statuses[i])
             printf(" %zu=%llu", i, (unsigned long long)all.statuses[i]);
