@@ -84,7 +84,7 @@ static bool hook_poll(void *ctx)
         nk_ring_release(c->calls);
     if (rc == NK_EINVAL)
         nk_loop_stop(c->loop, 1); /* the gate broke its ring: it and we start anew */
-    return any || n;
+    return any || n == BATCH;     /* what comes now is seen on the way to sleep */
 }
 
 static void hook_flush(void *ctx)

@@ -16,6 +16,7 @@
 
 enum {
     GATE_READ_SIZE = 64 << 10,
+    GATE_DRAIN_BATCH = 256, /* answers taken from the ring before sockets have their turn */
     GATE_NO_SLOT = UINT32_MAX & 0x7fffffff,
 };
 
@@ -122,7 +123,7 @@ bool gate_records_put(struct gate_stream *s);
 void gate_block(struct gate_stream *s);
 void gate_unblock_all(struct gate *g);
 bool gate_blocked_may_sleep(struct gate *g);
-bool gate_answers_drain(struct gate *g);
+size_t gate_answers_drain(struct gate *g); /* records; GATE_DRAIN_BATCH: there may be more */
 void gate_courier_lost(struct gate *g);
 void gate_credit(struct gate_stream *s);
 size_t gate_audit_need(const struct gate *g);

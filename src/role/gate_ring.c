@@ -11,7 +11,6 @@
 #include <string.h>
 
 enum {
-    DRAIN_BATCH = 256,
     PIECE_MAX = 64 << 10,
     CREDIT_STEP = NK_WIRE_FIRST_CREDIT / 4, /* grant in steps, not for every piece */
     RECORD_RESERVE = 80 << 10, /* a decision and more must fit, or no request is taken */
@@ -414,11 +413,11 @@ static void answer(struct gate *g, const struct nk_ring_record *rec)
     }
 }
 
-bool gate_answers_drain(struct gate *g)
+size_t gate_answers_drain(struct gate *g)
 {
     int rc = NK_EAGAIN;
-    int n = 0;
-    for (; g->answers && n < DRAIN_BATCH; n++) {
+    size_t n = 0;
+    for (; g->answers && n < GATE_DRAIN_BATCH; n++) {
         struct nk_ring_record rec;
         rc = nk_ring_next(g->answers, &rec);
         if (rc)
@@ -430,7 +429,7 @@ bool gate_answers_drain(struct gate *g)
     }
     if (rc == NK_EINVAL)
         nk_loop_stop(g->loop, 1); /* the courier broke the ring: start anew, fail closed */
-    return n > 0;
+    return n;
 }
 
 /* The courier died or its rings are being replaced: calls in flight will not be answered. */

@@ -3,9 +3,9 @@
  * scribe.c - the only memory: takes the records of all gates and writes the audit log (ledger.h).
  *
  * Rhythm. Nothing to do: it sleeps and says so on the rings, and the first record wakes it. From then
- * on it looks at the rings by the clock, every TICK or more often, and gates wake nobody; so a record
- * costs no system call beyond its share of one write for all. The disk is asked every audit.group
- * (fdatasync), under audit.mode "strict" as soon as there is a record: what arrives meanwhile is the
+ * on it looks at the rings by the clock, every TICK (in calm times every CALM, which spares a core that
+ * has little to do) or more often, and gates wake nobody; so a record costs no system call beyond its
+ * share of one write for all. The disk is asked every audit.group (fdatasync), under audit.mode "strict" as soon as there is a record: what arrives meanwhile is the
  * next group. After a turn without a record it sleeps again.
  *
  *     asleep --record--> ticking --tick: take, write, maybe sync--> ticking --nothing left--> asleep
@@ -21,7 +21,8 @@
 #include <time.h>
 #include "edge/log.h"
 
-enum { TICK_US = 10000, RETRY_US = 200000, DRAIN_US = 5000 };
+enum { TICK_US = 10000, CALM_US = 50000, RETRY_US = 200000, DRAIN_US = 5000 };
+enum { CALM_RECORDS = 256 };     /* of a turn: fewer, and the next one may come later */
 enum { START_BYTES = 32 << 20 }; /* a start must not read more: it is down meanwhile */
 
 static void beat(struct scribe *s, int64_t after_us)
@@ -30,10 +31,12 @@ static void beat(struct scribe *s, int64_t after_us)
     s->ticking = true;
 }
 
+/* A record waits for a turn, then for the disk; both together take no longer than audit.group. */
 static int64_t tick_us(const struct scribe *s)
 {
-    int64_t group = s->settings->config.audit_group * 1000;
-    return group < TICK_US ? group : TICK_US;
+    int64_t half = s->settings->config.audit_group * 1000 / 2;
+    int64_t most = s->taken < CALM_RECORDS ? CALM_US : TICK_US;
+    return half < most ? half : most;
 }
 
 /* After each turn: the next beat, and the next checkpoint. */

@@ -53,6 +53,7 @@ struct scribe {
     int64_t drain_until; /* monotonic us */
     int64_t sync_due;    /* 0: everything is durable */
     uint64_t own_seq;    /* of the scribe's own records */
+    uint64_t taken;      /* records of the last turn */
     size_t first_ring;   /* where the next round begins, so that none comes first always */
 };
 

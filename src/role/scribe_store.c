@@ -154,6 +154,7 @@ static void take_record(struct scribe *s, struct scribe_ring *r, const struct nk
     nk_stats_add(&s->stats, NK_STAT_AUDIT_RECORDS, 1);
     nk_stats_add(&s->stats, NK_STAT_AUDIT_BYTES, rec->payload.n);
     r->next++;
+    s->taken++;
 }
 
 /* At most ROUND records of one ring; true when there were any. */
@@ -242,6 +243,7 @@ static bool sync_out(struct scribe *s)
 bool scribe_store(struct scribe *s, bool now)
 {
     bool any = false;
+    s->taken = 0;
     if (!write_out(s)) /* what could not be written before comes first */
         return false;
     while (take_round(s)) {
@@ -255,7 +257,7 @@ bool scribe_store(struct scribe *s, bool now)
     nk_stats_set(&s->stats, NK_STAT_AUDIT_LAG, lag);
     int64_t time = nk_loop_now(s->loop);
     if (lag && !s->sync_due)
-        s->sync_due = time + s->settings->config.audit_group * 1000;
+        s->sync_due = time + s->settings->config.audit_group * 1000 / 2;
     if (now || s->is_owing || s->settings->config.audit_strict ||
         (s->sync_due && time >= s->sync_due))
         sync_out(s);
