@@ -41,21 +41,30 @@ static int check_gate(const struct nk_bundle *b, const struct nk_config *c, stru
     return 0;
 }
 
+static int check_authorities(struct nk_str ca, struct nk_fault *f)
+{
+    struct nk_tls *tls = ca.p ? nk_tls_client(ca, f) : NULL;
+    if (ca.p && !tls)
+        return f->code;
+    nk_tls_free(tls);
+    return 0;
+}
+
 /* What the courier would build. */
 static int check_courier(const struct nk_bundle *b, const struct nk_config *c, struct nk_arena *a,
                          struct nk_fault *f)
 {
     int rc = 0;
     for (size_t i = 0; i < c->upstream_count && !rc; i++) {
-        struct nk_origin origin;
-        struct nk_str ca = blob(b, "ca", i, "");
-        rc = nk_origin_parse(c->upstreams[i].url, a, &origin, f);
-        if (rc || !ca.p)
-            continue;
-        struct nk_tls *tls = nk_tls_client(ca, f);
-        if (!tls)
-            return f->code;
-        nk_tls_free(tls);
+        rc = check_authorities(blob(b, "ca", i, ""), f);
+        for (size_t j = 0; j < nk_config_endpoint_count(&c->upstreams[i]) && !rc; j++) {
+            struct nk_origin origin;
+            char own[24];
+            snprintf(own, sizeof own, "/%zu", j);
+            rc = nk_origin_parse(nk_config_endpoint(&c->upstreams[i], j).url, a, &origin, f);
+            if (!rc)
+                rc = check_authorities(blob(b, "ca", i, own), f);
+        }
     }
     return rc;
 }

@@ -8,14 +8,19 @@
 
 static const char stage[] = "config";
 
-/* Offset of key `key` of entry i of a list; of the entry, the list or the root where it is absent.
- */
-static size_t offset_of(const struct nk_json *doc, uint32_t list, size_t i, const char *key)
+static uint32_t item_at(const struct nk_json *doc, uint32_t list, size_t i)
 {
     uint32_t item = nk_json_first(doc, list);
     for (; i > 0 && item != NK_JSON_NONE; i--)
         item = nk_json_next(doc, list, item);
-    uint32_t at = nk_json_get(doc, item, nk_str(key));
+    return item;
+}
+
+/* Offset of key `key` of entry i of a list; of the entry, the list or the root where it is absent.
+ */
+static size_t offset_of(const struct nk_json *doc, uint32_t list, size_t i, const char *key)
+{
+    uint32_t item = item_at(doc, list, i), at = nk_json_get(doc, item, nk_str(key));
     at = at == NK_JSON_NONE ? item : at;
     return at == NK_JSON_NONE ? 0 : doc->tape[at].start;
 }
@@ -57,15 +62,9 @@ static int check_upstreams(const struct nk_config *c, struct nk_str *names,
     for (size_t i = 0; i < c->upstream_count; i++) {
         const struct nk_config_upstream *u = &c->upstreams[i];
         names[i] = u->name;
-        bool clear = nk_str_starts(u->url, NK_STR("http://")) && !nk_config_is_local(u->url);
-        if (clear && u->credential.p)
-            return nk_fault_set(f, NK_EINVAL, stage, offset_of(doc, list, i, "url"),
-                                "upstreams[%zu].url: a credential is only sent over https, to this "
-                                "machine or to a Unix socket; write https://",
-                                i);
-        if (u->ca.p && !nk_str_starts(u->url, NK_STR("https://")))
-            return nk_fault_set(f, NK_EINVAL, stage, offset_of(doc, list, i, "ca"),
-                                "upstreams[%zu].ca is for https:// URLs only", i);
+        int rc = nk_config_check_upstream(u, i, doc, item_at(doc, list, i), f);
+        if (rc)
+            return rc;
     }
     return check_unique(names, c->upstream_count, doc, list, "upstreams", "name", f);
 }

@@ -16,14 +16,37 @@ struct nk_config_listen {
     struct nk_str tls_key;         /* PEM private key file */
 };
 
+struct nk_config_endpoint {
+    struct nk_str url;        /* "https://api.openai.com", "http://127.0.0.1:9000", "unix:/path" */
+    int64_t weight;           /* share of the calls, relative to the others */
+    struct nk_str credential; /* "file:PATH" or "env:NAME"; absent: the upstream's */
+    struct nk_str ca;         /* absent: the upstream's */
+};
+
+struct nk_config_health {
+    int64_t failures;         /* in a row, until an endpoint is left out */
+    int64_t eject, eject_max; /* for how long: at first, at most */
+    struct nk_str path;       /* asked for every `interval`; absent: nothing is */
+    int64_t interval, timeout;
+};
+
+/* One trust domain: what policies speak of, whichever endpoint serves it. */
 struct nk_config_upstream {
     struct nk_str name;
     struct nk_str dialect;    /* "openai" or "anthropic" */
-    struct nk_str url;        /* "https://api.openai.com", "http://127.0.0.1:9000", "unix:/path" */
+    struct nk_str url;        /* short for one endpoint; absent: `endpoints` */
     struct nk_str credential; /* "file:PATH" or "env:NAME"; absent: none is sent */
     struct nk_str ca;         /* PEM file of trusted authorities; absent: the system's */
+    const struct nk_config_endpoint *endpoints;
+    size_t endpoint_count;
     int64_t connect_timeout, first_byte_timeout, idle_timeout;
-    int64_t pool; /* idle keep-alive connections kept */
+    int64_t timeout;       /* of the whole exchange */
+    int64_t pool;          /* idle keep-alive connections kept */
+    struct nk_str http2;   /* "off", "auto" or "on" */
+    int64_t max_in_flight; /* of each endpoint; 0: no limit */
+    int64_t retries, retry_budget;
+    struct nk_str retry_on_status; /* "429,503", "none" */
+    struct nk_config_health health;
 };
 
 struct nk_config_model {
@@ -75,9 +98,11 @@ struct nk_config {
     int64_t audit_group;        /* group commit interval */
     int64_t audit_checkpoint;   /* at most this long between signed checkpoints */
     struct nk_str audit_origin; /* name of this log in checkpoints */
-    int64_t workers;            /* gate + courier pairs */
-    struct nk_str control;      /* Unix socket of `nakoso reload` */
-    struct nk_str log_level;    /* error, warning, info, debug */
+    struct nk_str dns_servers;  /* "127.0.0.1:53,[::1]"; absent: the system's */
+    int64_t dns_ttl_max, dns_stale;
+    int64_t workers;         /* gate + courier pairs */
+    struct nk_str control;   /* Unix socket of `nakoso reload` */
+    struct nk_str log_level; /* error, warning, info, debug */
     struct nk_config_limits limits;
 };
 
@@ -89,6 +114,12 @@ int nk_config_parse(struct nk_str json, struct nk_arena *a, struct nk_config *ou
 /* The same, with relative paths made absolute by `directory` (without a slash at its end). */
 int nk_config_parse_at(struct nk_str json, struct nk_str directory, struct nk_arena *a,
                        struct nk_config *out, struct nk_fault *f) NK_CHECKED;
+/* The endpoints of an upstream, whichever way they are written: at least one, and each with the
+ * upstream's credential and authorities where it has none of its own. */
+size_t nk_config_endpoint_count(const struct nk_config_upstream *u);
+struct nk_config_endpoint nk_config_endpoint(const struct nk_config_upstream *u, size_t i);
+/* Is `status` in a list such as "429,503"? */
+bool nk_config_has_status(struct nk_str list, int status);
 /* Writes the canonical JSON form: all keys, defaults included, in one order. Reading it back gives
  * the same configuration. */
 void nk_config_write(const struct nk_config *c, struct nk_buf *out);

@@ -41,6 +41,10 @@ static const char *pattern_of(enum nk_config_kind kind)
         return "^(https?://.+|file:.+)$";
     case NK_CONFIG_KIND_SECRET:
         return "^(file:.+|env:[A-Za-z_][A-Za-z0-9_]*)$";
+    case NK_CONFIG_KIND_STATUSES:
+        return "^(none|(429|502|503|504)(,(429|502|503|504))*)$";
+    case NK_CONFIG_KIND_SERVERS:
+        return "^[0-9A-Fa-f.:,\\[\\]]+$";
     case NK_CONFIG_KIND_SIZE:
         return "^[0-9]+(B|KiB|MiB|GiB)?$";
     case NK_CONFIG_KIND_TIME:

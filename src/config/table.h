@@ -12,26 +12,31 @@ enum nk_config_section {
     NK_CONFIG_ROOT,
     NK_CONFIG_LISTEN,
     NK_CONFIG_UPSTREAM,
+    NK_CONFIG_ENDPOINT,
+    NK_CONFIG_HEALTH,
     NK_CONFIG_MODEL,
     NK_CONFIG_IDENTITY,
     NK_CONFIG_ISSUER,
     NK_CONFIG_ATTRIBUTE,
     NK_CONFIG_POLICY,
     NK_CONFIG_AUDIT,
+    NK_CONFIG_DNS,
     NK_CONFIG_LIMITS,
     NK_CONFIG_LOG,
 };
 
 enum nk_config_kind {
-    NK_CONFIG_KIND_TEXT,    /* any text without control characters */
-    NK_CONFIG_KIND_NAME,    /* letters, digits and . _ - / : @ */
-    NK_CONFIG_KIND_PATH,    /* relative ones are relative to the configuration file */
-    NK_CONFIG_KIND_ADDRESS, /* IPv4:PORT, [IPv6]:PORT, unix:PATH */
-    NK_CONFIG_KIND_ORIGIN,  /* http(s)://HOST[:PORT] or unix:PATH */
-    NK_CONFIG_KIND_KEYSET,  /* file:PATH, https://…, http:// to this machine */
-    NK_CONFIG_KIND_SECRET,  /* file:PATH or env:NAME */
-    NK_CONFIG_KIND_CHOICE,  /* one of the words of the range */
-    NK_CONFIG_KIND_SWITCH,  /* the same with two words, kept as bool: is it the second? */
+    NK_CONFIG_KIND_TEXT,     /* any text without control characters */
+    NK_CONFIG_KIND_NAME,     /* letters, digits and . _ - / : @ */
+    NK_CONFIG_KIND_PATH,     /* relative ones are relative to the configuration file */
+    NK_CONFIG_KIND_ADDRESS,  /* IPv4:PORT, [IPv6]:PORT, unix:PATH */
+    NK_CONFIG_KIND_ORIGIN,   /* http(s)://HOST[:PORT] or unix:PATH */
+    NK_CONFIG_KIND_KEYSET,   /* file:PATH, https://…, http:// to this machine */
+    NK_CONFIG_KIND_SECRET,   /* file:PATH or env:NAME */
+    NK_CONFIG_KIND_STATUSES, /* some of 429, 502, 503, 504, separated by commas, or "none" */
+    NK_CONFIG_KIND_SERVERS,  /* IPv4[:PORT] or [IPv6][:PORT], separated by commas */
+    NK_CONFIG_KIND_CHOICE,   /* one of the words of the range */
+    NK_CONFIG_KIND_SWITCH,   /* the same with two words, kept as bool: is it the second? */
     NK_CONFIG_KIND_NUMBER,
     NK_CONFIG_KIND_SIZE, /* bytes */
     NK_CONFIG_KIND_TIME, /* milliseconds */
@@ -77,10 +82,15 @@ const char *nk_config_bad_address(struct nk_str s);
 const char *nk_config_bad_origin(struct nk_str s);
 const char *nk_config_bad_keyset(struct nk_str s);
 const char *nk_config_bad_secret(struct nk_str s);
+const char *nk_config_bad_statuses(struct nk_str s);
+const char *nk_config_bad_servers(struct nk_str s);
 /* Does an origin or key set URL point to this machine (127.0.0.1, [::1], unix:)? */
 bool nk_config_is_local(struct nk_str url);
 /* What is near `name` among the keys of a section, for "did you mean"; absent when nothing is. */
 struct nk_str nk_config_near(struct nk_str name, const struct nk_str *candidates, size_t n);
+/* The rules of one upstream and its endpoints; `at` is its entry. */
+int nk_config_check_upstream(const struct nk_config_upstream *u, size_t i,
+                             const struct nk_json *doc, uint32_t at, struct nk_fault *f) NK_CHECKED;
 /* The rules between keys: unique names, references, pairs. `doc` is for offsets. */
 int nk_config_check(const struct nk_config *c, const struct nk_json *doc,
                     struct nk_fault *f) NK_CHECKED;

@@ -14,6 +14,7 @@
  *   tls/<i>/cert|key  PEM of listener i                                gate
  *   credential/<i>    credential of upstream i                         courier
  *   ca/<i>            PEM authorities of upstream i                    courier
+ *   …/<i>/<j>         the same, of its endpoint j alone                courier
  *   hosts             lines "name address" of /etc/hosts               courier
  *   audit/key         Ed25519 seed, 32 bytes                           scribe
  *
