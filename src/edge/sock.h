@@ -36,6 +36,8 @@ struct nk_address {
 
 /* "127.0.0.1:8080", "[::1]:8080", "unix:/path" (no names: the courier resolves those). */
 int nk_address_parse(struct nk_str text, struct nk_address *out, struct nk_fault *f) NK_CHECKED;
+/* The same place? */
+bool nk_address_eq(const struct nk_address *a, const struct nk_address *b);
 /* A listening, non-blocking, close-on-exec socket (SO_REUSEADDR; SO_REUSEPORT when `shared`; Unix
  * sockets: a stale file is replaced, mode 0660). The descriptor or NK_EIO with the reason. */
 int nk_listen(const struct nk_address *at, bool shared, struct nk_fault *f) NK_CHECKED;

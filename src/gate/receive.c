@@ -224,6 +224,9 @@ unsigned gate_receive_fail(struct nk_txn *t, int how, struct nk_str why)
         [NK_UPSTREAM_BROKEN] = NK_REFUSAL_upstream_failed,
         [NK_UPSTREAM_TIMEOUT] = NK_REFUSAL_upstream_timeout,
         [NK_UPSTREAM_BUSY] = NK_REFUSAL_upstream_busy,
+        [NK_UPSTREAM_NO_CONNECTION] = NK_REFUSAL_upstream_no_connection,
+        [NK_UPSTREAM_STALLED] = NK_REFUSAL_upstream_stalled,
+        [NK_UPSTREAM_TOO_LONG] = NK_REFUSAL_upstream_too_long,
     };
     NK_MUST(how >= 0 && how < (int)NK_COUNT(ids));
     return fail(t, ids[how], nk_arena_copy(t->arena, why));

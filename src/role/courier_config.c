@@ -10,9 +10,10 @@
 #include "proto/proto.h"
 
 enum { ARENA_MAX = 64 << 20 };
-static const int64_t fetch_connect_us = 5000000, fetch_answer_us = 10000000;
+static const int64_t fetch_connect_us = 5000000, fetch_answer_us = 10000000,
+                     fetch_all_us = 30000000;
 
-static void drop_upstream(struct upstream *up)
+static void drop_endpoint(struct endpoint *up)
 {
     if (up->tls && up->tls != up->config->c->system_tls)
         nk_tls_free(up->tls);
@@ -21,12 +22,17 @@ static void drop_upstream(struct upstream *up)
         nk_secret_wipe((void *)(uintptr_t)up->auth_value.p, up->auth_value.n);
 }
 
+static void drop_upstreams(struct upstream *list, size_t n)
+{
+    for (size_t i = 0; list && i < n; i++)
+        for (size_t j = 0; j < list[i].endpoint_count; j++)
+            drop_endpoint(&list[i].endpoints[j]);
+}
+
 static void config_free(struct courier_config *g)
 {
-    for (size_t i = 0; g->upstreams && i < g->config.upstream_count; i++)
-        drop_upstream(&g->upstreams[i]);
-    for (size_t i = 0; g->key_sets && i < g->config.issuer_count; i++)
-        drop_upstream(&g->key_sets[i]);
+    drop_upstreams(g->upstreams, g->config.upstream_count);
+    drop_upstreams(g->key_sets, g->config.issuer_count);
     nk_bundle_unmap(&g->bundle);
     nk_arena_free(&g->arena);
     free(g);
@@ -47,14 +53,19 @@ struct courier_config *courier_config_find(struct courier *c, uint32_t generatio
     return NULL;
 }
 
-static struct nk_str blob(const struct courier_config *g, const char *kind, size_t i)
+/* What belongs to one endpoint alone, or else to its upstream. */
+static struct nk_str blob(const struct courier_config *g, const char *kind, size_t i, size_t j)
 {
-    char name[40];
+    char name[64];
+    snprintf(name, sizeof name, "%s/%zu/%zu", kind, i, j);
+    struct nk_str own = nk_bundle_get(&g->bundle, nk_str(name));
+    if (own.p)
+        return own;
     snprintf(name, sizeof name, "%s/%zu", kind, i);
     return nk_bundle_get(&g->bundle, nk_str(name));
 }
 
-static int choose_tls(struct upstream *up, struct nk_str ca, struct nk_fault *f)
+static int choose_tls(struct endpoint *up, struct nk_str ca, struct nk_fault *f)
 {
     struct courier *c = up->config->c;
     if (!up->origin.tls)
@@ -65,7 +76,7 @@ static int choose_tls(struct upstream *up, struct nk_str ca, struct nk_fault *f)
     return up->tls ? 0 : f->code;
 }
 
-static int take_credential(struct upstream *up, struct nk_str credential, const char *prefix,
+static int take_credential(struct endpoint *up, struct nk_str credential, const char *prefix,
                            const char *header, struct nk_fault *f)
 {
     if (!credential.p)
@@ -82,39 +93,85 @@ static int take_credential(struct upstream *up, struct nk_str credential, const 
     return 0;
 }
 
+static int make_endpoints(struct upstream *to, size_t n, struct nk_fault *f)
+{
+    to->endpoints = nk_arena_array(&to->config->arena, n, sizeof *to->endpoints);
+    if (!to->endpoints)
+        return nk_fault_set(f, NK_ENOMEM, "courier", 0, "no memory for the configuration");
+    for (size_t j = 0; j < n; j++)
+        to->endpoints[j] =
+            (struct endpoint){.config = to->config, .of = to, .number = (uint32_t)j, .weight = 1};
+    to->endpoint_count = n;
+    return 0;
+}
+
+static int place_endpoint(struct endpoint *up, struct nk_str url, struct nk_str ca,
+                          struct nk_fault *f)
+{
+    int rc = nk_origin_parse(url, &up->config->arena, &up->origin, f);
+    up->refresh_at = up->origin.literal ? INT64_MAX : 0;
+    return rc ? rc : choose_tls(up, ca, f);
+}
+
+static int build_endpoint(struct upstream *to, size_t i, size_t j, const struct nk_dialect *d,
+                          struct nk_fault *f)
+{
+    const struct courier_config *g = to->config;
+    struct nk_config_endpoint from = nk_config_endpoint(&g->config.upstreams[i], j);
+    struct endpoint *up = &to->endpoints[j];
+    up->weight = from.weight;
+    up->pool_max = (size_t)g->config.upstreams[i].pool;
+    int rc = place_endpoint(up, from.url, blob(g, "ca", i, j), f);
+    return rc ? rc
+              : take_credential(up, blob(g, "credential", i, j), d->credential_prefix,
+                                d->credential_header, f);
+}
+
 static int build_upstream(struct courier_config *g, size_t i, struct nk_fault *f)
 {
     const struct nk_config_upstream *from = &g->config.upstreams[i];
-    struct upstream *up = &g->upstreams[i];
-    *up = (struct upstream){.config = g,
+    struct upstream *to = &g->upstreams[i];
+    *to = (struct upstream){.config = g,
+                            .stats = nk_stats_up_find(&g->c->stats, from->name),
                             .connect_us = from->connect_timeout * 1000,
                             .first_byte_us = from->first_byte_timeout * 1000,
                             .idle_us = from->idle_timeout * 1000,
-                            .pool_max = (size_t)from->pool};
+                            .total_us = from->timeout * 1000,
+                            .in_flight_max = (size_t)from->max_in_flight,
+                            .retry_on = from->retry_on_status,
+                            .retries = (uint32_t)from->retries,
+                            .budget = INT64_MAX,
+                            .budget_step = from->retry_budget,
+                            .failures = (uint32_t)from->health.failures,
+                            .eject_us = from->health.eject * 1000,
+                            .eject_max_us = from->health.eject_max * 1000};
     const struct nk_dialect *d = nk_dialect_by_name(from->dialect);
     if (!d)
         return nk_fault_set(f, NK_ENOTFOUND, "courier", 0, "upstreams[%zu]: unknown dialect", i);
-    int rc = nk_origin_parse(from->url, &g->arena, &up->origin, f);
-    if (!rc)
-        rc = choose_tls(up, blob(g, "ca", i), f);
-    return rc ? rc
-              : take_credential(up, blob(g, "credential", i), d->credential_prefix,
-                                d->credential_header, f);
+    int rc = make_endpoints(to, nk_config_endpoint_count(from), f);
+    for (size_t j = 0; !rc && j < to->endpoint_count; j++)
+        rc = build_endpoint(to, i, j, d, f);
+    return rc;
 }
 
 static int build_key_set(struct courier_config *g, size_t i, struct nk_fault *f)
 {
     struct nk_str url = g->config.issuers[i].jwks;
-    struct upstream *up = &g->key_sets[i];
-    *up = (struct upstream){.config = g,
+    struct upstream *to = &g->key_sets[i];
+    *to = (struct upstream){.config = g,
+                            .stats = COURIER_NO_ROW,
                             .connect_us = fetch_connect_us,
                             .first_byte_us = fetch_answer_us,
-                            .idle_us = fetch_answer_us};
+                            .idle_us = fetch_answer_us,
+                            .total_us = fetch_all_us};
     if (nk_str_starts(url, NK_STR("file:")))
         return 0;
-    int rc = nk_origin_parse(url, &g->arena, &up->origin, f);
-    up->public_only = up->origin.tls;
-    return rc ? rc : choose_tls(up, (struct nk_str){NULL, 0}, f);
+    int rc = make_endpoints(to, 1, f);
+    if (rc)
+        return rc;
+    rc = place_endpoint(to->endpoints, url, (struct nk_str){NULL, 0}, f);
+    to->endpoints->public_only = to->endpoints->origin.tls;
+    return rc;
 }
 
 static int build(struct courier_config *g, struct nk_fault *f)
@@ -127,10 +184,6 @@ static int build(struct courier_config *g, struct nk_fault *f)
     g->key_sets = nk_arena_array(&g->arena, g->config.issuer_count, sizeof *g->key_sets);
     if (!g->upstreams || !g->key_sets)
         return nk_fault_set(f, NK_ENOMEM, "courier", 0, "no memory for the configuration");
-    for (size_t i = 0; i < g->config.upstream_count; i++)
-        g->upstreams[i].config = g;
-    for (size_t i = 0; i < g->config.issuer_count; i++)
-        g->key_sets[i].config = g;
     for (size_t i = 0; !rc && i < g->config.upstream_count; i++)
         rc = build_upstream(g, i, f);
     for (size_t i = 0; !rc && i < g->config.issuer_count; i++)
@@ -165,41 +218,19 @@ struct courier_config *courier_config_new(struct courier *c, uint32_t generation
     return NULL;
 }
 
-static void found(void *owner, const struct nk_addresses *a, const char *why)
+void courier_close_pools(struct courier_config *g)
 {
-    struct upstream *up = owner;
-    up->looking_up = false;
-    up->addresses.count = 0;
-    for (size_t i = 0; !why && i < a->count; i++)
-        if (!up->public_only || !nk_origin_is_suspect(&a->at[i]))
-            up->addresses.at[up->addresses.count++] = a->at[i];
-    if (!why && !up->addresses.count)
-        why = "the name has no address that a key set may come from";
-    up->fresh_until = nk_loop_now(up->config->c->loop) + a->ttl_us;
-    while (up->waiting) {
-        struct exchange *x = up->waiting;
-        up->waiting = x->next_waiting;
-        x->next_waiting = NULL;
-        x->address = 0;
-        exchange_addressed(x, why);
-    }
-    courier_config_drop(up->config);
+    for (size_t i = 0; i < g->config.upstream_count; i++)
+        for (size_t j = 0; j < g->upstreams[i].endpoint_count; j++)
+            link_close_pool(&g->upstreams[i].endpoints[j]);
 }
 
-void courier_look_up(struct exchange *x)
+bool courier_free_descriptors(struct courier *c)
 {
-    struct upstream *up = x->up;
-    if (!nk_hosts_find(up->config->hosts, up->origin.host, up->origin.port, &up->addresses)) {
-        up->fresh_until = nk_loop_now(x->c->loop) + up->addresses.ttl_us;
-        x->address = 0;
-        exchange_addressed(x, NULL);
-        return;
-    }
-    x->next_waiting = up->waiting;
-    up->waiting = x;
-    if (up->looking_up)
-        return;
-    up->looking_up = true;
-    up->config->refs++;
-    nk_resolve(x->c->resolver, up->origin.host, up->origin.port, up, found);
+    bool any = false;
+    for (size_t i = 0; i < c->current->config.upstream_count; i++)
+        for (size_t j = 0; j < c->current->upstreams[i].endpoint_count; j++)
+            any |= c->current->upstreams[i].endpoints[j].pool_count > 0;
+    courier_close_pools(c->current);
+    return any;
 }

@@ -19,13 +19,13 @@ static void run_free(struct nk_later *l)
     free(NK_OF(l, struct link, later));
 }
 
-static struct link *link_new(struct upstream *up, int fd)
+static struct link *link_new(struct endpoint *up, int fd)
 {
     struct courier *c = up->config->c;
     struct link *l = calloc(1, sizeof *l);
     if (!l)
         return NULL;
-    *l = (struct link){.c = c, .up = up, .connecting = true};
+    *l = (struct link){.c = c, .up = up, .epoch = up->epoch, .connecting = true};
     l->watch = (struct nk_watch){.fd = fd, .ready = on_ready};
     l->timer.fire = on_idle;
     l->later.run = run_free;
@@ -40,20 +40,22 @@ static struct link *link_new(struct upstream *up, int fd)
     return l;
 }
 
-struct link *link_connect(struct upstream *up, const struct nk_address *to)
+struct link *link_connect(struct endpoint *up, const struct nk_address *to)
 {
     int fd = nk_connect(to);
     if (fd < 0)
         return NULL;
     struct link *l = link_new(up, fd);
-    if (!l)
+    if (l)
+        l->peer = *to;
+    else
         close(fd);
     return l;
 }
 
 static void unpool(struct link *l)
 {
-    struct upstream *up = l->up;
+    struct endpoint *up = l->up;
     if (l->next)
         l->next->prev = l->prev;
     if (l->prev)
@@ -84,10 +86,33 @@ static void close_idle(struct link *l)
     link_close(l);
 }
 
-void link_close_pool(struct upstream *up)
+void link_close_pool(struct endpoint *up)
 {
     while (up->pool)
         close_idle(up->pool);
+}
+
+/* Does the name still have the address of this link? */
+static bool is_current(struct link *l)
+{
+    const struct nk_addresses *now = &l->up->addresses;
+    if (l->epoch == l->up->epoch)
+        return true;
+    for (size_t i = 0; i < now->count; i++)
+        if (nk_address_eq(&now->at[i], &l->peer)) {
+            l->epoch = l->up->epoch;
+            return true;
+        }
+    return false;
+}
+
+void link_close_departed(struct endpoint *up)
+{
+    for (struct link *l = up->pool, *next; l; l = next) {
+        next = l->next;
+        if (!is_current(l))
+            close_idle(l);
+    }
 }
 
 static void on_idle(struct nk_timer *t)
@@ -112,7 +137,7 @@ static void on_ready(struct nk_watch *w, uint32_t events)
         close_idle(l);
 }
 
-struct link *link_take(struct upstream *up)
+struct link *link_take(struct endpoint *up)
 {
     while (up->pool) {
         struct link *l = up->pool;
@@ -131,10 +156,10 @@ struct link *link_take(struct upstream *up)
 
 void link_keep(struct link *l, int64_t keep_us)
 {
-    struct upstream *up = l->up;
+    struct endpoint *up = l->up;
     l->x = NULL;
     if (up->config != up->config->c->current || up->pool_count >= up->pool_max || keep_us <= 0 ||
-        nk_loop_arm(l->c->loop, &l->timer, keep_us)) {
+        !is_current(l) || nk_loop_arm(l->c->loop, &l->timer, keep_us)) {
         link_close(l);
         return;
     }
