@@ -185,8 +185,7 @@ unsigned gate_record_decision(struct nk_txn *t)
 static void put_endpoint(struct nk_buf *b, const struct nk_config_upstream *u, uint32_t i)
 {
     if (i < nk_config_endpoint_count(u))
-        nk_json_put_member(b, NK_STR("endpoint"),
-                           nk_str_sub(nk_config_endpoint(u, i).url, 0, 200));
+        nk_json_put_member(b, NK_STR("endpoint"), nk_str_sub(nk_config_endpoint(u, i).url, 0, 200));
 }
 
 /* Where the call went, if it could have gone elsewhere, and where it had gone in vain. */

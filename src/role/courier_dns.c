@@ -7,8 +7,8 @@
  *        used as it is  … and asked    only while no name server   forgotten
  *                       for again      answers (RFC 8767)
  *
- * Nobody waits for a name that is in use: it is asked for again before its time is over. That the
- * name does not exist is an answer like any other. A failure is remembered for a moment, so that many
+ * Nobody waits for a name that is in use: it is asked for again before its time is over; and nobody
+ * waits longer than PATIENCE_US while there are addresses that have served. That the name does not exist is an answer like any other. A failure is remembered for a moment, so that many
  * calls do not become many questions. Idle connections to an address that the name has no more are
  * closed; a change in the name system takes effect within one time to live even where connections
  * live for long.
@@ -18,6 +18,7 @@
 #include <stdio.h>
 #include <string.h>
 
+enum { PATIENCE_US = 300000 };
 static const int64_t second = 1000000;
 static const int64_t no_name_us = 5000000;   /* remembered: the name does not exist */
 static const int64_t no_server_us = 1000000; /* remembered: nobody answers */
@@ -41,6 +42,7 @@ static void take(struct endpoint *up, const struct nk_addresses *found)
 {
     int64_t now = nk_loop_now(up->config->c->loop), ttl = time_to_live(up->config, found->ttl_us);
     bool changed = !same(&up->addresses, found);
+    up->gone = false;
     up->failed_until = 0;
     up->refresh_at = now + ttl / 5 * 4;
     up->fresh_until = now + ttl;
@@ -60,9 +62,9 @@ static const char *take_failure(struct endpoint *up, bool no_name, const char *w
     nk_stats_add(stats, NK_STAT_DNS_FAILED, 1);
     up->failed_until = now + (no_name ? no_name_us : no_server_us);
     up->refresh_at = up->failed_until;
-    if (!no_name && up->addresses.count && now < up->stale_until) {
+    up->gone = !no_name;
+    if (up->gone && up->addresses.count && now < up->stale_until) {
         nk_stats_add(stats, NK_STAT_DNS_STALE, 1);
-        up->fresh_until = up->failed_until;
         return NULL;
     }
     snprintf(up->failed_why, sizeof up->failed_why, "%s", why);
@@ -72,6 +74,18 @@ static const char *take_failure(struct endpoint *up, bool no_name, const char *w
         link_close_departed(up);
     }
     return up->failed_why;
+}
+
+static void release(struct endpoint *up, const char *why)
+{
+    struct exchange *x = up->waiting;
+    up->waiting = NULL;
+    for (struct exchange *next; x; x = next) {
+        next = x->next_waiting;
+        x->next_waiting = NULL;
+        x->address = 0;
+        exchange_addressed(x, why);
+    }
 }
 
 static void found(void *owner, const struct nk_addresses *a, const char *why)
@@ -91,14 +105,17 @@ static void found(void *owner, const struct nk_addresses *a, const char *why)
         nk_stats_add(&g->c->stats, NK_STAT_DNS_ANSWERS, 1);
         take(up, &kept);
     }
-    while (up->waiting) {
-        struct exchange *x = up->waiting;
-        up->waiting = x->next_waiting;
-        x->next_waiting = NULL;
-        x->address = 0;
-        exchange_addressed(x, why);
-    }
+    nk_loop_disarm(g->c->loop, &up->patience);
+    release(up, why);
     courier_config_drop(g);
+}
+
+static void on_patience(struct nk_timer *t)
+{
+    struct endpoint *up = NK_OF(t, struct endpoint, patience);
+    up->gone = true;
+    if (courier_has_addresses(up))
+        release(up, NULL);
 }
 
 static void ask(struct endpoint *up)
@@ -107,6 +124,9 @@ static void ask(struct endpoint *up)
         return;
     up->looking_up = true;
     up->config->refs++;
+    up->patience.fire = on_patience;
+    /* Without memory for a timer, the wait ends with the lookup. */
+    (void)!nk_loop_arm(up->config->c->loop, &up->patience, PATIENCE_US);
     nk_resolve(up->config->c->resolver, up->origin.host, up->origin.port, up, found);
 }
 
@@ -118,7 +138,8 @@ void courier_refresh(struct endpoint *up)
 
 bool courier_has_addresses(const struct endpoint *up)
 {
-    return up->addresses.count && nk_loop_now(up->config->c->loop) <= up->fresh_until;
+    int64_t until = up->gone ? up->stale_until : up->fresh_until;
+    return up->addresses.count && nk_loop_now(up->config->c->loop) <= until;
 }
 
 void courier_look_up(struct exchange *x)
@@ -129,7 +150,9 @@ void courier_look_up(struct exchange *x)
         exchange_addressed(x, up->failed_why);
         return;
     }
-    if (!nk_hosts_find(up->config->hosts, up->origin.host, up->origin.port, &up->addresses)) {
+    struct nk_addresses known;
+    if (!nk_hosts_find(up->config->hosts, up->origin.host, up->origin.port, &known)) {
+        up->addresses = known;
         up->fresh_until = up->refresh_at = INT64_MAX; /* as long as this configuration */
         exchange_addressed(x, NULL);
         return;

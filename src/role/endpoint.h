@@ -56,6 +56,8 @@ struct endpoint {
     uint32_t epoch; /* counts changes of the addresses */
     int64_t refresh_at, fresh_until, stale_until, failed_until;
     char failed_why[COURIER_WHY];
+    bool gone; /* no name server answers: the last addresses serve on */
+    struct nk_timer patience;
     bool public_only; /* addresses from name servers must not be suspect */
     bool looking_up;
     struct exchange *waiting; /* for the address */
