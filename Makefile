@@ -33,7 +33,7 @@ ifndef V
 .SILENT:
 endif
 say = @echo "  $(1)  $(2)"
-LDLIBS := -lssl -lcrypto -lyaml -lseccomp -lcares
+LDLIBS := -lssl -lcrypto -lyaml -lseccomp -lcares -lnghttp2
 
 # tools/layers lists the modules from the lowest to the highest; what comes before `edge` is the core.
 MODULES := $(shell grep -v '^\#' tools/layers)

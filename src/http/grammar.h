@@ -24,6 +24,8 @@ static inline bool nk_http_in(const struct nk_http_set *set, char c)
 bool nk_http_all_in(const struct nk_http_set *set, struct nk_str s);
 bool nk_http_token_ok(struct nk_str s); /* one byte or more */
 bool nk_http_value_ok(struct nk_str s);
+/* One of the methods that llhttp knows: the others are refused, whatever framing they come in. */
+bool nk_http_method_known(struct nk_str method);
 /* Origin-form: "/path?query", whole percent-encodings, no dot segment, no encoded control. */
 bool nk_http_target_ok(struct nk_str s);
 /* uri-host [":" port], not empty (RFC 9110, section 7.2). */

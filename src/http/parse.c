@@ -110,6 +110,14 @@ struct nk_http_parser *nk_http_parser_new(struct nk_arena *a, bool request,
     return p;
 }
 
+bool nk_http_method_known(struct nk_str method)
+{
+    for (int m = HTTP_DELETE; m <= HTTP_SOURCE; m++)
+        if (nk_str_eq(method, nk_str(llhttp_method_name((llhttp_method_t)m))))
+            return true;
+    return false;
+}
+
 void nk_http_parser_expect_no_body(struct nk_http_parser *p)
 {
     p->no_body = true;
