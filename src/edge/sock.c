@@ -44,6 +44,21 @@ bool nk_sock_has_buffered(const struct nk_sock *s)
     return s->ssl && SSL_pending(s->ssl) > 0;
 }
 
+struct nk_str nk_sock_alpn(const struct nk_sock *s)
+{
+    const unsigned char *name = NULL;
+    unsigned n = 0;
+    if (s->ssl)
+        SSL_get0_alpn_selected(s->ssl, &name, &n);
+    return (struct nk_str){(const char *)name, n};
+}
+
+int nk_sock_offer_h2(struct nk_sock *s, bool alone)
+{
+    static const unsigned char names[] = "\2h2\10http/1.1";
+    return SSL_set_alpn_protos(s->ssl, names, alone ? 3 : sizeof names - 1) ? NK_ENOMEM : 0;
+}
+
 static int plain_error(struct nk_sock *s, bool writing)
 {
     if (errno != EAGAIN && errno != EWOULDBLOCK && errno != EINTR)
@@ -71,6 +86,16 @@ static int tls_error(struct nk_sock *s, struct nk_fault *f)
     if (why == SSL_ERROR_SYSCALL || ERR_GET_REASON(e) == SSL_R_UNEXPECTED_EOF_WHILE_READING)
         return NK_EIO;
     return nk_fault_set(f, NK_ECRYPTO, "tls", 0, "%s", reason ? reason : "handshake failed");
+}
+
+int nk_sock_handshake(struct nk_sock *s, struct nk_fault *f)
+{
+    s->want_write = false;
+    ERR_clear_error();
+    if (!s->ssl || SSL_do_handshake(s->ssl) == 1)
+        return 0;
+    int rc = tls_error(s, f);
+    return rc ? rc : NK_EIO;
 }
 
 ssize_t nk_sock_read(struct nk_sock *s, void *to, size_t n, struct nk_fault *f)

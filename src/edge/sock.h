@@ -58,6 +58,12 @@ int nk_sock_open(struct nk_sock *s, int fd, struct nk_tls *tls, const char *host
 /* Client, right after nk_sock_open: resumes the session in `slot`, and keeps a new one there as
  * soon as the server gives it. `slot` must outlive the sock. Harmless on a plain sock. */
 void nk_sock_resume(struct nk_sock *s, struct nk_tls_session *slot);
+/* Client, before the handshake: offers HTTP/2, alone or before HTTP/1.1 (RFC 7301). */
+int nk_sock_offer_h2(struct nk_sock *s, bool alone) NK_CHECKED;
+/* Client: the handshake alone. 0: it is over (or there is none), NK_EAGAIN, NK_EIO or NK_ECRYPTO. */
+int nk_sock_handshake(struct nk_sock *s, struct nk_fault *f) NK_CHECKED;
+/* The protocol that ALPN agreed on (RFC 7301), "h2" or "http/1.1"; absent: plain, none, or not yet. */
+struct nk_str nk_sock_alpn(const struct nk_sock *s);
 /* Bytes read (> 0), 0 at the end of the stream, NK_EAGAIN, NK_EIO, or NK_ECRYPTO (TLS refused; *f
  * says why). Handshakes happen inside reads and writes. */
 ssize_t nk_sock_read(struct nk_sock *s, void *to, size_t n, struct nk_fault *f) NK_CHECKED;

@@ -35,6 +35,7 @@ static void begin(struct exchange *x, struct endpoint *up, bool probe)
     x->tried |= 1u << up->number;
     x->route.endpoint = up->number;
     x->probe = probe;
+    x->keeps |= up->http2 != MUX_OFF; /* a stream may be refused */
     up->probing |= probe;
     up->in_flight += !x->pinned;
     count(x, NK_STAT_UP_IN_FLIGHT, 1);
@@ -124,6 +125,7 @@ static void go_on(struct exchange *x, struct endpoint *up, bool probe, bool retr
         x->to->budget -= RETRY;
     }
     count(x, retry ? NK_STAT_UP_RETRIES : NK_STAT_UP_ELSEWHERE, 1);
+    mux_forget(x);
     x->link = NULL;
     x->parser = NULL;
     x->answered = x->delivered = x->resent = x->paused = false;
@@ -166,9 +168,7 @@ bool attempt_judge(struct exchange *x, const struct nk_http_head *h)
     if (!up)
         return false;
     snprintf(why, sizeof why, "answered with status %d", h->status);
-    struct link *l = x->link;
-    x->link = NULL;
-    link_close(l);
+    exchange_leave_link(x);
     go_on(x, up, probe, true, why);
     return true;
 }

@@ -157,7 +157,7 @@ static void commit(struct courier *c, uint32_t generation)
     courier_health_stop(c->previous);
     put_in_force(c, c->prepared);
     c->prepared = NULL;
-    courier_close_pools(c->previous);
+    (void)courier_close_pools(c->previous);
 }
 
 static void on_grace(struct nk_timer *t)
@@ -247,7 +247,7 @@ static void tear_down(struct courier *c)
         courier_health_stop(c->current);
     nk_resolver_free(c->resolver);
     if (c->current)
-        courier_close_pools(c->current);
+        (void)courier_close_pools(c->current);
     if (c->loop) {
         close_rings(c);
         nk_loop_disarm(c->loop, &c->grace);

@@ -3,6 +3,7 @@
  * courier.h - private to the courier. Its parts, from the inside out:
  *
  *   link.c              connections: made, kept, reused, closed             (endpoint.h)
+ *   mux.c               a connection that carries several exchanges: HTTP/2 (mux.h)
  *   endpoint.c          who takes a call, and who is left out
  *   courier_dns.c       the addresses of an endpoint over time
  *   exchange.c          one request and its answer; time limits             (exchange.h)
@@ -66,9 +67,10 @@ struct courier_config *courier_config_new(struct courier *c, uint32_t generation
                                           struct nk_fault *f) NK_CHECKED;
 void courier_config_drop(struct courier_config *g);
 struct courier_config *courier_config_find(struct courier *c, uint32_t generation);
-/* Closes idle connections when descriptors are short; true: some are free now. */
+/* Descriptors are short: true when some are free now. */
 bool courier_free_descriptors(struct courier *c);
-void courier_close_pools(struct courier_config *g);
+/* Closes idle connections; how many. */
+size_t courier_close_pools(struct courier_config *g);
 
 /* courier_dns.c */
 bool courier_has_addresses(const struct endpoint *up);

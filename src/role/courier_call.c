@@ -232,7 +232,7 @@ void courier_abort_all(struct courier *c)
 }
 
 /* The request as it will be sent: the gate's headers but those that are ours to say. */
-static int call_head(struct exchange *x, struct nk_buf *out)
+static int call_head(struct exchange *x, struct nk_http_head *out)
 {
     const struct call *k = NK_OF(x, struct call, x);
     const struct endpoint *up = x->up;
@@ -256,7 +256,8 @@ static int call_head(struct exchange *x, struct nk_buf *out)
     r.keep_alive = true;
     r.chunked = false;
     r.content_length = k->expected || !x->safe ? k->expected : -1;
-    return nk_http_write_request(&r, out);
+    *out = r;
+    return 0;
 }
 
 static const struct exchange_kind call_kind = {call_head, call_allow, call_answer, call_fail,

@@ -113,6 +113,14 @@ static int place_endpoint(struct endpoint *up, struct nk_str url, struct nk_str 
     return rc ? rc : choose_tls(up, ca, f);
 }
 
+/* Without TLS there is nothing to choose by: HTTP/2 only where it is known to be spoken. */
+static enum mux_use use_of(struct nk_str http2, bool tls)
+{
+    if (nk_str_eq(http2, NK_STR("on")))
+        return MUX_ON;
+    return tls && nk_str_eq(http2, NK_STR("auto")) ? MUX_AUTO : MUX_OFF;
+}
+
 static int build_endpoint(struct upstream *to, size_t i, size_t j, const struct nk_dialect *d,
                           struct nk_fault *f)
 {
@@ -122,6 +130,7 @@ static int build_endpoint(struct upstream *to, size_t i, size_t j, const struct 
     up->weight = from.weight;
     up->pool_max = (size_t)g->config.upstreams[i].pool;
     int rc = place_endpoint(up, from.url, blob(g, "ca", i, j), f);
+    up->http2 = use_of(g->config.upstreams[i].http2, up->origin.tls);
     return rc ? rc
               : take_credential(up, blob(g, "credential", i, j), d->credential_prefix,
                                 d->credential_header, f);
@@ -218,19 +227,16 @@ struct courier_config *courier_config_new(struct courier *c, uint32_t generation
     return NULL;
 }
 
-void courier_close_pools(struct courier_config *g)
+size_t courier_close_pools(struct courier_config *g)
 {
+    size_t n = 0;
     for (size_t i = 0; i < g->config.upstream_count; i++)
         for (size_t j = 0; j < g->upstreams[i].endpoint_count; j++)
-            link_close_pool(&g->upstreams[i].endpoints[j]);
+            n += link_close_pool(&g->upstreams[i].endpoints[j]);
+    return n;
 }
 
 bool courier_free_descriptors(struct courier *c)
 {
-    bool any = false;
-    for (size_t i = 0; i < c->current->config.upstream_count; i++)
-        for (size_t j = 0; j < c->current->upstreams[i].endpoint_count; j++)
-            any |= c->current->upstreams[i].endpoints[j].pool_count > 0;
-    courier_close_pools(c->current);
-    return any;
+    return courier_close_pools(c->current) > 0;
 }

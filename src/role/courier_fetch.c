@@ -68,19 +68,21 @@ static void fetch_fail(struct exchange *x, int code, const char *why)
     settle_failed(NK_OF(x, struct fetch, x), why);
 }
 
-static int fetch_head(struct exchange *x, struct nk_buf *out)
+static int fetch_head(struct exchange *x, struct nk_http_head *out)
 {
     const struct nk_origin *o = &x->up->origin;
-    struct nk_http_header headers[] = {{NK_STR("host"), o->host_header},
-                                       {NK_STR("accept"), NK_STR("application/json")},
-                                       {NK_STR("accept-encoding"), NK_STR("identity")},
-                                       {NK_STR("user-agent"), NK_STR("nakoso")}};
-    struct nk_http_head h = {.method = NK_STR("GET"),
-                             .target = o->target,
-                             .headers = headers,
-                             .header_count = NK_COUNT(headers),
-                             .content_length = -1};
-    return nk_http_write_request(&h, out);
+    const struct nk_http_header headers[] = {{NK_STR("host"), o->host_header},
+                                             {NK_STR("accept"), NK_STR("application/json")},
+                                             {NK_STR("accept-encoding"), NK_STR("identity")},
+                                             {NK_STR("user-agent"), NK_STR("nakoso")}};
+    *out = (struct nk_http_head){.method = NK_STR("GET"),
+                                 .target = o->target,
+                                 .headers = nk_arena_alloc(&x->arena, sizeof headers),
+                                 .header_count = NK_COUNT(headers),
+                                 .content_length = -1};
+    if (out->headers)
+        memcpy(out->headers, headers, sizeof headers);
+    return out->headers ? 0 : NK_ENOMEM;
 }
 
 static const struct exchange_kind fetch_kind = {fetch_head, fetch_allow, fetch_answer, fetch_fail,

@@ -18,6 +18,7 @@ struct health_check {
     int64_t interval_us;
     struct upstream alone; /* the endpoint's upstream, with the times of a check */
     struct nk_str path;
+    struct nk_http_header headers[4];
     int status;
     uint32_t fails; /* in a row */
     bool asking, stopped;
@@ -29,21 +30,21 @@ static size_t check_allow(struct exchange *x)
     return COURIER_READ;
 }
 
-static int check_head(struct exchange *x, struct nk_buf *out)
+static int check_head(struct exchange *x, struct nk_http_head *out)
 {
-    const struct health_check *h = NK_OF(x, struct health_check, x);
+    struct health_check *h = NK_OF(x, struct health_check, x);
     const struct endpoint *up = x->up;
-    struct nk_http_header headers[4] = {{NK_STR("host"), up->origin.host_header},
-                                        {NK_STR("accept-encoding"), NK_STR("identity")},
-                                        {NK_STR("user-agent"), NK_STR("nakoso")},
-                                        {up->auth_name, up->auth_value}};
-    struct nk_http_head head = {.method = NK_STR("GET"),
-                                .target = h->path,
-                                .headers = headers,
-                                .header_count = up->auth_name.p ? 4 : 3,
-                                .content_length = -1,
-                                .keep_alive = true};
-    return nk_http_write_request(&head, out);
+    h->headers[0] = (struct nk_http_header){NK_STR("host"), up->origin.host_header};
+    h->headers[1] = (struct nk_http_header){NK_STR("accept-encoding"), NK_STR("identity")};
+    h->headers[2] = (struct nk_http_header){NK_STR("user-agent"), NK_STR("nakoso")};
+    h->headers[3] = (struct nk_http_header){up->auth_name, up->auth_value};
+    *out = (struct nk_http_head){.method = NK_STR("GET"),
+                                 .target = h->path,
+                                 .headers = h->headers,
+                                 .header_count = up->auth_name.p ? 4 : 3,
+                                 .content_length = -1,
+                                 .keep_alive = true};
+    return 0;
 }
 
 static void settle(struct health_check *h, bool well)

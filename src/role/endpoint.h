@@ -9,6 +9,7 @@
 
 #include "edge/loop.h"
 #include "http/http.h"
+#include "role/mux.h"
 #include "role/origin.h"
 #include "role/resolve.h"
 
@@ -31,8 +32,9 @@ struct link {
     struct nk_sock sock;
     struct nk_address peer;
     uint32_t epoch;           /* of the addresses, in which `peer` was one */
-    struct exchange *x;       /* NULL: idle, or closed */
-    struct link *next, *prev; /* in the pool, newest first */
+    struct mux *mux;          /* NULL: HTTP/1.1 */
+    struct exchange *x;       /* HTTP/1.1. NULL: idle, or closed */
+    struct link *next, *prev; /* in the pool, or among the muxes; newest first */
     int64_t kept_us;          /* when it became idle */
     bool connecting;
     bool established; /* bytes of a request were taken, so any handshake is over */
@@ -51,6 +53,8 @@ struct endpoint {
     struct nk_str auth_name, auth_value; /* absent: none is sent */
     size_t pool_max, pool_count;
     struct link *pool;
+    enum mux_use http2;
+    struct link *muxes; /* that take further exchanges, or end */
     /* Its addresses: see courier_dns.c. */
     struct nk_addresses addresses;
     uint32_t epoch; /* counts changes of the addresses */
@@ -92,7 +96,9 @@ struct link *link_connect(struct endpoint *up, const struct nk_address *to) NK_C
 void link_keep(struct link *l, int64_t keep_us); /* into the pool for so long, or closed */
 void link_close(struct link *l);
 void link_watch(struct link *l);
-void link_close_pool(struct endpoint *up);
+size_t link_close_pool(struct endpoint *up); /* how many */
+/* Does the name still have the address of this link? */
+bool link_is_current(struct link *l);
 /* Closes the idle links to addresses that the name does not have any more. */
 void link_close_departed(struct endpoint *up);
 

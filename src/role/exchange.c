@@ -28,6 +28,7 @@ static const int64_t pool_keep_us = 30000000;
 enum { BEFORE_MAX = 4 * COURIER_HEAD };
 
 static void connect_next(struct exchange *x);
+static void flush(struct exchange *x);
 static void broken(struct exchange *x, const char *why);
 
 static void set_deadline(struct exchange *x, int64_t after_us)
@@ -59,11 +60,19 @@ static enum handed handed(const struct exchange *x)
 static void lost(struct exchange *x, int code, const char *why)
 {
     enum handed had = handed(x);
-    struct link *l = x->link;
-    x->link = NULL;
-    if (l)
-        link_close(l);
+    exchange_leave_link(x);
     attempt_fail(x, had, code, why);
+}
+
+void exchange_leave_link(struct exchange *x)
+{
+    struct link *l = x->link;
+    if (l && l->mux) {
+        mux_leave(x);
+    } else if (l) {
+        x->link = NULL;
+        link_close(l);
+    }
 }
 
 static void on_timer(struct nk_timer *t)
@@ -89,7 +98,7 @@ static void on_timer(struct nk_timer *t)
 }
 
 /* Leaves everything but the link; the kind's free gets the memory back. */
-static void finish(struct exchange *x)
+void exchange_finish(struct exchange *x)
 {
     NK_MUST(!x->over);
     x->over = true;
@@ -97,6 +106,7 @@ static void finish(struct exchange *x)
     attempt_leave(x);
     nk_loop_disarm(x->c->loop, &x->timer);
     nk_buf_free(&x->out);
+    mux_forget(x);
     courier_config_drop(x->to->config);
     x->later.run = x->kind->free;
     nk_loop_later(x->c->loop, &x->later);
@@ -104,9 +114,8 @@ static void finish(struct exchange *x)
 
 void exchange_cancel(struct exchange *x)
 {
-    if (x->link)
-        link_close(x->link);
-    finish(x);
+    exchange_leave_link(x);
+    exchange_finish(x);
 }
 
 void exchange_fail(struct exchange *x, int code, const char *why)
@@ -127,20 +136,35 @@ static void broken(struct exchange *x, const char *why)
         lost(x, l->established ? NK_WIRE_FAIL_PROTOCOL : NK_WIRE_FAIL_CONNECT, why);
         return;
     }
-    link_close(l);
-    x->link = NULL;
-    if (again) {
-        attempt_note_resent(x);
-        x->resent = true;
-        x->sent = 0;
-        x->delivered = false;
-        x->connect_by = nk_loop_now(x->c->loop) + x->to->connect_us;
-        set_deadline(x, x->to->connect_us);
-    } else {
-        x->address++;
-    }
+    exchange_leave_link(x);
+    if (again)
+        exchange_resend(x);
+    else
+        exchange_next_address(x);
+}
+
+void exchange_resend(struct exchange *x)
+{
+    attempt_note_resent(x);
+    x->resent = true;
+    x->sent = 0;
+    x->delivered = x->answered = false;
+    x->connect_by = nk_loop_now(x->c->loop) + x->to->connect_us;
+    mux_forget(x);
+    set_deadline(x, x->to->connect_us);
     if (!x->over)
         connect_next(x);
+}
+
+void exchange_next_address(struct exchange *x)
+{
+    x->address++;
+    connect_next(x);
+}
+
+void exchange_connect(struct exchange *x)
+{
+    connect_next(x);
 }
 
 static void link_error(struct exchange *x, ssize_t rc, const struct nk_fault *f, const char *why)
@@ -168,6 +192,11 @@ static void sent_some(struct exchange *x, size_t n, size_t left)
         x->sent = 0;
     }
     set_deadline(x, x->delivered ? x->to->first_byte_us : x->to->idle_us);
+}
+
+void exchange_sent(struct exchange *x)
+{
+    sent_some(x, 0, x->out.n - x->sent);
 }
 
 /* Sends what is in `out`. The exchange may be over when it returns. */
@@ -227,6 +256,8 @@ static struct link *connect_one(struct exchange *x, size_t count)
 static void connect_next(struct exchange *x)
 {
     struct endpoint *up = x->up;
+    if (up->http2 && mux_board(x))
+        return;
     if (!up->origin.literal && !courier_has_addresses(up)) {
         courier_look_up(x);
         return;
@@ -244,7 +275,10 @@ static void connect_next(struct exchange *x)
                      errno ? strerror(errno) : "no address is left");
         return;
     }
-    begin_on(x, l);
+    if (l->mux)
+        mux_begin(l, x);
+    else
+        begin_on(x, l);
     /* Each address has its share of the time. */
     set_deadline(x, (x->connect_by - nk_loop_now(x->c->loop)) / (int64_t)(count - x->address));
     if (!x->over)
@@ -284,9 +318,35 @@ static bool send_at_once(struct exchange *x, struct nk_str head, struct nk_str b
     return true;
 }
 
+/* The head as HTTP/1.1 has it, in the courier's scratch. */
+static int write_head(struct exchange *x)
+{
+    struct nk_buf *to = &x->c->scratch;
+    struct nk_http_head head;
+    int rc = x->kind->head(x, &head);
+    nk_buf_clear(to);
+    if (!rc)
+        rc = nk_http_write_request(&head, to);
+    x->out_head = to->n;
+    return rc;
+}
+
+static void start_http1(struct exchange *x, struct nk_str body)
+{
+    if (write_head(x)) {
+        exchange_fail(x, NK_WIRE_FAIL_PROTOCOL, "a call that cannot be sent");
+        return;
+    }
+    struct nk_str head = nk_buf_str(&x->c->scratch);
+    if (!send_at_once(x, head, body)) {
+        nk_buf_add(&x->out, head);
+        nk_buf_add(&x->out, body);
+        connect_next(x);
+    }
+}
+
 void exchange_start(struct exchange *x, struct nk_str body, bool complete)
 {
-    struct nk_buf *head = &x->c->scratch;
     x->complete = complete;
     x->to->config->refs++;
     x->timer.fire = on_timer;
@@ -296,16 +356,11 @@ void exchange_start(struct exchange *x, struct nk_str body, bool complete)
     set_deadline(x, x->to->connect_us);
     if (x->over)
         return;
-    nk_buf_clear(head);
-    if (x->kind->head(x, head)) {
-        exchange_fail(x, NK_WIRE_FAIL_PROTOCOL, "a call that cannot be sent");
-        return;
-    }
-    x->out_head = head->n;
-    if (!send_at_once(x, nk_buf_str(head), body)) {
-        nk_buf_add(&x->out, nk_buf_str(head));
+    if (x->up->http2) {
         nk_buf_add(&x->out, body);
         connect_next(x);
+    } else {
+        start_http1(x, body);
     }
     if (!x->over && x->out.error)
         exchange_fail(x, NK_WIRE_FAIL_BUSY, "no memory for the request");
@@ -313,20 +368,33 @@ void exchange_start(struct exchange *x, struct nk_str body, bool complete)
         link_watch(x->link);
 }
 
-/* The head names the endpoint and brings its credential; the body is the same. */
+/* The head names the endpoint and brings its credential; the body is the same. Over HTTP/2 the body
+ * is all that waits. */
 static int write_anew(struct exchange *x)
 {
-    struct nk_buf *head = &x->c->scratch, old = x->out;
-    nk_buf_clear(head);
-    int rc = x->kind->head(x, head);
+    struct nk_buf old = x->out;
+    nk_buf_drop(&old, x->out_head);
+    x->out = old;
+    x->out_head = 0;
+    if (x->up->http2)
+        return 0;
+    int rc = write_head(x);
     if (rc)
         return rc;
     nk_buf_init(&x->out, old.max);
-    nk_buf_add(&x->out, nk_buf_str(head));
-    nk_buf_add(&x->out, nk_str_sub(nk_buf_str(&old), x->out_head, old.n));
+    nk_buf_add(&x->out, nk_buf_str(&x->c->scratch));
+    nk_buf_add(&x->out, nk_buf_str(&old));
     nk_buf_free(&old);
-    x->out_head = head->n;
     return x->out.error;
+}
+
+/* Sends `out` on a link that is there. */
+static void send_on(struct exchange *x, struct link *l)
+{
+    begin_on(x, l);
+    flush(x);
+    if (!x->over && x->link)
+        link_watch(x->link);
 }
 
 void exchange_again(struct exchange *x)
@@ -338,15 +406,21 @@ void exchange_again(struct exchange *x)
         exchange_fail(x, NK_WIRE_FAIL_BUSY, "no memory for the request");
         return;
     }
-    struct link *l = link_take(x->up);
-    if (!l) {
+    struct link *l = x->up->http2 ? NULL : link_take(x->up);
+    if (l)
+        send_on(x, l);
+    else
         connect_next(x);
+}
+
+void exchange_on_http1(struct exchange *x, struct link *l)
+{
+    if (!write_anew(x)) {
+        send_on(x, l);
         return;
     }
-    begin_on(x, l);
-    flush(x);
-    if (!x->over && x->link)
-        link_watch(x->link);
+    link_close(l);
+    exchange_fail(x, NK_WIRE_FAIL_BUSY, "no memory for the request");
 }
 
 void exchange_more(struct exchange *x, struct nk_str body, bool complete)
@@ -357,6 +431,10 @@ void exchange_more(struct exchange *x, struct nk_str body, bool complete)
         return;
     }
     x->complete = complete;
+    if (x->link && x->link->mux) {
+        mux_more(x);
+        return;
+    }
     if (x->link && !x->link->connecting)
         flush(x);
     if (!x->over && complete && x->sent == x->out.n && x->link && x->link->established &&
@@ -395,13 +473,18 @@ static void ended(struct exchange *x, bool clean)
 }
 
 /* The head goes on: what was kept in case that it would not is not needed any more. */
-static void begun(struct exchange *x)
+void exchange_begun(struct exchange *x)
 {
     x->begun = true;
     if (x->delivered && x->out.n) {
         nk_buf_free(&x->out);
         x->sent = 0;
     }
+}
+
+void exchange_heard(struct exchange *x)
+{
+    set_deadline(x, x->to->idle_us);
 }
 
 /* Takes the bytes of one read apart; the pieces of the body are moved together in place. */
@@ -429,14 +512,14 @@ static void take(struct exchange *x, struct nk_str in)
         end = e == NK_HTTP_END;
     } while (e != NK_HTTP_MORE && !end);
     if (has_head)
-        begun(x);
+        exchange_begun(x);
     if (end)
         ended(x, in.n == 0);
     if (has_head || n || end)
         x->kind->answer(x, has_head ? nk_http_parser_head(x->parser) : NULL, (struct nk_str){to, n},
                         end);
     if (end && !x->over)
-        finish(x);
+        exchange_finish(x);
 }
 
 static void take_eof(struct exchange *x)
@@ -449,7 +532,7 @@ static void take_eof(struct exchange *x)
     ended(x, false);
     x->kind->answer(x, NULL, (struct nk_str){x->c->read, 0}, true);
     if (!x->over)
-        finish(x);
+        exchange_finish(x);
 }
 
 static bool start_parser(struct exchange *x)
@@ -527,6 +610,10 @@ void exchange_ready(struct link *l, uint32_t events)
 
 void exchange_resume(struct exchange *x)
 {
+    if (!x->over && x->ride.head) {
+        mux_resume(x);
+        return;
+    }
     if (x->over || !x->paused || !x->link)
         return;
     x->paused = false;

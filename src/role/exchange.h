@@ -20,8 +20,8 @@ enum {
 
 /* What an exchange is for. */
 struct exchange_kind {
-    /* Writes the head of the request for x->up. */
-    int (*head)(struct exchange *x, struct nk_buf *out);
+    /* The head of the request for x->up; texts live as long as the exchange. */
+    int (*head)(struct exchange *x, struct nk_http_head *out);
     /* How many bytes may be read now; 0 pauses until exchange_resume. */
     size_t (*allow)(struct exchange *x);
     /* What one read brought: the head (once, first), a piece of the body, the end (then *x is freed
@@ -63,6 +63,7 @@ struct exchange {
     uint32_t tried;   /* endpoints: a bit each */
     uint32_t retries; /* that were made */
     struct nk_route route;
+    struct ride ride; /* over HTTP/2 */
 };
 
 /* How much of the request an endpoint may have when an attempt fails. */
@@ -89,5 +90,18 @@ void exchange_fail(struct exchange *x, int code, const char *why);
 void exchange_ready(struct link *l, uint32_t events);
 /* Sends what is in `out`, from its beginning, to x->up. */
 void exchange_again(struct exchange *x);
+/* The parts of it that mux.c needs: the next address of x->up, or any, or the same endpoint once
+ * more; a link that came about speaks HTTP/1.1; some of `out` was sent; the answer's head goes on;
+ * something of it did; it is complete. */
+void exchange_next_address(struct exchange *x);
+void exchange_connect(struct exchange *x);
+void exchange_resend(struct exchange *x);
+void exchange_on_http1(struct exchange *x, struct link *l);
+void exchange_sent(struct exchange *x);
+void exchange_begun(struct exchange *x);
+void exchange_heard(struct exchange *x);
+void exchange_finish(struct exchange *x);
+/* Takes the exchange off its link, if it has one; over HTTP/1.1 the link is closed. */
+void exchange_leave_link(struct exchange *x);
 /* `why` NULL: x->up has addresses now. */
 void exchange_addressed(struct exchange *x, const char *why);

@@ -29,11 +29,16 @@ static struct link *link_new(struct endpoint *up, int fd)
     l->watch = (struct nk_watch){.fd = fd, .ready = on_ready};
     l->timer.fire = on_idle;
     l->later.run = run_free;
-    if (nk_sock_open(&l->sock, fd, up->tls, up->origin.host)) {
+    l->mux = up->http2 ? calloc(1, sizeof *l->mux) : NULL;
+    if ((up->http2 && !l->mux) || nk_sock_open(&l->sock, fd, up->tls, up->origin.host)) {
+        free(l->mux);
         free(l);
         return NULL;
     }
     nk_sock_resume(&l->sock, &up->session);
+    /* Without memory to offer it, HTTP/1.1 is what is offered. */
+    if (l->mux && l->sock.ssl)
+        (void)!nk_sock_offer_h2(&l->sock, up->http2 == MUX_ON);
     up->config->refs++;
     nk_stats_add(&c->stats, NK_STAT_UPSTREAM_OPENED, 1);
     nk_stats_add(&c->stats, NK_STAT_UPSTREAM_CONNECTIONS, 1);
@@ -75,6 +80,8 @@ void link_close(struct link *l)
     (void)!nk_loop_watch(l->c->loop, &l->watch, 0);
     nk_loop_disarm(l->c->loop, &l->timer);
     nk_sock_close(&l->sock);
+    if (l->mux)
+        mux_free(l);
     nk_stats_sub(&l->c->stats, NK_STAT_UPSTREAM_CONNECTIONS, 1);
     courier_config_drop(l->up->config);
     nk_loop_later(l->c->loop, &l->later);
@@ -86,14 +93,15 @@ static void close_idle(struct link *l)
     link_close(l);
 }
 
-void link_close_pool(struct endpoint *up)
+size_t link_close_pool(struct endpoint *up)
 {
-    while (up->pool)
+    size_t n = mux_close_idle(up, false);
+    for (; up->pool; n++)
         close_idle(up->pool);
+    return n;
 }
 
-/* Does the name still have the address of this link? */
-static bool is_current(struct link *l)
+bool link_is_current(struct link *l)
 {
     const struct nk_addresses *now = &l->up->addresses;
     if (l->epoch == l->up->epoch)
@@ -108,16 +116,21 @@ static bool is_current(struct link *l)
 
 void link_close_departed(struct endpoint *up)
 {
+    (void)mux_close_idle(up, true);
     for (struct link *l = up->pool, *next; l; l = next) {
         next = l->next;
-        if (!is_current(l))
+        if (!link_is_current(l))
             close_idle(l);
     }
 }
 
 static void on_idle(struct nk_timer *t)
 {
-    close_idle(NK_OF(t, struct link, timer));
+    struct link *l = NK_OF(t, struct link, timer);
+    if (l->mux)
+        mux_end(l);
+    else
+        close_idle(l);
 }
 
 /* Is an idle connection still one? Under TLS the server may have sent a session ticket. */
@@ -131,7 +144,9 @@ static bool is_alive(struct link *l)
 static void on_ready(struct nk_watch *w, uint32_t events)
 {
     struct link *l = NK_OF(w, struct link, watch);
-    if (l->x)
+    if (l->mux)
+        mux_ready(l, events);
+    else if (l->x)
         exchange_ready(l, events);
     else if (!is_alive(l))
         close_idle(l);
@@ -159,7 +174,7 @@ void link_keep(struct link *l, int64_t keep_us)
     struct endpoint *up = l->up;
     l->x = NULL;
     if (up->config != up->config->c->current || up->pool_count >= up->pool_max || keep_us <= 0 ||
-        !is_current(l) || nk_loop_arm(l->c->loop, &l->timer, keep_us)) {
+        !link_is_current(l) || nk_loop_arm(l->c->loop, &l->timer, keep_us)) {
         link_close(l);
         return;
     }
@@ -178,7 +193,7 @@ void link_keep(struct link *l, int64_t keep_us)
 void link_watch(struct link *l)
 {
     const struct exchange *x = l->x;
-    uint32_t events = EPOLLIN;
+    uint32_t events = l->mux ? mux_events(l) : EPOLLIN;
     if (x) {
         bool unsent = x->sent < x->out.n;
         bool write = l->connecting || l->sock.want_write || (unsent && !l->needs_read);
