@@ -128,7 +128,7 @@ static void on_idle(struct nk_timer *t)
 {
     struct link *l = NK_OF(t, struct link, timer);
     if (l->mux)
-        mux_end(l);
+        mux_tick(l);
     else
         close_idle(l);
 }

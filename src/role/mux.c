@@ -26,7 +26,7 @@ enum {
     OUT_PIECE = 65536,
     MEMORY_MAX = 4 << 20, /* HPACK tables and a hundred streams */
 };
-static const int64_t keep_us = 30000000;
+static const int64_t keep_us = 30000000, tick_us = 15000000;
 
 static void settle(struct link *l);
 static void tend(struct link *l);
@@ -165,7 +165,6 @@ static void seat(struct link *l, struct exchange *x)
     m->riders = x;
     m->rider_count++;
     x->link = l;
-    nk_loop_disarm(l->c->loop, &l->timer);
 }
 
 void mux_forget(struct exchange *x)
@@ -186,7 +185,7 @@ static void unlist(struct link *l)
     l->next = l->prev = NULL;
 }
 
-void mux_end(struct link *l)
+static void end(struct link *l)
 {
     unlist(l);
     link_close(l);
@@ -206,8 +205,9 @@ static void idle(struct link *l)
     const struct mux *m = l->mux;
     bool keep = m->h2 && nk_h2_may_request(m->h2) && !m->leaving && link_is_current(l) &&
                 l->up->config == l->c->current && l->up->pool_max;
-    if (!keep || nk_loop_arm(l->c->loop, &l->timer, keep_us))
-        mux_end(l);
+    l->kept_us = nk_loop_now(l->c->loop);
+    if (!keep)
+        end(l);
 }
 
 void mux_leave(struct exchange *x)
@@ -285,6 +285,8 @@ void mux_begin(struct link *l, struct exchange *x)
         up->muxes->prev = l;
     up->muxes = l;
     seat(l, x);
+    /* Without memory for a timer: the riders' own times have to do. */
+    (void)!nk_loop_arm(l->c->loop, &l->timer, tick_us);
 }
 
 /* What came goes on ---------------------------------------------------------------------------- */
@@ -422,7 +424,7 @@ static void lose(struct link *l, int code, const char *why)
     }
     settle(l);
     NK_MUST(!m->rider_count);
-    mux_end(l);
+    end(l);
 }
 
 static void flush(struct link *l)
@@ -494,6 +496,28 @@ static void receive(struct link *l)
     } while (!l->closed && nk_sock_has_buffered(&l->sock));
 }
 
+/* Now and then: is it still needed, and is anybody there? Silence is usual, since models think; but
+ * a peer that does not even answer a PING is gone, and would hold all calls that come. */
+void mux_tick(struct link *l)
+{
+    struct mux *m = l->mux;
+    int64_t now = nk_loop_now(l->c->loop);
+    bool silent = m->h2 && m->rider_count && !m->waiting && now - m->heard_us >= tick_us;
+    if (!m->rider_count && now - l->kept_us >= keep_us) {
+        end(l);
+        return;
+    }
+    if (silent && nk_h2_awaits_pong(m->h2)) {
+        lose(l, NK_WIRE_FAIL_PROTOCOL, "the connection is dead");
+        return;
+    }
+    if (silent)
+        nk_h2_ping(m->h2);
+    if (nk_loop_arm(l->c->loop, &l->timer, tick_us))
+        m->leaving = true;
+    tend(l);
+}
+
 /* The server chose HTTP/1.1: the first one has the link, the others make their own. */
 static void speak_http1(struct link *l)
 {
@@ -509,6 +533,7 @@ static void speak_http1(struct link *l)
     }
     if (first)
         unseat(first);
+    nk_loop_disarm(l->c->loop, &l->timer);
     mux_free(l);
     if (first)
         exchange_on_http1(first, l);
@@ -625,7 +650,7 @@ size_t mux_close_idle(struct endpoint *up, bool departed)
         next = l->next;
         if (l->mux->rider_count || l->mux->busy || (departed && link_is_current(l)))
             continue;
-        mux_end(l);
+        end(l);
         n++;
     }
     return n;

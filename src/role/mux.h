@@ -63,6 +63,6 @@ void mux_ready(struct link *l, uint32_t events);
 uint32_t mux_events(const struct link *l);
 /* Ends the links that carry nothing, or only those to addresses that are gone; how many. */
 size_t mux_close_idle(struct endpoint *up, bool departed);
-void mux_end(struct link *l); /* one that carries nothing */
+void mux_tick(struct link *l); /* its timer fired */
 /* Frees what belongs to a link that is being closed. */
 void mux_free(struct link *l);
