@@ -8,8 +8,8 @@
 #include "base/str.h"
 
 enum {
-    NK_ROUTE_MAX = 24,             /* attempts that are told of */
-    NK_ROUTE_NOWHERE = UINT32_MAX, /* no endpoint was tried */
+    NK_ROUTE_MAX = 24,            /* attempts that are told of */
+    NK_ROUTE_NOWHERE = INT32_MAX, /* no endpoint was tried */
 };
 
 struct nk_route_failed {

@@ -19,7 +19,7 @@ struct exchange;
 struct health_check;
 
 enum {
-    COURIER_NO_ROW = UINT32_MAX, /* key sets are not counted as upstreams */
+    COURIER_NO_ROW = INT32_MAX, /* key sets are not counted as upstreams */
     COURIER_WHY = 64,
 };
 

@@ -5,7 +5,7 @@
  *     call    u32 upstream, u32 config, u64 body_bytes, str method, str target, fields
  *     answer  u32 status, u64 content_length (all ones: not given), route, fields
  *     fail    u32 code, route
- *     route   u32 endpoint (all ones: none), u32 count, count times: u32 endpoint, str why
+ *     route   u32 endpoint (2^31-1: none), u32 count, count times: u32 endpoint, str why
  *     fields  u32 count, count times: str name, str value
  *     str     u32 length, bytes
  *

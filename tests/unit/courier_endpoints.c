@@ -38,7 +38,7 @@ static const char *url(int at)
 }
 
 static uint32_t two_keys, weighted, dead_first, resets, told, full, all_out, poor, slow, large,
-    asked, plain_two, gone_names;
+    asked, plain_two, gone_names, dated, both_dead;
 
 static void name_upstreams(void)
 {
@@ -64,6 +64,9 @@ static void name_upstreams(void)
                      asked_port);
     plain_two = upstream("\"retries\":2,\"retry_on_status\":\"502,504\",\"endpoints\":[%s,%s,%s]",
                          url(port[0]), url(port[1]), url(port[2]));
+    dated = upstream("\"endpoints\":[%s,%s]", url(port[0]), url(port[1]));
+    both_dead =
+        upstream("\"endpoints\":[%s,{\"url\":\"http://127.0.0.2:%d\"}]", url(dead_port), dead_port);
     gone_names =
         upstream("\"endpoints\":[{\"url\":\"http://nowhere.invalid:1\"},%s]", url(port[0]));
 }
@@ -159,6 +162,10 @@ static void failover_cases(void)
     }
     tap_ok(with == 3 && without == 9, "three failures leave an endpoint out (%d with, %d without)",
            with, without);
+    post(12, both_dead, "x");
+    tap_ok(is_fail(12, NK_WIRE_FAIL_CONNECT) && route.endpoint != route.failed[0].endpoint &&
+               route.failed_count == 1,
+           "when nobody listens anywhere, the failure tells of both");
     post(11, gone_names, "x");
     int fd = take_call(1, &at);
     answer(fd, 200, "", "ok");
@@ -263,6 +270,30 @@ static void told_case(void)
     post(50, told, "x");
     answer(take_call(1, &at), 200, "", "ok");
     tap_ok(is_whole(50, 200, "ok") && at == first, "until then");
+}
+
+/* The same as a date, and in milliseconds. */
+static void dated_case(void)
+{
+    int first, second, at;
+    char when[64];
+    time_t then = time(NULL) + 2;
+    struct tm tm;
+    strftime(when, sizeof when, "Retry-After: %a, %d %b %Y %H:%M:%S GMT\r\n", gmtime_r(&then, &tm));
+    post(55, dated, "x");
+    answer(take_call(1, &first), 503, when, "");
+    answer(take_call(1, &second), 429, "retry-after-ms: 300\r\n", "");
+    TAP_CHECK(is_whole(55, 429, ""));
+    post(55, dated, "x");
+    tap_ok(is_fail(55, NK_WIRE_FAIL_BUSY) && waits_nowhere(0), "both say later: refused at once");
+    usleep(350000);
+    post(55, dated, "x");
+    answer(take_call(1, &at), 200, "", "ok");
+    tap_ok(is_whole(55, 200, "ok") && at == second, "after milliseconds the second one is back");
+    usleep(2100000);
+    post(55, dated, "x");
+    answer(take_call(1, &at), 200, "", "ok");
+    tap_ok(is_whole(55, 200, "ok") && at == first, "and at its date the first");
 }
 
 static void full_case(void)
@@ -432,6 +463,7 @@ int main(void)
     unsafe_cases();
     large_case();
     told_case();
+    dated_case();
     full_case();
     all_out_case();
     budget_case();
