@@ -17,6 +17,7 @@ struct h2_app_stream {
     uint32_t id;
     bool open, head, end;
     size_t heard, unused; /* bytes of the body, and of those not consumed */
+    uint64_t sum;
     size_t to_send;
     bool hold; /* more may come */
 };
@@ -27,6 +28,7 @@ struct h2_app {
     struct nk_buf body;
     uint32_t body_stream;
     bool client, keep, answers, headers, why, refuse_begin;
+    bool sums; /* of whole bodies, instead of what came of them */
     size_t open, taken;
     struct h2_app_stream streams[H2_APP_STREAMS];
 };
@@ -131,17 +133,4 @@ static void h2_app_head(void *owner, void *call, uint32_t stream, const struct n
         nk_buf_printf(&a->out, "header %.*s: %.*s\n", NK_FMT(head->headers[i].name),
                       NK_FMT(head->headers[i].value));
     h2_app_rewrite(a, head);
-}
-
-static void h2_app_body(void *owner, void *call, uint32_t stream, struct nk_str bytes)
-{
-    struct h2_app *a = owner;
-    struct h2_app_stream *s = call;
-    NK_MUST(s->open && s->id == stream && s->head && !s->end && bytes.n);
-    if (a->body_stream != stream)
-        h2_app_flush(a);
-    a->body_stream = stream;
-    nk_buf_add(&a->body, bytes);
-    s->heard += bytes.n;
-    s->unused += bytes.n;
 }

@@ -1,10 +1,26 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * h2_app_end.h - the other half of h2_app.h: how streams end, bodies to send, the table of handlers.
+ * h2_app_end.h - the other half of h2_app.h: bodies, how streams end, the table of handlers.
  */
 #pragma once
 
 #include "h2_app.h"
+
+static void h2_app_body(void *owner, void *call, uint32_t stream, struct nk_str bytes)
+{
+    struct h2_app *a = owner;
+    struct h2_app_stream *s = call;
+    NK_MUST(s->open && s->id == stream && s->head && !s->end && bytes.n);
+    if (a->body_stream != stream)
+        h2_app_flush(a);
+    a->body_stream = stream;
+    if (!a->sums)
+        nk_buf_add(&a->body, bytes);
+    for (size_t i = 0; i < bytes.n; i++)
+        s->sum = s->sum * 31 + (unsigned char)bytes.p[i];
+    s->heard += bytes.n;
+    s->unused += bytes.n;
+}
 
 static inline void h2_app_answer_ok(struct h2_app *a, struct h2_app_stream *s)
 {
@@ -22,7 +38,10 @@ static void h2_app_finished(void *owner, void *call, uint32_t stream)
     NK_MUST(s->open && s->id == stream && s->head && !s->end);
     s->end = true;
     h2_app_flush(a);
-    nk_buf_printf(&a->out, "end stream=%u\n", stream);
+    nk_buf_printf(&a->out, "end stream=%u", stream);
+    if (a->sums)
+        nk_buf_printf(&a->out, " bytes=%zu sum=%llu", s->heard, (unsigned long long)s->sum);
+    nk_buf_add_char(&a->out, '\n');
     if (!a->keep) {
         nk_h2_consumed(a->h2, stream, s->unused);
         s->unused = 0;

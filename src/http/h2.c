@@ -7,16 +7,11 @@
  * right away into `queue`. So how the network cut the bytes changes nothing, a violation is known
  * before the next frame is looked at, and the queue has a maximum: a peer that makes us answer and
  * does not read loses the connection. Bodies are never taken before nk_h2_output asks.
- *
- * nghttp2 allocates through the connection, which counts: max_memory holds whatever the frames say.
  */
 #include "http/h2_own.h"
 
 #include <stdlib.h>
 #include <string.h>
-
-/* In front of each allocation, to know its size when it is freed. */
-enum { ALLOC_HEAD = 16 };
 
 void nk_h2_limits_default(struct nk_h2_limits *lim)
 {
@@ -40,78 +35,9 @@ void nk_h2_limits_default(struct nk_h2_limits *lim)
     };
 }
 
-static void *memory_realloc(void *p, size_t size, void *owner)
-{
-    struct nk_h2 *h = owner;
-    char *block = p ? (char *)p - ALLOC_HEAD : NULL;
-    size_t old = 0;
-    if (block)
-        memcpy(&old, block, sizeof old);
-    if (size > h->lim.max_memory || h->memory - old > h->lim.max_memory - size)
-        return NULL;
-    block = realloc(block, size + ALLOC_HEAD);
-    if (!block)
-        return NULL;
-    h->memory += size - old;
-    memcpy(block, &size, sizeof size);
-    return block + ALLOC_HEAD;
-}
-
-static void *memory_malloc(size_t size, void *owner)
-{
-    return memory_realloc(NULL, size, owner);
-}
-
-static void *memory_calloc(size_t count, size_t size, void *owner)
-{
-    if (size && count > SIZE_MAX / size)
-        return NULL;
-    void *p = memory_realloc(NULL, count * size, owner);
-    if (p)
-        memset(p, 0, count * size);
-    return p;
-}
-
-static void memory_free(void *p, void *owner)
-{
-    struct nk_h2 *h = owner;
-    size_t size;
-    if (!p)
-        return;
-    memcpy(&size, (char *)p - ALLOC_HEAD, sizeof size);
-    h->memory -= size;
-    free((char *)p - ALLOC_HEAD);
-}
-
-struct nk_h2_stream *nk_h2_stream_new(struct nk_h2 *h)
-{
-    struct nk_h2_stream *s = memory_calloc(1, sizeof *s, h);
-    if (!s)
-        return NULL;
-    s->left = -1;
-    s->next = h->streams;
-    if (s->next)
-        s->next->prev = s;
-    h->streams = s;
-    h->stream_count++;
-    return s;
-}
-
-void nk_h2_stream_free(struct nk_h2 *h, struct nk_h2_stream *s)
-{
-    if (s->prev)
-        s->prev->next = s->next;
-    else
-        h->streams = s->next;
-    if (s->next)
-        s->next->prev = s->prev;
-    h->stream_count--;
-    memory_free(s, h);
-}
-
 struct nk_h2_stream *nk_h2_find(const struct nk_h2 *h, uint32_t id)
 {
-    if (h->failed || id == 0 || id > INT32_MAX)
+    if (h->failed || h->starved || id == 0 || id > INT32_MAX)
         return NULL;
     struct nk_h2_stream *s = nghttp2_session_get_stream_user_data(h->session, (int32_t)id);
     /* nghttp2 knows a client's stream only once its head is taken out. */
@@ -138,7 +64,7 @@ static int open_session(struct nk_h2 *h)
 {
     nghttp2_session_callbacks *callbacks = NULL;
     nghttp2_option *option = NULL;
-    nghttp2_mem mem = {h, memory_malloc, memory_free, memory_calloc, memory_realloc};
+    nghttp2_mem mem = nk_h2_memory_of(h);
     int rc = nghttp2_session_callbacks_new(&callbacks);
     if (!rc)
         rc = nghttp2_option_new(&option);
@@ -171,6 +97,41 @@ static int send_settings(struct nk_h2 *h)
     return rc;
 }
 
+/* Errors after which an nghttp2 session is of no use. */
+static void fatal(struct nk_h2 *h, ssize_t rc)
+{
+    switch (rc) {
+    case NGHTTP2_ERR_BAD_CLIENT_MAGIC:
+        nk_h2_fail(h, NK_EINVAL, NK_H2_PROTOCOL_ERROR, "not the preface of HTTP/2");
+        break;
+    case NGHTTP2_ERR_FLOODED:
+        nk_h2_fail(h, NK_ELIMIT, NK_H2_ENHANCE_YOUR_CALM, "too many frames that ask for an answer");
+        break;
+    case NGHTTP2_ERR_TOO_MANY_CONTINUATIONS:
+        nk_h2_fail(h, NK_ELIMIT, NK_H2_ENHANCE_YOUR_CALM, "too many CONTINUATION frames");
+        break;
+    default:
+        nk_h2_fail(h, NK_ENOMEM, NK_H2_INTERNAL_ERROR, "out of memory for the connection");
+    }
+}
+
+/* Takes from nghttp2 what it has: all but bodies, and bodies while `pulling`. */
+static void take_frames(struct nk_h2 *h, struct nk_buf *out)
+{
+    const uint8_t *p;
+    while (!h->fault.code && !out->error) {
+        ssize_t n = nghttp2_session_mem_send(h->session, &p);
+        if (n < 0)
+            fatal(h, n);
+        if (n <= 0)
+            return;
+        nk_buf_add(out, (struct nk_str){(const char *)p, (size_t)n});
+        if (out == &h->queue && out->error)
+            nk_h2_fail(h, NK_ELIMIT, NK_H2_ENHANCE_YOUR_CALM,
+                       "the peer does not read what it asks for");
+    }
+}
+
 struct nk_h2 *nk_h2_new(bool server, const struct nk_h2_limits *lim,
                         const struct nk_h2_handler *handler, void *owner)
 {
@@ -185,7 +146,9 @@ struct nk_h2 *nk_h2_new(bool server, const struct nk_h2_limits *lim,
     nk_buf_init(&h->queue, lim->max_queued);
     nk_buf_init(&h->block.text, lim->max_head_bytes);
     nk_buf_init(&h->block.fields, (size_t)lim->max_headers * sizeof(struct nk_h2_span));
-    if (open_session(h) || send_settings(h)) {
+    if (!open_session(h) && !send_settings(h))
+        take_frames(h, &h->queue); /* the preface comes first, whatever happens */
+    if (!h->queue.n || h->fault.code) {
         nk_h2_free(h);
         return NULL;
     }
@@ -198,7 +161,7 @@ void nk_h2_free(struct nk_h2 *h)
         return;
     while (h->streams)
         nk_h2_gone(h, h->streams, NK_H2_CANCEL, "the connection is closed");
-    nghttp2_session_del(h->session);
+    nk_h2_memory_end(h);
     nk_buf_free(&h->queue);
     nk_buf_free(&h->block.text);
     nk_buf_free(&h->block.fields);
@@ -255,47 +218,14 @@ static int settle(struct nk_h2 *h)
     return h->fault.code;
 }
 
-/* Errors after which an nghttp2 session is of no use. */
-static void fatal(struct nk_h2 *h, ssize_t rc)
-{
-    switch (rc) {
-    case NGHTTP2_ERR_BAD_CLIENT_MAGIC:
-        nk_h2_fail(h, NK_EINVAL, NK_H2_PROTOCOL_ERROR, "not the preface of HTTP/2");
-        break;
-    case NGHTTP2_ERR_FLOODED:
-        nk_h2_fail(h, NK_ELIMIT, NK_H2_ENHANCE_YOUR_CALM, "too many frames that ask for an answer");
-        break;
-    case NGHTTP2_ERR_TOO_MANY_CONTINUATIONS:
-        nk_h2_fail(h, NK_ELIMIT, NK_H2_ENHANCE_YOUR_CALM, "too many CONTINUATION frames");
-        break;
-    default:
-        nk_h2_fail(h, NK_ENOMEM, NK_H2_INTERNAL_ERROR, "out of memory for the connection");
-    }
-}
-
-/* Takes from nghttp2 what it has: all but bodies, and bodies while `pulling`. */
-static void take_frames(struct nk_h2 *h, struct nk_buf *out)
-{
-    const uint8_t *p;
-    while (!h->fault.code && !out->error) {
-        ssize_t n = nghttp2_session_mem_send(h->session, &p);
-        if (n < 0)
-            fatal(h, n);
-        if (n <= 0)
-            return;
-        nk_buf_add(out, (struct nk_str){(const char *)p, (size_t)n});
-        if (out == &h->queue && out->error)
-            nk_h2_fail(h, NK_ELIMIT, NK_H2_ENHANCE_YOUR_CALM,
-                       "the peer does not read what it asks for");
-    }
-}
-
-static void pass(struct nk_h2 *h, const void *p, size_t n)
+/* What nghttp2 wants to say is taken behind the header and the end of a frame, not behind each piece
+ * of it: then a frame that breaks two rules breaks the same one however it comes. */
+static void pass(struct nk_h2 *h, const void *p, size_t n, bool take)
 {
     ssize_t rc = nghttp2_session_mem_recv(h->session, p, n);
     if (rc < 0)
         fatal(h, rc);
-    if (!h->fault.code)
+    if (take)
         take_frames(h, &h->queue);
 }
 
@@ -305,7 +235,7 @@ static void pass_frame_head(struct nk_h2 *h)
     h->left = (size_t)h->head[0] << 16 | (size_t)h->head[1] << 8 | h->head[2];
     nk_h2_scan(h);
     if (!h->fault.code)
-        pass(h, h->head, sizeof h->head);
+        pass(h, h->head, sizeof h->head, true);
 }
 
 int nk_h2_feed(struct nk_h2 *h, struct nk_str bytes, int64_t now_ms, struct nk_fault *f)
@@ -316,7 +246,7 @@ int nk_h2_feed(struct nk_h2 *h, struct nk_str bytes, int64_t now_ms, struct nk_f
         if (n) {
             n = n < bytes.n ? n : bytes.n;
             h->left -= n;
-            pass(h, bytes.p, n);
+            pass(h, bytes.p, n, h->left == 0);
         } else {
             n = sizeof h->head - h->head_n;
             n = n < bytes.n ? n : bytes.n;

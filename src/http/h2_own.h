@@ -5,6 +5,7 @@
  * not know: the caller's pointers, what frames cost, the head that is being received.
  *
  *   h2.c        the connection: bytes in, bytes out, how it ends
+ *   h2_memory.c what it allocates
  *   h2_scan.c   frame headers, before nghttp2 sees them: what one peer may cost
  *   h2_recv.c   nghttp2's callbacks -> the caller's handlers
  *   h2_head.c   header blocks -> heads, under the rules of HTTP/1.1
@@ -29,8 +30,8 @@ struct nk_h2_stream {
     const char *why;      /* it ends, once known; static */
     int interims;         /* 1xx answers that were skipped */
     bool head_seen, refused;
-    bool silent;      /* the caller never had it, or let go of it: no handler any more */
-    bool dropped;     /* the latter: its reset is not the peer's doing */
+    bool silent;      /* the caller did not want it, or let go of it: no handler any more */
+    bool dropped;     /* so its reset is not the peer's doing */
     bool head_method; /* HEAD: the answer has no body */
     bool answered;    /* head sent, or the request of a client */
     bool waits;       /* `take` had nothing */
@@ -63,7 +64,9 @@ struct nk_h2 {
     const struct nk_h2_handler *handler;
     void *owner;
     bool server;
-    size_t memory; /* bytes that nghttp2 and the streams hold */
+    struct nk_h2_memory *blocks; /* all that nghttp2 and the streams hold */
+    size_t memory;               /* its bytes */
+    bool starved;                /* an allocation has failed: nghttp2 is not called any more */
     struct nk_h2_stream *streams;
     size_t stream_count;
     struct nk_h2_block block;
@@ -90,9 +93,14 @@ struct nk_h2 {
  * callback returns to stop it. */
 int nk_h2_fail(struct nk_h2 *h, int error, enum nk_h2_code code, const char *why);
 struct nk_h2_stream *nk_h2_find(const struct nk_h2 *h, uint32_t id);
+void nk_h2_leave(struct nk_h2 *h);
+
+/* h2_memory.c. */
+nghttp2_mem nk_h2_memory_of(struct nk_h2 *h);
+/* Deletes the session and gives everything back. */
+void nk_h2_memory_end(struct nk_h2 *h);
 struct nk_h2_stream *nk_h2_stream_new(struct nk_h2 *h);
 void nk_h2_stream_free(struct nk_h2 *h, struct nk_h2_stream *s);
-void nk_h2_leave(struct nk_h2 *h);
 
 /* h2_scan.c. Judges the frame header in h->head; may fail. */
 void nk_h2_scan(struct nk_h2 *h);

@@ -44,7 +44,7 @@ static int begin_stream(struct nk_h2 *h, uint32_t id)
         return nk_h2_fail(h, NK_ENOMEM, NK_H2_INTERNAL_ERROR, "out of memory for the connection");
     s->id = id;
     if (h->handler->begin(h->owner, id, &s->arena, &s->call)) {
-        s->silent = true;
+        s->silent = s->dropped = true;
         if (nghttp2_submit_rst_stream(h->session, NGHTTP2_FLAG_NONE, (int32_t)id,
                                       NGHTTP2_REFUSED_STREAM))
             return nk_h2_fail(h, NK_ENOMEM, NK_H2_INTERNAL_ERROR, "out of memory for a reset");
@@ -248,9 +248,8 @@ static int on_sent(nghttp2_session *session, const nghttp2_frame *frame, void *o
     struct nk_h2_stream *s = find(session, frame->hd.stream_id);
     switch (frame->hd.type) {
     case NGHTTP2_DATA:
-        h->counts.sent++;
-        /* fall through */
     case NGHTTP2_HEADERS:
+        h->counts.sent += frame->hd.type == NGHTTP2_DATA;
         if (s && frame->hd.flags & NGHTTP2_FLAG_END_STREAM)
             sent_end(h, s);
         break;

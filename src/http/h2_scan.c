@@ -98,10 +98,9 @@ void nk_h2_scan(struct nk_h2 *h)
         scan_stream(h, id, b[3] == NGHTTP2_HEADERS);
         break;
     case NGHTTP2_PRIORITY:
-        if (id == 0) /* section 6.3; nghttp2 looks at no PRIORITY any more */
-            nk_h2_fail(h, NK_EINVAL, NK_H2_PROTOCOL_ERROR, "PRIORITY on stream 0");
-        /* fall through */
     case PRIORITY_UPDATE:
+        if (id == 0 && b[3] == NGHTTP2_PRIORITY) /* section 6.3; nghttp2 looks at none any more */
+            nk_h2_fail(h, NK_EINVAL, NK_H2_PROTOCOL_ERROR, "PRIORITY on stream 0");
         nk_h2_count(h, &c->priorities, lim->priorities + 2ull * c->opened,
                     "too many PRIORITY frames");
         break;

@@ -7,16 +7,23 @@
 #include "http/grammar.h"
 #include "http/h2_own.h"
 
-#include <stdio.h>
-
-enum { PSEUDO_MAX = 4, LENGTH_DIGITS = 24 };
+enum { PSEUDO_MAX = 4, DIGITS = 20 };
 
 /* A list of fields for nghttp2, which copies them and makes names lower-case. */
 struct list {
     struct nk_buf nv; /* nghttp2_nv each */
     size_t bytes;
-    char length[LENGTH_DIGITS];
+    char length[DIGITS];
 };
+
+static struct nk_str decimal(uint64_t v, char room[DIGITS])
+{
+    size_t at = DIGITS;
+    do
+        room[--at] = (char)('0' + v % 10);
+    while (v /= 10);
+    return (struct nk_str){room + at, DIGITS - at};
+}
 
 static void list_add(struct list *l, struct nk_str name, struct nk_str value)
 {
@@ -55,8 +62,7 @@ static int list_fields(struct list *l, const struct nk_http_head *head, struct n
         }
     }
     if (head->content_length >= 0) {
-        int n = snprintf(l->length, sizeof l->length, "%lld", (long long)head->content_length);
-        list_add(l, NK_STR("content-length"), (struct nk_str){l->length, (size_t)n});
+        list_add(l, NK_STR("content-length"), decimal((uint64_t)head->content_length, l->length));
     }
     return l->nv.error;
 }
@@ -121,10 +127,9 @@ int nk_h2_answer(struct nk_h2 *h, uint32_t stream, const struct nk_http_head *he
         return NK_ENOTFOUND;
     if (!h->server || s->answered || !answer_ok(head, s, has_body))
         return NK_EINVAL;
-    char status[LENGTH_DIGITS];
-    int digits = snprintf(status, sizeof status, "%d", head->status);
+    char status[DIGITS];
     list_begin(&l, head);
-    list_add(&l, NK_STR(":status"), (struct nk_str){status, (size_t)digits});
+    list_add(&l, NK_STR(":status"), decimal((uint64_t)head->status, status));
     int rc = list_fields(&l, head, NULL);
     if (!rc && !has_room(h, &l))
         rc = NK_ELIMIT;

@@ -7,6 +7,7 @@
 #include "h2_app_end.h"
 #include "h2_read.h"
 #include "h2_write.h"
+#include "http/h2_own.h"
 #include "tap.h"
 
 enum { LINES = 200, FILE_MAX = 1 << 20, WHOLE = 0, BYTEWISE = 1 };
@@ -283,6 +284,8 @@ static void act(struct run *r, struct nk_str line)
                              (int)number(rest, "status", 100)));
     else if (word_is(what, "shutdown"))
         nk_h2_shutdown(r->app.h2);
+    else if (word_is(what, "exhaust"))
+        (void)!nghttp2_session_set_next_stream_id(r->app.h2->session, INT32_MAX);
     else if (word_is(what, "ping"))
         nk_h2_ping(r->app.h2);
     else if (word_is(what, "state"))
@@ -462,7 +465,8 @@ static void run_file(const char *file, const char *only)
 /* With an argument: the cases whose titles hold it. */
 int main(int argc, char **argv)
 {
-    static const char *const files[] = {"frames", "messages", "hpack", "flow", "answers", "abuse", "client"};
+    static const char *const files[] = {"frames",  "messages", "hpack", "flow",
+                                        "answers", "abuse",    "client"};
     for (size_t i = 0; i < NK_COUNT(files); i++)
         run_file(files[i], argc > 1 ? argv[1] : NULL);
     return tap_done();
