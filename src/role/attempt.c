@@ -50,7 +50,7 @@ bool attempt_first(struct exchange *x)
     bool probe = false;
     struct endpoint *up = x->pinned ? x->up : endpoint_choose(to, 0, &probe);
     x->route.endpoint = NK_ROUTE_NOWHERE;
-    x->keeps = to->endpoint_count > 1 && to->retries && !x->pinned;
+    x->keeps = to->keeps && !x->pinned;
     to->budget = to->budget < BUDGET_MAX ? to->budget + to->budget_step : BUDGET_MAX;
     if (!x->pinned)
         count(x, NK_STAT_UP_CALLS, 1);

@@ -148,6 +148,8 @@ static int build_upstream(struct courier_config *g, size_t i, struct nk_fault *f
                             .total_us = from->timeout * 1000,
                             .in_flight_max = (size_t)from->max_in_flight,
                             .retry_on = from->retry_on_status,
+                            .keeps = nk_config_endpoint_count(from) > 1 && from->retries &&
+                                     !nk_str_eq(from->retry_on_status, NK_STR("none")),
                             .retries = (uint32_t)from->retries,
                             .budget = INT64_MAX,
                             .budget_step = from->retry_budget,
