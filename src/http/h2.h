@@ -37,7 +37,7 @@ struct nk_h2_limits {
     uint32_t stream_window;     /* bytes of one body that may wait unused: INITIAL_WINDOW_SIZE */
     uint32_t connection_window; /* of all bodies together; 65535 or more */
     uint32_t max_queued;        /* bytes of frames other than DATA that wait to be sent */
-    uint32_t max_memory;        /* bytes that the connection may take in all, arenas not counted */
+    uint32_t max_memory;        /* bytes of all else, arenas not counted; beyond: NK_ENOMEM */
     uint32_t continuations;     /* CONTINUATION frames of one head */
     uint32_t period_ms;
     uint32_t resets;     /* streams that the peer resets, or makes us reset (CVE-2023-44487) */
@@ -69,7 +69,8 @@ struct nk_h2_handler {
     /* The message is refused; neither head, body nor end comes any more. NK_EINVAL: malformed (what
      * nghttp2 finds, it resets by itself: `gone` follows); NK_ELIMIT: over max_head_bytes or
      * max_headers; NK_EUNSUPPORTED: CONNECT, "*", an expectation; NK_ENOMEM: the arena is used up.
-     * A server answers or resets; an answer to a stream that is reset already goes nowhere. */
+     * A server answers or resets; an answer to a stream that is reset already goes nowhere. A
+     * client's stream is reset by itself. */
     void (*refused)(void *owner, void *call, uint32_t stream, int error, const char *why);
     /* Up to `max` bytes of the body to send into `p`: how many. 0 and not *end: nothing now; asks
      * again after nk_h2_resume. *end: that was all. Negative: the stream is reset. */

@@ -7,6 +7,7 @@
 #include "h2_app_end.h"
 #include "h2_read.h"
 #include "h2_write.h"
+#include "http/h2_own.h"
 #include "tap.h"
 
 enum { LINES = 200, FILE_MAX = 1 << 20, WHOLE = 0, BYTEWISE = 1 };
@@ -283,6 +284,8 @@ static void act(struct run *r, struct nk_str line)
                              (int)number(rest, "status", 100)));
     else if (word_is(what, "shutdown"))
         nk_h2_shutdown(r->app.h2);
+    else if (word_is(what, "exhaust"))
+        (void)!nghttp2_session_set_next_stream_id(r->app.h2->session, INT32_MAX);
     else if (word_is(what, "ping"))
         nk_h2_ping(r->app.h2);
     else if (word_is(what, "state"))
