@@ -29,8 +29,9 @@ static struct peer {
     struct guest guests[SEATS];
     size_t count;
     bool ended;
-} peers[8];
+} peers[16];
 static size_t peer_count;
+static uint32_t peer_streams = 100; /* that a new connection takes at once */
 
 static int guest_begin(void *owner, uint32_t stream, struct nk_arena **a, void **call)
 {
@@ -112,6 +113,7 @@ static void peers_turn(int listener)
     struct nk_fault f = {0};
     int fd = up_accept(listener, 0);
     nk_h2_limits_default(&lim);
+    lim.streams = peer_streams;
     if (fd >= 0) {
         NK_MUST(peer_count < NK_COUNT(peers));
         struct peer *p = &peers[peer_count++];

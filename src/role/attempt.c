@@ -163,22 +163,29 @@ void attempt_fail(struct exchange *x, enum handed handed, int code, const char *
         exchange_fail(x, code, why);
 }
 
-bool attempt_judge(struct exchange *x, const struct nk_http_head *h)
+/* What an answer says of its endpoint; true: that it did not do what it was asked for. */
+static bool speaks_ill(struct exchange *x, const struct nk_http_head *h)
 {
     struct endpoint *up = x->up;
+    bool ill = h->status >= 500 || h->status == 429;
+    if (ill)
+        endpoint_failed(up, endpoint_retry_after(up, h));
+    else if (up->fails || up->out_until)
+        endpoint_ok(up);
+    if (x->probe)
+        up->probing = x->probe = false; /* the answer may go on for long: what it tells is told */
+    return ill;
+}
+
+bool attempt_judge(struct exchange *x, const struct nk_http_head *h)
+{
     bool probe = false;
     char why[40];
-    if (x->pinned)
+    if (x->pinned || !speaks_ill(x, h))
         return false;
-    if (h->status < 500 && h->status != 429) {
-        if (up->fails || up->out_until)
-            endpoint_ok(up);
-        return false;
-    }
-    endpoint_failed(up, endpoint_retry_after(up, h));
     if (!(x->keeps || x->safe) || !nk_config_has_status(x->to->retry_on, h->status))
         return false;
-    up = next(x, true, &probe);
+    struct endpoint *up = next(x, true, &probe);
     if (!up)
         return false;
     snprintf(why, sizeof why, "answered with status %d", h->status);

@@ -17,6 +17,7 @@ static const int64_t fetch_connect_us = 5000000, fetch_answer_us = 10000000,
 
 static void drop_endpoint(struct endpoint *up)
 {
+    endpoint_ok(up); /* is not counted as left out any more */
     if (up->tls && up->tls != up->config->c->system_tls)
         nk_tls_free(up->tls);
     nk_tls_session_free(&up->session);

@@ -10,8 +10,8 @@
  * Health is learnt from the calls themselves. After `failures` failures in a row an endpoint is left
  * out for `eject`; then one exchange, and no other, tries whether it is well again, and until one
  * succeeds the time doubles up to `eject_max`. An answer that says Retry-After leaves it out for just
- * that long. When all are left out, the one that has rested longest gets one such exchange for each
- * `eject`, so that an outage ends for us when it ends; what else comes is refused at once. The only
+ * that long. When all are left out, the one that has rested longest, unless it said itself when to come
+ * back, gets one such exchange for each `eject`, so that an outage ends for us when it ends; what else comes is refused at once. The only
  * endpoint of an upstream is not left out for failed calls: there is nowhere else to go, and its
  * answer tells the client more than ours.
  */

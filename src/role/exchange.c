@@ -613,7 +613,7 @@ void exchange_ready(struct link *l, uint32_t events)
 
 void exchange_resume(struct exchange *x)
 {
-    if (!x->over && x->ride.head) {
+    if (!x->over && x->ride.has_head) {
         mux_resume(x);
         return;
     }

@@ -53,7 +53,8 @@ static void on_head(void *owner, void *call, uint32_t stream, const struct nk_ht
 {
     struct exchange *x = call;
     (void)owner, (void)stream;
-    x->ride.head = head;
+    x->ride.head = *head;
+    x->ride.has_head = true;
     x->answered = true;
     touch(x);
 }
@@ -82,13 +83,20 @@ static void on_end(void *owner, void *call, uint32_t stream)
     touch(x);
 }
 
+/* The text of a handler lives as long as its call. */
+static const char *keep(struct exchange *x, const char *why)
+{
+    struct nk_str copy = nk_arena_copy(&x->arena, nk_str(why));
+    return copy.p ? copy.p : "the stream failed";
+}
+
 static void on_refused(void *owner, void *call, uint32_t stream, int error, const char *why)
 {
     struct exchange *x = call;
     (void)owner, (void)error;
     nk_h2_reset(x->link->mux->h2, stream, NK_H2_PROTOCOL_ERROR);
     x->ride.stream = 0;
-    x->ride.why = why;
+    x->ride.why = keep(x, why);
     x->ride.code = NK_H2_PROTOCOL_ERROR;
     touch(x);
 }
@@ -114,7 +122,7 @@ static void on_gone(void *owner, void *call, uint32_t stream, enum nk_h2_code co
     x->ride.stream = 0;
     if (x->ride.end)
         return;
-    x->ride.why = why;
+    x->ride.why = keep(x, why);
     x->ride.code = code;
     touch(x);
 }
@@ -216,7 +224,8 @@ void mux_leave(struct exchange *x)
     struct mux *m = l->mux;
     uint32_t stream = x->ride.stream;
     /* It waited in vain, and nothing was heard at all meanwhile: the link may be dead. */
-    if (!x->ride.head && m->heard_us <= x->ride.since_us && nk_loop_now(l->c->loop) >= x->deadline)
+    if (!x->ride.has_head && m->heard_us <= x->ride.since_us &&
+        nk_loop_now(l->c->loop) >= x->deadline)
         m->leaving = true;
     unseat(x);
     x->ride.stream = 0;
@@ -305,7 +314,7 @@ static void grant(struct exchange *x, size_t credit)
 static bool has_news(const struct exchange *x)
 {
     const struct ride *r = &x->ride;
-    return r->head && (!x->begun || r->held.n || r->end);
+    return r->has_head && (!x->begun || r->held.n || r->end);
 }
 
 static void wait_for_room(struct exchange *x)
@@ -338,7 +347,7 @@ static bool say_piece(struct exchange *x)
         exchange_begun(x);
     if (end && x->link)
         mux_leave(x);
-    x->kind->answer(x, first ? r->head : NULL, nk_str_sub(nk_buf_str(&r->held), 0, n), end);
+    x->kind->answer(x, first ? &r->head : NULL, nk_str_sub(nk_buf_str(&r->held), 0, n), end);
     if (x->over)
         return false;
     if (end) {
@@ -354,9 +363,9 @@ static bool say_piece(struct exchange *x)
 static void deliver(struct exchange *x)
 {
     struct ride *r = &x->ride;
-    if (r->head && !r->judged) {
+    if (r->has_head && !r->judged) {
         r->judged = true;
-        if (attempt_judge(x, r->head))
+        if (attempt_judge(x, &r->head))
             return;
     }
     while (has_news(x))

@@ -37,11 +37,11 @@ struct ride {
     struct exchange *next_touched;
     uint32_t stream; /* 0: not yet, or over */
     int64_t since_us;
-    const struct nk_http_head *head; /* of the answer; lives in the exchange's arena */
-    struct nk_buf held;              /* of its body: came, and did not go on yet */
-    size_t unused; /* bytes that went on while the peer may not send as many anew */
-    uint64_t seen; /* bytes of the body that came */
-    bool end, touched, judged, waits, reused;
+    struct nk_http_head head; /* of the answer; texts live in the exchange's arena */
+    struct nk_buf held;       /* of its body: came, and did not go on yet */
+    size_t unused;            /* bytes that went on while the peer may not send as many anew */
+    uint64_t seen;            /* bytes of the body that came */
+    bool has_head, end, touched, judged, waits, reused;
     const char *why; /* the stream is over before its end; static */
     enum nk_h2_code code;
 };

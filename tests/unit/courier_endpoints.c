@@ -38,7 +38,7 @@ static const char *url(int at)
 }
 
 static uint32_t two_keys, weighted, dead_first, resets, told, full, all_out, poor, slow, large,
-    asked, plain_two, gone_names, dated, both_dead;
+    asked, plain_two, gone_names, dated, both_dead, long_probe;
 
 static void name_upstreams(void)
 {
@@ -67,6 +67,10 @@ static void name_upstreams(void)
     dated = upstream("\"endpoints\":[%s,%s]", url(port[0]), url(port[1]));
     both_dead =
         upstream("\"endpoints\":[%s,{\"url\":\"http://127.0.0.2:%d\"}]", url(dead_port), dead_port);
+    long_probe =
+        upstream("\"retries\":0,\"health\":{\"failures\":1,\"eject\":300,\"eject_max\":60000},"
+                 "\"endpoints\":[%s,%s]",
+                 url(port[0]), url(port[1]));
     gone_names =
         upstream("\"endpoints\":[{\"url\":\"http://nowhere.invalid:1\"},%s]", url(port[0]));
 }
@@ -354,6 +358,33 @@ static void all_out_case(void)
     tap_ok(same, "the one that is well is in again, the other is out for longer");
 }
 
+/* A call that tries an endpoint has told what it can when its answer begins, however long that is. */
+static void long_probe_case(void)
+{
+    int bad, at = -1;
+    post(110, long_probe, "x");
+    answer(take_call(1, &bad), 502, "", "");
+    TAP_CHECK(is_whole(110, 502, ""));
+    usleep(350000);
+    post(111, long_probe, "x");
+    int fd = take_call(1, &at);
+    TAP_CHECK(at == bad && up_write(fd, "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\na") &&
+              next_record(PATIENCE_MS) && got.type == NK_WIRE_HEAD);
+    for (at = !bad; at != bad;) {
+        post(112, long_probe, "x");
+        int other = take_call(1, &at);
+        answer(other, at == bad ? 502 : 200, "", "");
+        TAP_CHECK(is_whole(112, at == bad ? 502 : 200, ""));
+    }
+    usleep(350000);
+    post(113, long_probe, "x");
+    answer(take_call(1, &at), 200, "", "ok");
+    tap_ok(is_whole(113, 200, "ok") && at == bad,
+           "an answer that goes on for long keeps nobody out");
+    TAP_CHECK(up_write(fd, "b") && next_record(PATIENCE_MS) && got.type == NK_WIRE_DATA);
+    close(fd);
+}
+
 static void budget_case(void)
 {
     int at, retried = 0;
@@ -466,6 +497,7 @@ int main(void)
     dated_case();
     full_case();
     all_out_case();
+    long_probe_case();
     budget_case();
     time_cases();
     say(NK_CONTROL_DRAIN, -1);

@@ -108,6 +108,30 @@ static void many_cases(void)
     tap_ok(is_answer(110, 0) && peer_count == 1, "a request and an answer without a body");
 }
 
+/* Heads that come in one read are each that of their own call. */
+static void heads_case(void)
+{
+    const char *names[] = {"one", "two", "three", "four"};
+    struct guest *g[4];
+    bool right = true;
+    for (uint32_t i = 0; i < 4; i++)
+        post(115 + i, KNOWN, names[i]);
+    for (uint32_t i = 0; i < 4; i++)
+        g[i] = find_guest(names[i]);
+    for (uint32_t i = 0; i < 4; i++)
+        begin_answer(g[i], 200 + (int)i, 1 + i, true);
+    for (uint32_t i = 0; i < 4; i++) {
+        struct nk_http_head h = {0};
+        right &= record(PATIENCE_MS) && got.type == NK_WIRE_HEAD && got.flags == NK_WIRE_END &&
+                 !nk_wire_get_answer(nk_str_sub(got.payload, 0, got.head_size), 64, &arena, &h,
+                                     &route) &&
+                 got.payload.n - got.head_size == got.stream - 114 &&
+                 h.status == 200 + (int)got.stream - 115 &&
+                 nk_str_eq(nk_http_get(&h, NK_STR("content-type")), NK_STR("text/plain"));
+    }
+    tap_ok(right, "answers that come together keep their own heads");
+}
+
 static void body_case(void)
 {
     static char piece[30001], all[90001];
@@ -286,6 +310,37 @@ static void rubbish_case(void)
     g->peer->fd = -1;
 }
 
+static void crowd_case(void)
+{
+    char body[16];
+    struct guest *g[7];
+    bool right = true;
+    peer_streams = 4;
+    post(200, KNOWN, "first");
+    struct guest *first = find_guest("first");
+    begin_answer(first, 200, 1, true);
+    TAP_CHECK(is_answer(200, 1));
+    size_t before = peer_count;
+    for (uint32_t i = 0; i < 7; i++) {
+        snprintf(body, sizeof body, "crowd-%u", i);
+        post(201 + i, KNOWN, body);
+    }
+    for (uint32_t i = 0; i < 7; i++) {
+        snprintf(body, sizeof body, "crowd-%u", i);
+        g[i] = find_guest(body);
+        right &= g[i] != NULL;
+    }
+    tap_ok(right && peer_count > before && g[0]->peer == first->peer,
+           "what is more than the server takes at once gets another connection (%zu)",
+           peer_count - before);
+    for (uint32_t i = 0; right && i < 7; i++) {
+        begin_answer(g[i], 200, i, true);
+        right = is_answer(201 + i, i);
+    }
+    tap_ok(right, "and is answered there");
+    peer_streams = 100;
+}
+
 static void reload_case(void)
 {
     post(190, KNOWN, "old");
@@ -326,6 +381,7 @@ int main(void)
     plain_listener = listener;
     plain_port = port;
     many_cases();
+    heads_case();
     body_case();
     credit_cases();
     full_ring_case();
@@ -333,6 +389,7 @@ int main(void)
     goodbye_cases();
     elsewhere_case(second);
     rubbish_case();
+    crowd_case();
     reload_case();
     say(NK_CONTROL_DRAIN, -1);
     close_house();

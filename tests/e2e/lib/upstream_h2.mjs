@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 // upstream_h2.mjs PORT [CERTIFICATE KEY]: a model API that speaks HTTP/2 alone: in the clear by prior knowledge, or by
 // ALPN. It echoes the last message; "endless" streams until the client leaves. GET /count tells how many connections
-// there were and how many requests at once; GET /goodbye says GOAWAY on all connections, gracefully.
+// there were and how many requests at once; GET /goodbye says GOAWAY on all connections, gracefully; GET
+// /well tells how often it was asked.
 import http2 from 'node:http2';
 import fs from 'node:fs';
 
 const [port, cert, key] = process.argv.slice(2);
 const sessions = new Set();
-let connections = 0, now = 0, most = 0;
+let connections = 0, now = 0, most = 0, asked = 0;
 
 function chat(stream, body) {
   const text = JSON.parse(body).messages.at(-1).content;
@@ -39,6 +40,10 @@ server.on('stream', (stream, headers) => {
   if (headers[':path'] === '/count') {
     stream.respond({ ':status': 200 });
     return stream.end(`${connections} ${most}`);
+  }
+  if (headers[':path'] === '/well') {
+    stream.respond({ ':status': 200 });
+    return stream.end(String(++asked));
   }
   if (headers[':path'] === '/goodbye') {
     for (const s of sessions) if (s !== stream.session) s.close();
