@@ -231,7 +231,7 @@ int main(void)
         snprintf(more_upstreams + strlen(more_upstreams),
                  sizeof more_upstreams - strlen(more_upstreams),
                  ",{\"name\":\"n%d\",\"dialect\":\"openai\",\"connect_timeout\":1000,"
-                 "\"url\":\"http://n%d.example:%d\",\"private\":true}",
+                 "\"url\":\"http://n%d.example:%d\",\"private\":\"true\"}",
                  i, i, both_port);
     snprintf(more_groups, sizeof more_groups,
              ",\"dns\":{\"servers\":\"127.0.0.1:%d\",\"stale\":3000}", dns_port);
