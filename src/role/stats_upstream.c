@@ -56,12 +56,17 @@ uint32_t nk_stats_up_find(struct nk_stats *s, struct nk_str name)
     return i < NK_STATS_UPSTREAMS ? i : NK_STATS_UPSTREAMS - 1;
 }
 
+/* Who wrote the page before may have died of anything. */
 void nk_stats_up_reset(struct nk_stats *s)
 {
-    for (uint32_t i = 0; i < s->own->up_count && i < NK_STATS_UPSTREAMS; i++)
+    struct nk_stats_page *own = s->own;
+    own->up_count = own->up_count < NK_STATS_UPSTREAMS ? own->up_count : NK_STATS_UPSTREAMS;
+    for (uint32_t i = 0; i < own->up_count; i++) {
+        own->up[i].name[sizeof own->up[i].name - 1] = 0;
         for (size_t k = 0; k < NK_STAT_UP_COUNT; k++)
             if (rows[k].is_gauge)
                 nk_stats_up_set(s, i, (enum nk_stat_up)k, 0);
+    }
 }
 
 /* Adds the rows of one page to the totals; `n` of them have a name so far. */
