@@ -44,6 +44,7 @@ OBJ_CORE := $(SRC_CORE:%.c=$(OUT)/%.o) $(addprefix $(OUT)/llhttp/,api.o http.o l
 OBJ_TOP := $(SRC_TOP:%.c=$(OUT)/%.o)
 UNIT := $(patsubst tests/unit/%,$(OUT)/tests/%,$(basename $(wildcard tests/unit/*.c tests/unit/*.cc)))
 FUZZ := $(patsubst tests/fuzz/%.c,$(OUT)/fuzz/%,$(wildcard tests/fuzz/*.c))
+HOSTILE := $(patsubst tests/%.c,$(OUT)/%,$(filter-out %/clock.c,$(wildcard tests/hostile/*.c))) $(OUT)/hostile/nakoso
 BENCH := $(patsubst bench/%,$(OUT)/bench/%,$(basename $(wildcard bench/*.c bench/*.cc)))
 
 all: # build/nakoso
@@ -77,6 +78,7 @@ $(OUT)/tests/%: tests/unit/%.c tests/tap.h $(OBJ_TOP) $(OUT)/libnakoso.a
 	$(call say,TEST,$<)
 	$(CC) $(CPPFLAGS) -Itests $(CFLAGS) -Wno-unused-result $(HARDLD) -MMD -MP -o $@ $< $(OBJ_TOP) $(OUT)/libnakoso.a $(LDLIBS) $(TEST_LIBS_$*)
 TEST_LIBS_json_oracle := -ljansson
+TEST_LIBS_sandbox := -Wl,--wrap=nk_confine_landlock_abi
 
 # Peers as oracles that come as C++ libraries.
 $(OUT)/tests/%: tests/unit/%.cc tests/tap.h $(OUT)/libnakoso.a
@@ -87,6 +89,17 @@ $(OUT)/tests/%: tests/unit/%.cc tests/tap.h $(OUT)/libnakoso.a
 $(OUT)/tests/scenario: $(wildcard tests/scenario/*.[ch]) tests/tap.h $(OBJ_TOP) $(OUT)/libnakoso.a
 	@mkdir -p $(@D)
 	$(CC) $(CPPFLAGS) -Itests $(CFLAGS) $(HARDLD) -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc -o $@ $(filter %.c,$^) $(OBJ_TOP) $(OUT)/libnakoso.a $(LDLIBS)
+
+# A nakoso whose wall clock a test moves; and clients that a test needs by the thousand.
+$(OUT)/hostile/nakoso: tests/hostile/clock.c $(OUT)/src/main.o $(OBJ_TOP) $(OUT)/libnakoso.a
+	@mkdir -p $(@D)
+	$(call say,LINK,$@)
+	$(CC) $(CPPFLAGS) $(CFLAGS) $(HARDLD) -Wl,--wrap=clock_gettime -o $@ $^ $(LDLIBS)
+
+$(OUT)/hostile/%: tests/hostile/%.c
+	@mkdir -p $(@D)
+	$(call say,TEST,$<)
+	$(CC) $(CPPFLAGS) $(CFLAGS) $(HARDLD) -o $@ $<
 
 $(OUT)/fuzz/%: tests/fuzz/%.c $(OBJ_TOP) $(OUT)/libnakoso.a
 	@mkdir -p $(@D)
@@ -104,6 +117,8 @@ unit: $(UNIT) $(OUT)/tests/scenario
 
 fuzzers: $(FUZZ)
 
+hostile: $(HOSTILE)
+
 run: all # the hospital story on this machine; stays up until Ctrl-C
 	@tools/deps check
 	@tools/demo --stay
@@ -115,6 +130,12 @@ demo: all # the same story without staying up; the exit status tells
 check: # everything that is tested; tools/check unit/json runs a part
 	@tools/deps build check
 	@tools/check
+
+bombard: # 1 GB of mutated bytes at the daemon built with sanitizers (MB=…, SEED=…)
+	@tools/deps build check
+	@$(MAKE) --no-print-directory -j2 all hostile
+	@$(MAKE) --no-print-directory -j2 SAN=asan build/asan/nakoso
+	@MB=$(or $(MB),1024) SEED=$(or $(SEED),$(shell date +%s)) tests/e2e/bombard
 
 fuzz: # every fuzz target for FUZZ_SECONDS, starting from its corpus
 	@tools/deps build check
@@ -153,5 +174,5 @@ clean:
 help: # this list
 	@sed -nE 's/^([a-z]+):[^#]*# (.*)/make \1|\2/p' Makefile | column -t -s '|'
 
-.PHONY: all unit fuzzers run demo check fuzz lint bench format install clean help
+.PHONY: all unit fuzzers hostile run demo check bombard fuzz lint bench format install clean help
 -include $(shell find $(OUT) -name '*.d' 2>/dev/null)

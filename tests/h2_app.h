@@ -27,7 +27,7 @@ struct h2_app {
     struct nk_buf out; /* the lines */
     struct nk_buf body;
     uint32_t body_stream;
-    bool client, keep, answers, headers, why, refuse_begin;
+    bool client, keep, answers, headers, why, refuse_begin, poor;
     bool sums; /* of whole bodies, instead of what came of them */
     size_t open, taken;
     struct h2_app_stream streams[H2_APP_STREAMS];
@@ -53,7 +53,7 @@ static inline struct h2_app_stream *h2_app_open(struct h2_app *a, uint32_t id)
         if (s->open)
             continue;
         *s = (struct h2_app_stream){.app = a, .id = id, .open = true};
-        nk_arena_init(&s->arena, 1 << 17);
+        nk_arena_init(&s->arena, a->poor ? 64 : 1 << 17);
         a->open++;
         return s;
     }

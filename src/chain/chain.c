@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * chain.c - one line of the audit log, made and checked; see chain.h. Lines are written through the
- * same JSON reader that reads them, so a record that no verifier could read never gets in: a gate
- * that was taken over can lie in its own facts, but cannot end a line, number a record or repeat
- * "n".
+ * same JSON reader that reads them, or are letter by letter as usual (shape.h), so a record that no
+ * verifier could read never gets in: a gate that was taken over can lie in its own facts, but cannot
+ * end a line, number a record or repeat "n".
  *
  * The chain's own members come first, in this order and in one spelling only. A checker may
  * therefore compare bytes, and two checkers cannot read two numbers from one line.
  */
 #include "chain/merkle.h"
+#include "chain/shape.h"
 
 static const struct nk_json_limits line_limits = {
     .max_bytes = NK_CHAIN_LINE_MAX, .max_depth = 64, .max_values = 65536};
@@ -30,27 +31,14 @@ static void move_on(struct nk_chain *c, struct nk_str line)
     nk_merkle_add(&c->tree, c->last);
 }
 
-/* Is one of eight bytes below 0x20? Where one is, the subtraction borrows into its top bit; a byte that
- * had the bit before is none of them. */
-static bool has_control(const char *p)
-{
-    uint64_t word;
-    memcpy(&word, p, sizeof word);
-    return ((word - 0x2020202020202020u) & ~word & 0x8080808080808080u) != 0;
-}
-
 /* A line feed ends a record; other controls have no business in one either. JSON would take some of
  * them between its tokens. */
 static int check_bytes(struct nk_str s, struct nk_fault *f)
 {
-    size_t i = 0;
-    while (s.n - i >= 8 && !has_control(s.p + i))
-        i += 8;
-    for (; i < s.n; i++)
-        if ((unsigned char)s.p[i] < 0x20)
-            return nk_fault_set(f, NK_EINVAL, "chain", i, "control byte 0x%02x in a record",
-                                (unsigned char)s.p[i]);
-    return 0;
+    size_t at = nk_shape_control(s);
+    return at == s.n ? 0
+                     : nk_fault_set(f, NK_EINVAL, "chain", at, "control byte 0x%02x in a record",
+                                    (unsigned char)s.p[at]);
 }
 
 static int parse(struct nk_str line, struct nk_arena *a, struct nk_json *doc, struct nk_fault *f)
@@ -92,7 +80,8 @@ int nk_chain_append(struct nk_chain *c, uint64_t gate, uint64_t seq, struct nk_s
         return nk_fault_set(f, r, "chain", 0, "no room for a record");
     }
     struct nk_str line = {out->p + start, out->n - start - 1};
-    int r = parse(line, a, &doc, f);
+    bool ordinary = line.n <= NK_CHAIN_LINE_MAX && nk_shape_is_ordinary(facts, a);
+    int r = ordinary ? 0 : parse(line, a, &doc, f);
     if (r == 0 && facts.p[0] != '"')
         r = nk_fault_set(f, NK_EINVAL, "chain", 0, "a record's members begin with a quote");
     if (r) {

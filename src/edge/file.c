@@ -40,14 +40,16 @@ static int check_mode(const struct stat *st, const char *path, enum nk_file_care
     return 0;
 }
 
-static int read_all(int fd, const char *path, size_t max, struct nk_arena *a, struct nk_str *out,
-                    struct nk_fault *f)
+/* `size` is what the file says now: a buffer that never grows leaves no copy of a secret behind. */
+static int read_all(int fd, const char *path, size_t size, size_t max, struct nk_arena *a,
+                    struct nk_str *out, struct nk_fault *f)
 {
     struct nk_buf b;
     int rc = 0;
     nk_buf_init(&b, max + 1);
     while (b.n <= max) {
-        size_t want = max + 1 - b.n < 65536 ? max + 1 - b.n : 65536;
+        size_t want = b.n <= size ? size + 1 - b.n : 65536; /* one more, to see the end */
+        want = want < max + 1 - b.n ? want : max + 1 - b.n;
         char *to = nk_buf_reserve(&b, want);
         ssize_t got = to ? read(fd, to, want) : 0;
         if (got < 0 && errno == EINTR)
@@ -81,7 +83,7 @@ int nk_file_read(const char *path, size_t max, enum nk_file_care care, struct nk
         return os_error(f, path);
     int rc = fstat(fd, &st) ? os_error(f, path) : check_mode(&st, path, care, f);
     if (!rc)
-        rc = read_all(fd, path, max, a, out, f);
+        rc = read_all(fd, path, (size_t)st.st_size, max, a, out, f);
     close(fd);
     return rc;
 }

@@ -50,8 +50,9 @@ static int forward_body(struct nk_txn *t, struct nk_str *out)
  */
 static struct nk_str forward_target(const struct nk_gate_state *s)
 {
-    bool beta = nk_str_ends(s->head->target, NK_STR("?beta=true"));
-    return beta ? s->head->target : nk_str(s->call.endpoint->path);
+    struct nk_str query = s->head->target;
+    (void)nk_str_cut(&query, '?');
+    return nk_str_eq(query, NK_STR("beta=true")) ? s->head->target : nk_str(s->call.endpoint->path);
 }
 
 int gate_forward(struct nk_txn *t)

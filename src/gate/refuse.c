@@ -68,6 +68,11 @@ unsigned gate_answer_refusal(struct nk_txn *t)
                                           .header_count = 4,
                                           .content_length = (int64_t)t->out.n,
                                           .keep_alive = true};
+    /* Bytes behind the head of an answer to HEAD would be read as the next answer (RFC 9110, section 9.3.2). */
+    if (s->head && nk_str_eq(s->head->method, NK_STR("HEAD"))) {
+        nk_buf_clear(&t->out);
+        return NK_FX_HEAD | NK_FX_END;
+    }
     return NK_FX_HEAD | NK_FX_DATA | NK_FX_END;
 }
 

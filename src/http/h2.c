@@ -282,7 +282,9 @@ int nk_h2_output(struct nk_h2 *h, struct nk_buf *out, size_t max)
 
 bool nk_h2_has_output(const struct nk_h2 *h)
 {
-    return h->queue.n || (!h->failed && nghttp2_session_want_write(h->session));
+    if (h->fault.code) /* its last word is still to come, or in the queue */
+        return !h->failed || h->queue.n;
+    return h->queue.n || nghttp2_session_want_write(h->session);
 }
 
 /* The final GOAWAY: streams up to the last one that was begun are served. */
@@ -310,7 +312,7 @@ void nk_h2_shutdown(struct nk_h2 *h)
 
 bool nk_h2_is_over(const struct nk_h2 *h)
 {
-    return h->failed || !nghttp2_session_want_read(h->session);
+    return h->fault.code || !nghttp2_session_want_read(h->session);
 }
 
 size_t nk_h2_stream_count(const struct nk_h2 *h)

@@ -37,7 +37,7 @@ struct nk_h2_limits {
     uint32_t stream_window;     /* bytes of one body that may wait unused: INITIAL_WINDOW_SIZE */
     uint32_t connection_window; /* of all bodies together; 65535 or more */
     uint32_t max_queued;        /* bytes of frames other than DATA that wait to be sent */
-    uint32_t max_memory;        /* bytes of all else, arenas not counted; beyond: NK_ENOMEM */
+    uint32_t max_memory;        /* bytes that nghttp2 and the streams take; beyond: NK_ENOMEM */
     uint32_t continuations;     /* CONTINUATION frames of one head */
     uint32_t period_ms;
     uint32_t resets;     /* streams that the peer resets, or makes us reset (CVE-2023-44487) */

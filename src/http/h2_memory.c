@@ -122,9 +122,10 @@ void nk_h2_memory_end(struct nk_h2 *h)
     if (!h->starved)
         nghttp2_session_del(h->session);
     NK_MUST(h->starved || !h->blocks);
-    while (h->blocks) {
-        struct nk_h2_memory *b = h->blocks;
-        unlink_block(h, b);
+    struct nk_h2_memory *b = h->blocks;
+    while (b) {
+        struct nk_h2_memory *next = b->next;
         free(b);
+        b = next;
     }
 }

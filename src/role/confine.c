@@ -5,9 +5,8 @@
  *
  * seccomp's default is EPERM, not death: libraries try things, and a role that dies of a library's
  * curiosity is an outage. What only an attacker tries kills. Verdicts of calls without an argument
- * check are cached by the kernel (Linux 5.11), so the hot path pays nothing. Landlock is
- * used through its three system calls, because the C library has none of them; rights that this
- * kernel does not know are left out by ABI (docs.kernel.org/userspace-api/landlock.html).
+ * check are cached by the kernel (Linux 5.11), so the hot path pays nothing. Landlock is in
+ * landlock.c.
  */
 #include "role/confine.h"
 
@@ -25,7 +24,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 #include "base/build.h"
-#include "edge/log.h"
+#include "role/landlock.h"
 
 static const char stage[] = "confine";
 
@@ -75,37 +74,9 @@ static const struct rule rules[] = {
 #undef NK_KILL
 };
 
-/* Landlock's numbers, as in linux/landlock.h of Linux 6.15; older headers lack some. */
-enum {
-    LL_CREATE = 444,
-    LL_ADD_RULE = 445,
-    LL_RESTRICT = 446,
-    LL_VERSION = 1,
-    LL_PATH_BENEATH = 1,
-    LL_FS_ABI1 = 0x1FFF,
-    LL_FS_REFER = 1 << 13,
-    LL_FS_TRUNCATE = 1 << 14,
-    LL_FS_IOCTL = 1 << 15,
-    LL_FS_READ = 1 << 2 | 1 << 3,                                       /* files, directories */
-    LL_FS_WRITE = 1 << 1 | 1 << 4 | 1 << 5 | 1 << 7 | 1 << 8 | 1 << 14, /* and make, remove */
-    LL_FS_OF_FILES = 1 << 1 | 1 << 2 | 1 << 14,
-    LL_NET_BIND = 1,
-    LL_NET_CONNECT = 2,
-    LL_SCOPE_ALL = 3, /* abstract Unix sockets, signals */
-};
-
-struct landlock_rules {
-    uint64_t fs, net, scope;
-};
-
-struct landlock_path {
-    uint64_t allowed;
-    int32_t parent;
-} __attribute__((packed));
-
 int nk_confine_landlock_abi(void)
 {
-    long abi = syscall(LL_CREATE, NULL, 0, LL_VERSION);
+    long abi = syscall(NK_LANDLOCK_CREATE, NULL, 0, NK_LANDLOCK_VERSION);
     return abi > 0 ? (int)abi : 0;
 }
 
@@ -152,65 +123,29 @@ static int limit_process(uint32_t set, struct nk_fault *f)
 }
 
 /* A role that was started with privileges (as root, or to bind a low port) keeps none. One that has
- * files may need root's right to a directory of another user, and Landlock bounds that. */
+ * files may need root's right to a directory of another user, and nothing else: with the others it
+ * could read other processes where there is no Landlock. */
 static int drop_capabilities(uint32_t set, struct nk_fault *f)
 {
     struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
-    struct __user_cap_data_struct none[_LINUX_CAPABILITY_U32S_3] = {{0}};
-    if (has(set, WORD_FILES))
-        return 0;
-    return syscall(SYS_capset, &header, none) == 0
+    struct __user_cap_data_struct have[_LINUX_CAPABILITY_U32S_3] = {{0}};
+    uint32_t keep = has(set, WORD_FILES) ? 1U << CAP_DAC_OVERRIDE : 0;
+    if (syscall(SYS_capget, &header, have))
+        return nk_fault_set(f, NK_EIO, stage, 0, "capabilities: %s", strerror(errno));
+    keep &= have[0].permitted;
+    memset(have, 0, sizeof have);
+    have[0].effective = have[0].permitted = keep;
+    return syscall(SYS_capset, &header, have) == 0
                ? 0
                : nk_fault_set(f, NK_EIO, stage, 0, "capabilities: %s", strerror(errno));
 }
 
-static int landlock_allow(int rules_fd, const struct nk_confine_path *p, uint64_t handled)
-{
-    struct stat st;
-    int fd = p->path ? open(p->path, O_PATH | O_CLOEXEC) : p->fd;
-    int rc = fd < 0 || fstat(fd, &st) ? -1 : 0;
-    struct landlock_path path = {.parent = fd};
-    path.allowed = (LL_FS_READ | (p->write ? LL_FS_WRITE : 0)) & handled;
-    if (!rc && !S_ISDIR(st.st_mode))
-        path.allowed &= LL_FS_OF_FILES;
-    if (!rc && syscall(LL_ADD_RULE, rules_fd, LL_PATH_BENEATH, &path, 0))
-        rc = -1;
-    if (p->path && fd >= 0) {
-        int keep = errno;
-        close(fd);
-        errno = keep;
-    }
-    return rc;
-}
-
+/* TCP as promised; signals and abstract sockets never. */
 static int landlock(uint32_t set, const struct nk_confine_path *paths, size_t count,
                     struct nk_fault *f)
 {
-    int abi = nk_confine_landlock_abi();
-    if (abi == 0) {
-        nk_log(NK_LOG_WARNING, "confine.landlock", "this kernel has no Landlock; seccomp alone");
-        return 0;
-    }
-    struct landlock_rules handled = {.fs = LL_FS_ABI1};
-    handled.fs |= (abi >= 2 ? LL_FS_REFER : 0) | (abi >= 3 ? LL_FS_TRUNCATE : 0) |
-                  (abi >= 5 ? LL_FS_IOCTL : 0);
-    if (abi >= 4)
-        handled.net = (has(set, WORD_LISTEN) ? 0 : LL_NET_BIND) |
-                      (has(set, WORD_CONNECT) ? 0 : LL_NET_CONNECT);
-    if (abi >= 6)
-        handled.scope = LL_SCOPE_ALL;
-    int fd = (int)syscall(LL_CREATE, &handled, sizeof handled, 0);
-    if (fd < 0)
-        return nk_fault_set(f, NK_EIO, stage, 0, "Landlock: %s", strerror(errno));
-    int rc = 0;
-    for (size_t i = 0; i < count && !rc; i++)
-        if (landlock_allow(fd, &paths[i], handled.fs))
-            rc = nk_fault_set(f, NK_EIO, stage, 0, "Landlock: %s: %s",
-                              paths[i].path ? paths[i].path : "directory", strerror(errno));
-    if (!rc && syscall(LL_RESTRICT, fd, 0))
-        rc = nk_fault_set(f, NK_EIO, stage, 0, "Landlock: %s", strerror(errno));
-    close(fd);
-    return rc;
+    struct nk_landlock_net net = {.bind = has(set, WORD_LISTEN), .connect = has(set, WORD_CONNECT)};
+    return nk_landlock_enter(&net, paths, count, f);
 }
 
 /* A rule whose call this machine does not have is nothing to allow or refuse. */

@@ -44,7 +44,8 @@ static bool inner_v4(const unsigned char b[16], uint32_t *v4)
     size_t at = 12;
     if (b[0] == 0x20 && b[1] == 0x02)
         at = 2;
-    else if (memcmp(b, mapped, 12) && memcmp(b, nat64, 12) && memcmp(b, compatible, 12))
+    else if (memcmp(b, mapped, 12) != 0 && memcmp(b, nat64, 12) != 0 &&
+             memcmp(b, compatible, 12) != 0)
         return false;
     memcpy(v4, b + at, sizeof *v4);
     *v4 = ntohl(*v4);

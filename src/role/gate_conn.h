@@ -75,10 +75,12 @@ struct gate_framing {
     void (*data)(struct gate_stream *s);
     void (*end)(struct gate_stream *s, bool cut);
     void (*flush)(struct gate_stream *s); /* sends what there is: records allow it */
-    void (*fail)(struct gate_stream *s);  /* gives the stream up, and what cannot go on without */
-    void (*drain)(struct gate_conn *c);   /* asks the client for no more requests */
-    void (*close)(struct gate_conn *c);   /* frees what the framing has */
-    void (*bury)(struct gate_stream *s);  /* frees a dead stream that is on no list */
+    /* Is it not its client that keeps the answer waiting? NULL: it is. */
+    bool (*moves)(const struct gate_stream *s);
+    void (*fail)(struct gate_stream *s); /* gives the stream up, and what cannot go on without */
+    void (*drain)(struct gate_conn *c);  /* asks the client for no more requests */
+    void (*close)(struct gate_conn *c);  /* frees what the framing has */
+    void (*bury)(struct gate_stream *s); /* frees a dead stream that is on no list */
 };
 
 extern const struct gate_framing gate_h1, gate_h2;

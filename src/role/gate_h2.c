@@ -508,6 +508,14 @@ static void drain(struct gate_conn *c)
     send_later(c);
 }
 
+/* Its windows are open: it waits for its turn on the connection, whose own deadline watches the
+ * socket. */
+static bool moves(const struct gate_stream *s)
+{
+    const struct h2_stream *x = NK_OF(s, const struct h2_stream, s);
+    return !is_connection(s) && x->may > x->taken && !nk_h2_is_stalled(s->conn->h2->machine, x->id);
+}
+
 static void fail(struct gate_stream *s)
 {
     struct gate_conn *c = s->conn;
@@ -557,6 +565,7 @@ const struct gate_framing gate_h2 = {.run = run,
                                      .data = put_data,
                                      .end = put_end,
                                      .flush = flush,
+                                     .moves = moves,
                                      .fail = fail,
                                      .drain = drain,
                                      .close = close_framing,

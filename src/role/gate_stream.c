@@ -171,6 +171,11 @@ void gate_stream_deadline(struct gate_stream *s, int64_t after_ms)
 static void too_late(struct gate_stream *s)
 {
     struct gate *g = s->conn->gate;
+    const struct gate_framing *framing = s->conn->framing;
+    if (framing->moves && framing->moves(s)) {
+        gate_stream_deadline(s, g->setup->config.limits.write_timeout);
+        return;
+    }
     if (s->state != STREAM_IDLE && s->state != STREAM_LINGER)
         nk_stats_add(&g->stats, NK_STAT_CLIENT_TIMEOUTS, 1);
     /* Over HTTP/2, half a head is no stream that could be answered. */
@@ -185,7 +190,7 @@ static void too_late(struct gate_stream *s)
     if (s->state == STREAM_BUSY && s->req && s->req->slot != GATE_NO_SLOT && s->out.n == 0)
         gate_call_timeout(s);
     else
-        s->conn->framing->fail(s);
+        framing->fail(s);
 }
 
 static void on_deadline(struct nk_timer *timer)

@@ -19,7 +19,7 @@
 #include "role/confine.h"
 #include "role/warden_own.h"
 
-enum { SETTLE_MS = 10000, PATIENCE_MS = 20000 };
+enum { SETTLE_MS = 2000, PATIENCE_MS = 20000 };
 
 /* Starting and stopping --------------------------------------------------------------------------
  */

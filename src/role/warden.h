@@ -11,7 +11,7 @@
 
 struct nk_warden_options {
     int64_t grace_ms;    /* how long gates may take to finish what is in flight; 0: config.grace */
-    int64_t settle_ms;   /* a role that served so long has not crashed "again"; 0: 10 s */
+    int64_t settle_ms;   /* a role that served so long has not crashed "again"; 0: 2 s */
     int64_t patience_ms; /* how long another version may take to answer, or to start; 0: 20 s */
 };
 

@@ -402,7 +402,7 @@ static void daemon_settle(struct scenario *s, struct sighting *seen)
         if (seen->body.n && !me.client_done && !take_answer(seen, QUIET_MS))
             break;
     look_upstream(seen, me.client < 0 || seen->cut ? 2000 : 0);
-    usleep(60000); /* a group commit */
+    usleep(150000); /* a group commit: audit.group, and some more */
     read_records(seen);
     me.settled = true;
 }

@@ -347,6 +347,7 @@ static bool set_up(struct run *r, struct nk_str word, struct nk_str rest)
             r->app.keep |= word_is(what, "keep");
             r->app.answers |= word_is(what, "answers");
             r->app.refuse_begin |= word_is(what, "refuses");
+            r->app.poor |= word_is(what, "poor");
         }
     else
         return false;
@@ -462,9 +463,24 @@ static void run_file(const char *file, const char *only)
     free(text);
 }
 
+static void check_sniff(void)
+{
+    struct nk_str preface = NK_STR(NGHTTP2_CLIENT_MAGIC "more");
+    TAP_CHECK(nk_h2_sniff(preface) == 0);
+    TAP_CHECK(nk_h2_sniff(NK_STR("")) == NK_EAGAIN);
+    TAP_CHECK(nk_h2_sniff(NK_STR("GET / HTTP/1.1")) == NK_EINVAL);
+    TAP_CHECK(nk_h2_sniff(NK_STR("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\r")) == NK_EINVAL);
+    TAP_CHECK(nk_h2_sniff(NK_STR("PROPFIND /")) == NK_EINVAL);
+    bool all = true;
+    for (size_t n = 1; n <= preface.n; n++)
+        all &= nk_h2_sniff(nk_str_sub(preface, 0, n)) == (n < NK_H2_PREFACE ? NK_EAGAIN : 0);
+    tap_ok(all, "the preface is known by its first 24 bytes, not earlier");
+}
+
 /* With an argument: the cases whose titles hold it. */
 int main(int argc, char **argv)
 {
+    check_sniff();
     static const char *const files[] = {"frames",  "messages", "hpack", "flow",
                                         "answers", "abuse",    "client"};
     for (size_t i = 0; i < NK_COUNT(files); i++)

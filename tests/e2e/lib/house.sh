@@ -54,6 +54,10 @@ house_run() { # starts the daemon; $daemon is the warden
   pids="$pids $daemon"
   wait_port "$port" || { cat "$dir/daemon.log"; return 1; }
 }
+house_ready() { # waits until all roles serve
+  for _ in $(seq 100); do [ "$(curl -s -o /dev/null -w '%{http_code}' "http://127.0.0.1:$admin/readyz")" = 200 ] && return 0; sleep 0.1; done
+  return 1
+}
 house_stop() { kill -TERM "$daemon" 2>/dev/null; wait "$daemon" 2>/dev/null; }
 roles() { # roles NAME: process ids of that role
   local p
