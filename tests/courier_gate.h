@@ -10,6 +10,7 @@
 
 static char payload[NK_RING_RECORD_MAX + 1]; /* of the last record */
 static struct nk_ring_record got;
+static struct nk_route route; /* of the latest answer or failure */
 
 static void make_rings(void)
 {
@@ -126,25 +127,4 @@ static bool next_record(int ms)
 static struct nk_str body_of(void)
 {
     return nk_str_sub(got.payload, got.head_size, got.payload.n);
-}
-
-static bool is_whole(uint32_t stream, int status, const char *body)
-{
-    struct nk_http_head h;
-    bool ok = next_record(PATIENCE_MS) && got.type == NK_WIRE_HEAD && got.flags == NK_WIRE_END &&
-              got.stream == stream && got.generation == generation_of(stream) &&
-              !nk_wire_get_answer(nk_str_sub(got.payload, 0, got.head_size), 64, &arena, &h) &&
-              h.status == status && nk_str_eq(body_of(), nk_str(body));
-    if (!ok)
-        printf("# type %u flags %u stream %u head %u: %.*s\n", got.type, got.flags, got.stream,
-               got.head_size, NK_FMT(body_of()));
-    return ok;
-}
-
-__attribute__((unused)) static bool is_fail(uint32_t stream, int code)
-{
-    bool ok = next_record(PATIENCE_MS) && got.type == NK_WIRE_FAIL && got.stream == stream &&
-              got.generation == generation_of(stream) && got.payload.n > 4 && payload[0] == code;
-    printf("# %s\n", got.type == NK_WIRE_FAIL && got.payload.n > 4 ? payload + 4 : "no failure");
-    return ok;
 }

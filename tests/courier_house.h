@@ -7,6 +7,32 @@
 #include "courier_gate.h"
 #include "courier_upstream.h"
 
+__attribute__((unused)) static bool is_whole(uint32_t stream, int status, const char *body)
+{
+    struct nk_http_head h;
+    bool ok =
+        next_record(PATIENCE_MS) && got.type == NK_WIRE_HEAD && got.flags == NK_WIRE_END &&
+        got.stream == stream && got.generation == generation_of(stream) &&
+        !nk_wire_get_answer(nk_str_sub(got.payload, 0, got.head_size), 64, &arena, &h, &route) &&
+        h.status == status && nk_str_eq(body_of(), nk_str(body));
+    if (!ok)
+        printf("# type %u flags %u stream %u head %u: %.*s\n", got.type, got.flags, got.stream,
+               got.head_size, NK_FMT(body_of()));
+    return ok;
+}
+
+__attribute__((unused)) static bool is_fail(uint32_t stream, int code)
+{
+    bool ok = next_record(PATIENCE_MS) && got.type == NK_WIRE_FAIL && got.stream == stream &&
+              got.generation == generation_of(stream) && got.payload.n > got.head_size;
+    uint32_t said = 0;
+    ok = ok &&
+         !nk_wire_get_fail(nk_str_sub(got.payload, 0, got.head_size), &arena, &said, &route) &&
+         said == (uint32_t)code;
+    printf("# %u %s\n", said, got.type == NK_WIRE_FAIL ? payload + got.head_size : "no failure");
+    return ok;
+}
+
 static void open_house(void)
 {
     signal(SIGPIPE, SIG_IGN);

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * courier_role.h - for the tests of the courier: the real role in a process of its own, confined as it
- * will be, and this program as its warden. The two other neighbours are in courier_gate.h and
- * courier_upstream.h.
+ * courier_role.h - for the tests of the courier: the real role in a process of its own, confined, and
+ * this program as its warden. The other neighbours are in courier_gate.h and courier_upstream.h.
  */
 #pragma once
 
@@ -49,11 +48,13 @@ static int listen_here(int *port)
     return fd;
 }
 
+static char more_upstreams[8192], more_groups[512]; /* a test's own, each behind a comma */
+
 /* upstreams: 0 plain, 1 TLS, 2 nobody there, 3 a name, 4 impatient, 5 another CA, 6 unknown name,
- * 7 a name with two addresses, the first of them dead */
+ * 7 a name with two addresses, the first of them dead; from 8 on: the test's */
 static int make_bundle(const char *credential)
 {
-    char json[4096];
+    static char json[16384];
     snprintf(json, sizeof json,
              "{\"listen\":[{\"address\":\"127.0.0.1:1\"}],\"upstreams\":["
              "{\"name\":\"a\",\"dialect\":\"openai\",\"url\":\"http://127.0.0.1:%d\",\"pool\":2},"
@@ -65,29 +66,29 @@ static int make_bundle(const char *credential)
              "{\"name\":\"f\",\"dialect\":\"openai\",\"url\":\"https://api.test.example:%d\"},"
              "{\"name\":\"g\",\"dialect\":\"openai\",\"url\":\"https://nowhere.invalid:%d\","
              "\"connect_timeout\":300},"
-             "{\"name\":\"h\",\"dialect\":\"openai\",\"url\":\"http://two.test.example:%d\"}],"
+             "{\"name\":\"h\",\"dialect\":\"openai\",\"url\":\"http://two.test.example:%d\"}%s],"
              "\"models\":[{\"name\":\"m\",\"upstream\":\"a\"}],"
              "\"identity\":{\"issuers\":[{\"issuer\":\"i\",\"audience\":\"x\","
              "\"jwks\":\"http://127.0.0.1:%d/keys?x=1\"},"
              "{\"issuer\":\"j\",\"audience\":\"x\",\"jwks\":\"file:/dev/null\"}]},"
              "\"policy\":{\"directory\":\"/etc\"},\"audit\":{\"directory\":\"/tmp\"},"
-             "\"control\":\"/tmp/x\"}",
+             "\"control\":\"/tmp/x\"%s}",
              plain_port, tls_port, dead_port, plain_port, plain_port, tls_port, tls_port,
-             plain_port, plain_port);
+             plain_port, more_upstreams, plain_port, more_groups);
     struct nk_bundle b = {0};
     struct nk_str other = nk_buf_str(&leaf.cert_pem);
     NK_MUST(!nk_bundle_add(&b, &arena, NK_STR("config"), nk_arena_copy(&arena, nk_str(json))) &&
             !nk_bundle_add(&b, &arena, NK_STR("credential/0"), nk_str(credential)) &&
             !nk_bundle_add(&b, &arena, NK_STR("credential/1"), NK_STR("key-of-b")) &&
+            !nk_bundle_add(&b, &arena, NK_STR("credential/8"), NK_STR("key-of-i")) &&
+            !nk_bundle_add(&b, &arena, NK_STR("credential/8/1"), NK_STR("key-of-i-1")) &&
             !nk_bundle_add(&b, &arena, NK_STR("ca/1"), nk_buf_str(&ca.cert_pem)) &&
             !nk_bundle_add(&b, &arena, NK_STR("ca/5"), other) &&
             !nk_bundle_add(&b, &arena, NK_STR("ca/6"), other) &&
             !nk_bundle_add(&b, &arena, NK_STR("hosts"),
                            NK_STR("localhost 127.0.0.1\nAPI.test.example 127.0.0.1\n"
                                   "two.test.example 127.0.0.3\ntwo.test.example 127.0.0.1\n")));
-    int fd = nk_bundle_seal(&b, NK_BUNDLE_COURIER);
-    NK_MUST(fd >= 0);
-    return fd;
+    return nk_bundle_seal(&b, NK_BUNDLE_COURIER);
 }
 
 /* In the child: what nk_role_enter would have received. */

@@ -57,11 +57,13 @@ static int check_courier(const struct nk_bundle *b, const struct nk_config *c, s
     struct egress egress;
     int rc = egress_new(c, a, &egress, f);
     for (size_t i = 0; i < c->upstream_count && !rc; i++) {
-        struct nk_tls *tls = NULL;
-        rc = reach_tls(b, c, i, NULL, &tls, f);
-        if (tls)
-            warn(tls, "upstreams", i);
-        nk_tls_free(tls);
+        for (size_t j = 0; j < nk_config_endpoint_count(&c->upstreams[i]) && !rc; j++) {
+            struct nk_tls *tls = NULL;
+            rc = reach_tls(b, c, i, j, NULL, &tls, f);
+            if (tls && j == 0)
+                warn(tls, "upstreams", i);
+            nk_tls_free(tls);
+        }
     }
     return rc;
 }

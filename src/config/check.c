@@ -8,14 +8,19 @@
 
 static const char stage[] = "config";
 
-/* Offset of key `key` of entry i of a list; of the entry, the list or the root where it is absent.
- */
-static size_t offset_of(const struct nk_json *doc, uint32_t list, size_t i, const char *key)
+static uint32_t item_at(const struct nk_json *doc, uint32_t list, size_t i)
 {
     uint32_t item = nk_json_first(doc, list);
     for (; i > 0 && item != NK_JSON_NONE; i--)
         item = nk_json_next(doc, list, item);
-    uint32_t at = nk_json_get(doc, item, nk_str(key));
+    return item;
+}
+
+/* Offset of key `key` of entry i of a list; of the entry, the list or the root where it is absent.
+ */
+static size_t offset_of(const struct nk_json *doc, uint32_t list, size_t i, const char *key)
+{
+    uint32_t item = item_at(doc, list, i), at = nk_json_get(doc, item, nk_str(key));
     at = at == NK_JSON_NONE ? item : at;
     return at == NK_JSON_NONE ? 0 : doc->tape[at].start;
 }
@@ -87,44 +92,6 @@ static int check_certificates(const struct nk_config *c, const struct nk_json *d
                                 "listen[].client_ca");
 }
 
-static int check_upstream_tls(const struct nk_config_upstream *u, size_t i,
-                              const struct nk_json *doc, uint32_t list, struct nk_fault *f)
-{
-    const char *key = u->ca.p                   ? "ca"
-                      : u->pin_count            ? "pins"
-                      : u->client_certificate.p ? "client_certificate"
-                      : u->tls_server_name.p    ? "tls_server_name"
-                                                : NULL;
-    if (key && !nk_str_starts(u->url, NK_STR("https://")))
-        return nk_fault_set(f, NK_EINVAL, stage, offset_of(doc, list, i, key),
-                            "upstreams[%zu].%s is for https:// URLs only", i, key);
-    if (!u->client_certificate.p != !u->client_key.p)
-        return nk_fault_set(f, NK_EINVAL, stage, offset_of(doc, list, i, "name"),
-                            "upstreams[%zu]: client_certificate and client_key go together; write "
-                            "both or neither",
-                            i);
-    return 0;
-}
-
-static int check_upstream_proxy(const struct nk_config_upstream *u, size_t i, bool common,
-                                const struct nk_json *doc, uint32_t list, struct nk_fault *f)
-{
-    bool own = u->proxy.p && !nk_str_eq(u->proxy, NK_STR("direct"));
-    if (own && nk_str_starts(u->url, NK_STR("unix:")))
-        return nk_fault_set(f, NK_EINVAL, stage, offset_of(doc, list, i, "proxy"),
-                            "upstreams[%zu].proxy: no proxy leads to a Unix socket", i);
-    if (own && u->credential.p && nk_str_starts(u->url, NK_STR("http://")) &&
-        !nk_config_is_local(u->proxy))
-        return nk_fault_set(f, NK_EINVAL, stage, offset_of(doc, list, i, "proxy"),
-                            "upstreams[%zu].proxy: the credential of an http:// upstream would be "
-                            "sent to the proxy in the clear; write https:// as its url",
-                            i);
-    if (u->proxy_credential.p && !own && (u->proxy.p || !common))
-        return nk_fault_set(f, NK_EINVAL, stage, offset_of(doc, list, i, "proxy_credential"),
-                            "upstreams[%zu].proxy_credential: there is no proxy for it", i);
-    return 0;
-}
-
 /* The common proxy. */
 static int check_proxy(const struct nk_config *c, const struct nk_json *doc, struct nk_fault *f)
 {
@@ -144,15 +111,7 @@ static int check_upstreams(const struct nk_config *c, struct nk_str *names,
     for (size_t i = 0; i < c->upstream_count; i++) {
         const struct nk_config_upstream *u = &c->upstreams[i];
         names[i] = u->name;
-        bool clear = nk_str_starts(u->url, NK_STR("http://")) && !nk_config_is_local(u->url);
-        if (clear && u->credential.p)
-            return nk_fault_set(f, NK_EINVAL, stage, offset_of(doc, list, i, "url"),
-                                "upstreams[%zu].url: a credential is only sent over https, to this "
-                                "machine or to a Unix socket; write https://",
-                                i);
-        int rc = check_upstream_tls(u, i, doc, list, f);
-        if (!rc)
-            rc = check_upstream_proxy(u, i, c->proxy.p != NULL, doc, list, f);
+        int rc = nk_config_check_upstream(c, i, doc, item_at(doc, list, i), f);
         if (rc)
             return rc;
     }

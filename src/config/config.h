@@ -9,10 +9,7 @@
 
 #include "base/arena.h"
 #include "base/buf.h"
-
-struct nk_config_text { /* an entry of a list of plain values */
-    struct nk_str text;
-};
+#include "config/upstream.h"
 
 struct nk_config_certificate {
     struct nk_str certificate; /* PEM chain file */
@@ -31,24 +28,6 @@ struct nk_config_listen {
     bool client_optional;     /* a client may also come without one */
     struct nk_str client_crl; /* PEM file; absent: revocation is not looked at */
     bool http2;               /* offered beside HTTP/1.1 */
-};
-
-struct nk_config_upstream {
-    struct nk_str name;
-    struct nk_str dialect;    /* "openai" or "anthropic" */
-    struct nk_str url;        /* "https://api.openai.com", "http://127.0.0.1:9000", "unix:/path" */
-    struct nk_str credential; /* "file:PATH" or "env:NAME"; absent: none is sent */
-    struct nk_str ca;         /* PEM file of trusted authorities; absent: the system's */
-    const struct nk_config_text *pins; /* base64 of SHA-256 of a public key; one must match */
-    size_t pin_count;
-    struct nk_str client_certificate, client_key; /* PEM files; absent: none is shown */
-    struct nk_str tls_server_name;                /* absent: the host of the URL */
-    bool tls_only_13;
-    struct nk_str proxy;            /* "http://HOST:PORT", "direct"; absent: the common one */
-    struct nk_str proxy_credential; /* "file:PATH" or "env:NAME" */
-    bool is_private;                /* its name may lead to a private address */
-    int64_t connect_timeout, first_byte_timeout, idle_timeout;
-    int64_t pool; /* idle keep-alive connections kept */
 };
 
 struct nk_config_model {
@@ -107,10 +86,12 @@ struct nk_config {
     int64_t audit_group;        /* group commit interval */
     int64_t audit_checkpoint;   /* at most this long between signed checkpoints */
     struct nk_str audit_origin; /* name of this log in checkpoints */
-    int64_t workers;            /* gate + courier pairs */
-    int64_t grace;              /* for requests under way, at a stop or an upgrade */
-    struct nk_str control;      /* Unix socket of `nakoso reload` */
-    struct nk_str log_level;    /* error, warning, info, debug */
+    struct nk_str dns_servers;  /* "127.0.0.1:53,[::1]"; absent: the system's */
+    int64_t dns_ttl_max, dns_stale;
+    int64_t workers;         /* gate + courier pairs */
+    int64_t grace;           /* for requests under way, at a stop or an upgrade */
+    struct nk_str control;   /* Unix socket of `nakoso reload` */
+    struct nk_str log_level; /* error, warning, info, debug */
     struct nk_config_limits limits;
 };
 

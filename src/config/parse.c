@@ -15,7 +15,7 @@ struct fill {
     struct nk_fault *fault;
 };
 
-enum { WHY = 200, DEPTH = 16, VALUES = 100000, BYTES = 8 << 20, SECTION_KEYS = 24 };
+enum { WHY = 200, DEPTH = 16, VALUES = 100000, BYTES = 8 << 20, SECTION_KEYS = 32 };
 
 static const char stage[] = "config";
 

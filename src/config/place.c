@@ -274,3 +274,21 @@ const char *nk_config_bad_secret(struct nk_str s)
     }
     return name.n ? NULL : "a name is missing behind env:";
 }
+
+/* Name servers are asked by address: a name would have to be looked up first. */
+const char *nk_config_bad_servers(struct nk_str s)
+{
+    static const char *const form =
+        "expected addresses of name servers such as 192.0.2.1 or [2001:db8::1]:53, separated by "
+        "commas without spaces";
+    while (s.p) {
+        struct nk_str one = nk_str_cut(&s, ',');
+        bool v6 = one.n && one.p[0] == '[';
+        struct nk_str host = one;
+        if (!v6)
+            host = nk_str_cut(&one, ':');
+        if (!authority_ok(v6 ? one : host) || (!v6 && (!ipv4_ok(host) || (one.p && !port_ok(one)))))
+            return form;
+    }
+    return NULL;
+}

@@ -28,6 +28,10 @@ static const char *form_of(const struct nk_config_row *row)
         return "pin";
     case NK_CONFIG_KIND_REACH:
         return "destination";
+    case NK_CONFIG_KIND_STATUSES:
+        return "status codes";
+    case NK_CONFIG_KIND_SERVERS:
+        return "addresses";
     case NK_CONFIG_KIND_CHOICE:
     case NK_CONFIG_KIND_SWITCH:
         return "word";

@@ -156,6 +156,10 @@ static const char *bad_text(const struct nk_config_row *row, struct nk_str s)
         return nk_config_bad_pin(s);
     case NK_CONFIG_KIND_REACH:
         return nk_config_bad_reach(s);
+    case NK_CONFIG_KIND_STATUSES:
+        return nk_config_bad_statuses(s);
+    case NK_CONFIG_KIND_SERVERS:
+        return nk_config_bad_servers(s);
     default:
         return NULL;
     }

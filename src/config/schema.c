@@ -49,6 +49,10 @@ static const char *pattern_of(enum nk_config_kind kind)
         return "^[A-Za-z0-9+/]{43}=$";
     case NK_CONFIG_KIND_REACH:
         return "^(unix:.+|[A-Za-z0-9._/-]+:[0-9]+|\\[[0-9A-Fa-f:/]+\\]:[0-9]+)$";
+    case NK_CONFIG_KIND_STATUSES:
+        return "^(none|(429|502|503|504)(,(429|502|503|504))*)$";
+    case NK_CONFIG_KIND_SERVERS:
+        return "^[0-9A-Fa-f.:,\\[\\]]+$";
     case NK_CONFIG_KIND_SIZE:
         return "^[0-9]+(B|KiB|MiB|GiB)?$";
     case NK_CONFIG_KIND_TIME:

@@ -14,6 +14,8 @@ enum nk_config_section {
     NK_CONFIG_CERTIFICATE,
     NK_CONFIG_UPSTREAM,
     NK_CONFIG_PIN,
+    NK_CONFIG_ENDPOINT,
+    NK_CONFIG_HEALTH,
     NK_CONFIG_MODEL,
     NK_CONFIG_IDENTITY,
     NK_CONFIG_ISSUER,
@@ -23,24 +25,27 @@ enum nk_config_section {
     NK_CONFIG_REACH,
     NK_CONFIG_POLICY,
     NK_CONFIG_AUDIT,
+    NK_CONFIG_DNS,
     NK_CONFIG_LIMITS,
     NK_CONFIG_LOG,
 };
 
 enum nk_config_kind {
-    NK_CONFIG_KIND_TEXT,    /* any text without control characters */
-    NK_CONFIG_KIND_NAME,    /* letters, digits and . _ - / : @ */
-    NK_CONFIG_KIND_PATH,    /* relative ones are relative to the configuration file */
-    NK_CONFIG_KIND_ADDRESS, /* IPv4:PORT, [IPv6]:PORT, unix:PATH */
-    NK_CONFIG_KIND_ORIGIN,  /* http(s)://HOST[:PORT] or unix:PATH */
-    NK_CONFIG_KIND_KEYSET,  /* file:PATH, https://…, http:// to this machine */
-    NK_CONFIG_KIND_SECRET,  /* file:PATH or env:NAME */
-    NK_CONFIG_KIND_HOST,    /* a name or an address */
-    NK_CONFIG_KIND_PROXY,   /* http://HOST:PORT or "direct" */
-    NK_CONFIG_KIND_PIN,     /* base64 of 32 bytes */
-    NK_CONFIG_KIND_REACH,   /* HOST:PORT, ADDRESS/BITS:PORT, unix:PATH */
-    NK_CONFIG_KIND_CHOICE,  /* one of the words of the range */
-    NK_CONFIG_KIND_SWITCH,  /* the same with two words, kept as bool: is it the second? */
+    NK_CONFIG_KIND_TEXT,     /* any text without control characters */
+    NK_CONFIG_KIND_NAME,     /* letters, digits and . _ - / : @ */
+    NK_CONFIG_KIND_PATH,     /* relative ones are relative to the configuration file */
+    NK_CONFIG_KIND_ADDRESS,  /* IPv4:PORT, [IPv6]:PORT, unix:PATH */
+    NK_CONFIG_KIND_ORIGIN,   /* http(s)://HOST[:PORT] or unix:PATH */
+    NK_CONFIG_KIND_KEYSET,   /* file:PATH, https://…, http:// to this machine */
+    NK_CONFIG_KIND_SECRET,   /* file:PATH or env:NAME */
+    NK_CONFIG_KIND_HOST,     /* a name or an address */
+    NK_CONFIG_KIND_PROXY,    /* http://HOST:PORT or "direct" */
+    NK_CONFIG_KIND_PIN,      /* base64 of 32 bytes */
+    NK_CONFIG_KIND_REACH,    /* HOST:PORT, ADDRESS/BITS:PORT, unix:PATH */
+    NK_CONFIG_KIND_STATUSES, /* some of 429, 502, 503, 504, separated by commas, or "none" */
+    NK_CONFIG_KIND_SERVERS,  /* IPv4[:PORT] or [IPv6][:PORT], separated by commas */
+    NK_CONFIG_KIND_CHOICE,   /* one of the words of the range */
+    NK_CONFIG_KIND_SWITCH,   /* the same with two words, kept as bool: is it the second? */
     NK_CONFIG_KIND_NUMBER,
     NK_CONFIG_KIND_SIZE, /* bytes */
     NK_CONFIG_KIND_TIME, /* milliseconds */
@@ -92,8 +97,13 @@ const char *nk_config_bad_host(struct nk_str s);
 const char *nk_config_bad_proxy(struct nk_str s);
 const char *nk_config_bad_pin(struct nk_str s);
 const char *nk_config_bad_reach(struct nk_str s);
+const char *nk_config_bad_statuses(struct nk_str s);
+const char *nk_config_bad_servers(struct nk_str s);
 /* What is near `name` among the keys of a section, for "did you mean"; absent when nothing is. */
 struct nk_str nk_config_near(struct nk_str name, const struct nk_str *candidates, size_t n);
+/* The rules of upstream i and its endpoints; `at` is its entry. */
+int nk_config_check_upstream(const struct nk_config *c, size_t i, const struct nk_json *doc,
+                             uint32_t at, struct nk_fault *f) NK_CHECKED;
 /* The rules between keys: unique names, references, pairs. `doc` is for offsets. */
 int nk_config_check(const struct nk_config *c, const struct nk_json *doc,
                     struct nk_fault *f) NK_CHECKED;

@@ -124,3 +124,16 @@ int nk_listen(const struct nk_address *at, bool shared, struct nk_fault *f)
     }
     return fd;
 }
+
+bool nk_address_eq(const struct nk_address *a, const struct nk_address *b)
+{
+    if (a->u.sa.sa_family != b->u.sa.sa_family)
+        return false;
+    if (a->u.sa.sa_family == AF_INET)
+        return a->u.in.sin_port == b->u.in.sin_port &&
+               a->u.in.sin_addr.s_addr == b->u.in.sin_addr.s_addr;
+    if (a->u.sa.sa_family == AF_INET6)
+        return a->u.in6.sin6_port == b->u.in6.sin6_port &&
+               !memcmp(&a->u.in6.sin6_addr, &b->u.in6.sin6_addr, sizeof a->u.in6.sin6_addr);
+    return a->size == b->size && !strcmp(a->u.un.sun_path, b->u.un.sun_path);
+}

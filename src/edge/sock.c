@@ -82,6 +82,12 @@ struct nk_str nk_sock_alpn(const struct nk_sock *s)
     return (struct nk_str){(const char *)name, n};
 }
 
+int nk_sock_offer_h2(struct nk_sock *s, bool alone)
+{
+    static const unsigned char names[] = "\2h2\10http/1.1";
+    return SSL_set_alpn_protos(s->ssl, names, alone ? 3 : sizeof names - 1) ? NK_ENOMEM : 0;
+}
+
 static int plain_error(struct nk_sock *s, bool writing)
 {
     if (errno != EAGAIN && errno != EWOULDBLOCK && errno != EINTR)
@@ -123,6 +129,16 @@ static int tls_error(struct nk_sock *s, struct nk_fault *f)
         s->reason = ERR_reason_error_string(e);
     s->reason = s->reason ? s->reason : "handshake failed";
     return tls_refusal(s, f);
+}
+
+int nk_sock_handshake(struct nk_sock *s, struct nk_fault *f)
+{
+    s->want_write = false;
+    ERR_clear_error();
+    if (!s->ssl || SSL_do_handshake(s->ssl) == 1)
+        return 0;
+    int rc = tls_error(s, f);
+    return rc ? rc : NK_EIO;
 }
 
 ssize_t nk_sock_read(struct nk_sock *s, void *to, size_t n, struct nk_fault *f)

@@ -39,6 +39,8 @@ struct nk_address {
 
 /* "127.0.0.1:8080", "[::1]:8080", "unix:/path" (no names: the courier resolves those). */
 int nk_address_parse(struct nk_str text, struct nk_address *out, struct nk_fault *f) NK_CHECKED;
+/* The same place? */
+bool nk_address_eq(const struct nk_address *a, const struct nk_address *b);
 /* A listening, non-blocking, close-on-exec socket (SO_REUSEADDR; SO_REUSEPORT when `shared`; Unix
  * sockets: a stale file is replaced, mode 0660). The descriptor or NK_EIO with the reason. */
 int nk_listen(const struct nk_address *at, bool shared, struct nk_fault *f) NK_CHECKED;
@@ -64,6 +66,12 @@ int nk_sock_secure(struct nk_sock *s, struct nk_tls *tls, const char *host) NK_C
 /* Client, right after nk_sock_open: resumes the session in `slot`, and keeps a new one there as
  * soon as the server gives it. `slot` must outlive the sock. Harmless on a plain sock. */
 void nk_sock_resume(struct nk_sock *s, struct nk_tls_session *slot);
+/* Client, before the handshake: offers HTTP/2, alone or before HTTP/1.1 (RFC 7301). */
+int nk_sock_offer_h2(struct nk_sock *s, bool alone) NK_CHECKED;
+/* Client: the handshake alone. 0: it is over (or there is none), NK_EAGAIN, NK_EIO or NK_ECRYPTO. */
+int nk_sock_handshake(struct nk_sock *s, struct nk_fault *f) NK_CHECKED;
+/* The protocol that ALPN agreed on (RFC 7301), "h2" or "http/1.1"; absent: plain, none, or not yet. */
+struct nk_str nk_sock_alpn(const struct nk_sock *s);
 /* Bytes read (> 0), 0 at the end of the stream, NK_EAGAIN, NK_EIO, or NK_ECRYPTO (TLS refused; *f
  * says why). Handshakes happen inside reads and writes. */
 ssize_t nk_sock_read(struct nk_sock *s, void *to, size_t n, struct nk_fault *f) NK_CHECKED;

@@ -203,6 +203,8 @@ static unsigned answer_step(struct nk_txn *t, const struct nk_event *e)
 {
     if (t->state->phase != NK_PHASE_ANSWER)
         return 0;
+    if (e->route)
+        t->state->route = e->route;
     switch (e->type) {
     case NK_EV_ANSWER:
         return gate_receive_head(t, e->head);

@@ -7,6 +7,7 @@
  */
 #pragma once
 
+#include "gate/route.h"
 #include "gate/setup.h"
 
 enum nk_event_type {
@@ -22,7 +23,14 @@ enum nk_event_type {
     NK_EV_BAD_REQUEST, /* the framing refused the client's bytes: .fail (NK_E…), .bytes: why */
 };
 
-enum nk_upstream_fail { NK_UPSTREAM_BROKEN, NK_UPSTREAM_TIMEOUT, NK_UPSTREAM_BUSY };
+enum nk_upstream_fail {
+    NK_UPSTREAM_BROKEN,
+    NK_UPSTREAM_TIMEOUT, /* no answer within first_byte_timeout */
+    NK_UPSTREAM_BUSY,
+    NK_UPSTREAM_NO_CONNECTION, /* none within connect_timeout */
+    NK_UPSTREAM_STALLED,       /* silence for idle_timeout */
+    NK_UPSTREAM_TOO_LONG,      /* not over within timeout */
+};
 
 struct nk_event {
     enum nk_event_type type;
@@ -30,6 +38,8 @@ struct nk_event {
     const struct nk_http_head *head; /* lives as long as the transaction's arena */
     struct nk_str bytes;             /* valid during the call */
     int fail;
+    const struct nk_route *route; /* ANSWER, ANSWER_FAIL: where the call went; NULL: unknown. Lives
+                                     as long as the transaction's arena */
 };
 
 /* Effects of a step, to be carried out in this order; a set of bits. */

@@ -21,6 +21,13 @@ static bool is_type(const struct nk_http_head *h, struct nk_str type)
     return rest.p && nk_str_eq_nocase(nk_str_trim(nk_str_cut(&rest, ';')), type);
 }
 
+/* Only identity was asked for, so that each byte can be read here. */
+static bool is_encoded(const struct nk_http_head *h)
+{
+    struct nk_str coding = nk_http_get(h, NK_STR("content-encoding"));
+    return coding.p && !nk_str_eq_nocase(coding, NK_STR("identity"));
+}
+
 /* The answer does not pass: an answer of ours in its place, or the end of a stream that has begun.
  */
 static unsigned fail(struct nk_txn *t, enum nk_refusal_id id, struct nk_str reason)
@@ -85,6 +92,8 @@ unsigned gate_receive_head(struct nk_txn *t, const struct nk_http_head *h)
         return fail(t, NK_REFUSAL_upstream_credential, NK_STR("upstream answered 401 or 403"));
     if (h->status < 200 || (h->status >= 300 && h->status < 400))
         return fail(t, NK_REFUSAL_bad_answer, NK_STR("upstream answered with a redirect or 1xx"));
+    if (is_encoded(h))
+        return fail(t, NK_REFUSAL_bad_answer, NK_STR("upstream's answer is compressed, unasked"));
     if (copy_headers(t, h, 4))
         return fail(t, NK_REFUSAL_out_of_memory, NK_STR("headers of the answer"));
     add_header(&t->reply_head, NK_STR("x-request-id"), s->id);
@@ -224,6 +233,9 @@ unsigned gate_receive_fail(struct nk_txn *t, int how, struct nk_str why)
         [NK_UPSTREAM_BROKEN] = NK_REFUSAL_upstream_failed,
         [NK_UPSTREAM_TIMEOUT] = NK_REFUSAL_upstream_timeout,
         [NK_UPSTREAM_BUSY] = NK_REFUSAL_upstream_busy,
+        [NK_UPSTREAM_NO_CONNECTION] = NK_REFUSAL_upstream_no_connection,
+        [NK_UPSTREAM_STALLED] = NK_REFUSAL_upstream_stalled,
+        [NK_UPSTREAM_TOO_LONG] = NK_REFUSAL_upstream_too_long,
     };
     NK_MUST(how >= 0 && how < (int)NK_COUNT(ids));
     return fail(t, ids[how], nk_arena_copy(t->arena, why));

@@ -198,6 +198,33 @@ unsigned gate_record_decision(struct nk_txn *t)
     return keep(t, DECISION_ORDINARY, put_decision, NULL);
 }
 
+static void put_endpoint(struct nk_buf *b, struct nk_str before, const struct nk_config_upstream *u,
+                         uint32_t i)
+{
+    if (i < nk_config_endpoint_count(u))
+        put_text(b, before, nk_str_sub(nk_config_endpoint(u, i).url, 0, 200));
+}
+
+/* Where the call went, if it could have gone elsewhere, and where it had gone in vain. */
+static void put_route(struct nk_buf *b, const struct nk_txn *t)
+{
+    const struct nk_route *r = t->state->route;
+    const struct nk_config_upstream *u = &t->setup->config.upstreams[t->call.upstream];
+    if (!r || (u->endpoint_count < 2 && !r->failed_count))
+        return;
+    put_endpoint(b, NK_STR(",\"endpoint\":"), u, r->endpoint);
+    if (!r->failed_count)
+        return;
+    nk_buf_add(b, NK_STR(",\"attempts\":["));
+    for (size_t i = 0; i < r->failed_count; i++) {
+        put_text(b, i ? NK_STR(",{\"why\":") : NK_STR("{\"why\":"),
+                 nk_str_sub(r->failed[i].why, 0, 200));
+        put_endpoint(b, NK_STR(",\"endpoint\":"), u, r->failed[i].endpoint);
+        nk_buf_add_char(b, '}');
+    }
+    nk_buf_add_char(b, ']');
+}
+
 static void put_outcome(struct nk_buf *b, const struct nk_txn *t, const char *how)
 {
     const struct nk_gate_state *s = t->state;
@@ -209,6 +236,7 @@ static void put_outcome(struct nk_buf *b, const struct nk_txn *t, const char *ho
     put_number(b, NK_STR(",\"inputTokens\":"), s->usage.input_tokens);
     put_number(b, NK_STR(",\"outputTokens\":"), s->usage.output_tokens);
     put_number(b, NK_STR(",\"toolCalls\":"), s->tool_calls);
+    put_route(b, t);
     if (s->finish.n)
         put_text(b, NK_STR(",\"finish\":"), nk_str_sub(s->finish, 0, 64));
     if (s->refusal.id != NK_REFUSAL_NONE && s->refusal.reason.n)

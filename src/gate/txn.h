@@ -57,6 +57,7 @@ struct nk_gate_state {
     /* receive */
     int status; /* sent to the client */
     int upstream_status;
+    const struct nk_route *route; /* NULL: not known */
     bool streaming, began, complete;
     struct nk_buf reply; /* whole answers */
     struct nk_sse sse;   /* streams */

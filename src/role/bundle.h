@@ -15,6 +15,7 @@
  *   tls/<i>/ca|crl    PEM: who signs clients' certificates, revoked    gate
  *   credential/<i>    credential of upstream i                         courier
  *   ca/<i>            PEM authorities of upstream i                    courier
+ *   …/<i>/<j>         both, of its endpoint j alone                    courier
  *   client/<i>/…      cert, key: PEM, what upstream i is shown         courier
  *   proxy, proxy/<i>  USER:PASSWORD of the proxy, of upstream i's own  courier
  *   hosts             lines "name address" of /etc/hosts               courier

@@ -137,10 +137,14 @@ static void prepare(struct courier *c, struct nk_control *m)
     reply(c, NK_CONTROL_PREPARED, m->generation, &f);
 }
 
-static void close_pools(struct courier_config *g)
+/* Name servers, pools and questions after health are those of the configuration in force. */
+static void put_in_force(struct courier *c, struct courier_config *g)
 {
-    for (size_t i = 0; i < g->config.upstream_count; i++)
-        link_close_pool(&g->upstreams[i]);
+    struct nk_str servers = g->config.dns_servers;
+    /* What cannot be used leaves the name servers as they are; the configuration was checked. */
+    (void)!nk_resolver_use(c->resolver, servers.p ? servers.p : "");
+    c->current = g;
+    courier_health_start(g);
 }
 
 /* The generation before stays known: the gate may not have heard of the new one yet. */
@@ -150,9 +154,10 @@ static void commit(struct courier *c, uint32_t generation)
         return;
     courier_config_drop(c->previous);
     c->previous = c->current;
-    c->current = c->prepared;
+    courier_health_stop(c->previous);
+    put_in_force(c, c->prepared);
     c->prepared = NULL;
-    close_pools(c->previous);
+    (void)courier_close_pools(c->previous);
 }
 
 static void on_grace(struct nk_timer *t)
@@ -163,6 +168,7 @@ static void on_grace(struct nk_timer *t)
 static void drain(struct courier *c, uint32_t grace_ms)
 {
     c->draining = true;
+    courier_health_stop(c->current);
     if (nk_loop_arm(c->loop, &c->grace, (int64_t)grace_ms * 1000))
         nk_loop_stop(c->loop, 0);
 }
@@ -226,9 +232,10 @@ static int set_up(struct courier *c, struct nk_fault *f)
     /* All that reads files comes here, before the promise. */
     c->system_tls = nk_tls_client((struct nk_str){NULL, 0}, &c->tls_fault);
     c->resolver = nk_resolver_new(c->loop, f);
-    c->current = c->resolver ? courier_config_new(c, s->generation, -1, f) : NULL;
-    if (!c->current)
+    struct courier_config *g = c->resolver ? courier_config_new(c, s->generation, -1, f) : NULL;
+    if (!g)
         return f->code;
+    put_in_force(c, g);
     return nk_role_confine(s, f);
 }
 
@@ -236,9 +243,11 @@ static void tear_down(struct courier *c)
 {
     if (c->slots)
         courier_abort_all(c);
+    if (c->current)
+        courier_health_stop(c->current);
     nk_resolver_free(c->resolver);
     if (c->current)
-        close_pools(c->current);
+        (void)courier_close_pools(c->current);
     if (c->loop) {
         close_rings(c);
         nk_loop_disarm(c->loop, &c->grace);

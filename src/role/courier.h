@@ -3,10 +3,15 @@
  * courier.h - private to the courier. Its parts, from the inside out:
  *
  *   egress.c            where connections may go at all
- *   link.c              connections: made, kept, reused, closed             (exchange.h)
+ *   link.c              connections: made, kept, reused, closed             (endpoint.h)
  *   link_proxy.c        a proxy on the way
- *   exchange.c          one request and its answer; time limits; the one retry
+ *   mux.c               a connection that carries several exchanges: HTTP/2 (mux.h)
+ *   endpoint.c          who takes a call, and who is left out
+ *   courier_dns.c       the addresses of an endpoint over time
+ *   exchange.c          one request and its answer; time limits             (exchange.h)
+ *   attempt.c           what comes after a failure: another endpoint, or the end
  *   courier_config.c    one generation of the configuration: upstreams, credentials, key-set URLs
+ *   courier_health.c    an endpoint is asked how it is
  *   courier_call.c      a call of the gate is an exchange between a ring and an upstream
  *   courier_fetch.c     a key set is an exchange whose answer is kept until it is whole
  *   courier.c           rings, the control channel, life
@@ -67,10 +72,22 @@ struct courier_config *courier_config_new(struct courier *c, uint32_t generation
                                           struct nk_fault *f) NK_CHECKED;
 void courier_config_drop(struct courier_config *g);
 struct courier_config *courier_config_find(struct courier *c, uint32_t generation);
+/* Descriptors are short: true when some are free now. */
+bool courier_free_descriptors(struct courier *c);
+/* Closes idle connections; how many. */
+size_t courier_close_pools(struct courier_config *g);
+
+/* courier_dns.c */
+bool courier_has_addresses(const struct endpoint *up);
 /* Finds addresses of x->up, then calls exchange_addressed; `why` NULL: there are some. */
 void courier_look_up(struct exchange *x);
-/* Puts into the log why an upstream could not be used; a few lines a second at most. */
-void courier_tell_failure(const struct upstream *up, const char *why);
+/* Asks for the addresses again, ahead of time; nobody waits. To be called from refresh_at on. */
+void courier_refresh(struct endpoint *up);
+
+/* courier_health.c */
+/* Starts to ask the endpoints of a generation that has come into force; ends it. */
+void courier_health_start(struct courier_config *g);
+void courier_health_stop(struct courier_config *g);
 
 /* courier_call.c and courier_fetch.c */
 void courier_call(struct courier *c, const struct nk_ring_record *rec);

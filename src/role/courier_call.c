@@ -15,14 +15,15 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { CALL_ARENA = 262144, CALL_HEADERS = 256, WHY_MAX = 200, SPARE_MAX = 64 };
+enum { CALL_ARENA = 524288, CALL_HEADERS = 256, WHY_MAX = 200, SPARE_MAX = 64 };
 static const int64_t credit_max = (int64_t)1 << 40;
 
 struct call {
     struct exchange x;
     uint32_t stream, generation;
     int64_t credit, expected, seen;
-    uint64_t said; /* bytes of the answer's body that are in the ring */
+    struct nk_http_head head; /* of the request, as the gate gave it */
+    uint64_t said;            /* bytes of the answer's body that are in the ring */
     /* In c->blocked: wants to read (fail 0) or to say that it failed. */
     struct call *next, **at;
     int fail;
@@ -63,17 +64,16 @@ static void leave_slot(struct call *k)
 }
 
 static bool say_fail(struct courier *c, uint32_t stream, uint32_t generation, int code,
-                     const char *why)
+                     const struct nk_route *route, const char *why)
 {
-    char payload[4 + WHY_MAX] = {(char)code};
-    size_t n = strnlen(why, WHY_MAX);
-    memcpy(payload + 4, why, n);
-    struct nk_ring_record r = {.type = NK_WIRE_FAIL,
-                               .stream = stream,
-                               .generation = generation,
-                               .flags = NK_WIRE_END,
-                               .payload = {payload, 4 + n}};
-    return nk_ring_put(c->answers, &r) == 0;
+    struct nk_ring_record r = {
+        .type = NK_WIRE_FAIL, .stream = stream, .generation = generation, .flags = NK_WIRE_END};
+    nk_buf_clear(&c->scratch);
+    nk_wire_put_fail((uint32_t)code, route, &c->scratch);
+    r.head_size = (uint32_t)c->scratch.n;
+    nk_buf_add(&c->scratch, (struct nk_str){why, strnlen(why, WHY_MAX)});
+    r.payload = nk_buf_str(&c->scratch);
+    return !c->scratch.error && nk_ring_put(c->answers, &r) == 0;
 }
 
 /* A few calls are kept for the next ones, each with one block of its arena. */
@@ -129,7 +129,7 @@ static int encode_head(struct call *k, const struct nk_http_head *h, struct nk_b
             kept.headers[kept.header_count++] = h->headers[i];
     }
     nk_buf_clear(out);
-    nk_wire_put_answer(&kept, out);
+    nk_wire_put_answer(&kept, &k->x.route, out);
     return out->error;
 }
 
@@ -170,11 +170,15 @@ static void call_fail(struct exchange *x, int code, const char *why)
         [NK_WIRE_FAIL_PROTOCOL] = NK_STAT_UPSTREAM_PROTOCOL,
         [NK_WIRE_FAIL_TIMEOUT] = NK_STAT_UPSTREAM_TIMEOUT,
         [NK_WIRE_FAIL_BUSY] = NK_STAT_UPSTREAM_BUSY,
+        [NK_WIRE_FAIL_NO_CONNECTION] = NK_STAT_UPSTREAM_NO_CONNECTION,
+        [NK_WIRE_FAIL_STALLED] = NK_STAT_UPSTREAM_STALLED,
+        [NK_WIRE_FAIL_TOO_LONG] = NK_STAT_UPSTREAM_TOO_LONG,
     };
     struct call *k = NK_OF(x, struct call, x);
     nk_stats_add(&x->c->stats, stats[code], 1);
+    nk_stats_up_add(&x->c->stats, x->to->stats, NK_STAT_UP_FAILED, 1);
     unblock(k);
-    if (say_fail(x->c, k->stream, k->generation, code, why)) {
+    if (say_fail(x->c, k->stream, k->generation, code, &x->route, why)) {
         leave_slot(k);
         return;
     }
@@ -183,14 +187,12 @@ static void call_fail(struct exchange *x, int code, const char *why)
     block(k);
 }
 
-static const struct exchange_kind call_kind = {call_allow, call_answer, call_fail, call_free};
-
 bool courier_unblock(struct courier *c)
 {
     bool any = false;
     while (c->blocked && nk_ring_space(c->answers) >= COURIER_ROOM) {
         struct call *k = c->blocked;
-        if (k->fail && !say_fail(c, k->stream, k->generation, k->fail, k->why))
+        if (k->fail && !say_fail(c, k->stream, k->generation, k->fail, &k->x.route, k->why))
             return any;
         unblock(k);
         any = true;
@@ -230,34 +232,36 @@ void courier_abort_all(struct courier *c)
 }
 
 /* The request as it will be sent: the gate's headers but those that are ours to say. */
-static int write_request(struct call *k, const struct nk_wire_call_head *h, struct nk_buf *out)
+static int call_head(struct exchange *x, struct nk_http_head *out)
 {
-    const struct upstream *up = k->x.up;
-    struct nk_http_head r = h->http;
-    struct nk_http_header *headers =
-        nk_arena_array(&k->x.arena, h->http.header_count + 2, sizeof *headers);
+    const struct call *k = NK_OF(x, struct call, x);
+    const struct endpoint *up = x->up;
+    struct nk_http_head r = k->head;
+    struct nk_http_header *headers = nk_arena_array(&x->arena, r.header_count + 2, sizeof *headers);
     if (!headers)
         return NK_ENOMEM;
     size_t n = 0;
     headers[n++] = (struct nk_http_header){NK_STR("host"), up->origin.host_header};
     if (up->auth_name.p)
         headers[n++] = (struct nk_http_header){up->auth_name, up->auth_value};
-    for (size_t i = 0; i < h->http.header_count; i++) {
-        struct nk_str name = h->http.headers[i].name;
+    for (size_t i = 0; i < r.header_count; i++) {
+        struct nk_str name = r.headers[i].name;
         if (!nk_http_is_hop_by_hop(name, (struct nk_str){NULL, 0}) &&
             !nk_str_eq_nocase(name, NK_STR("host")) && !nk_str_eq_nocase(name, NK_STR("expect")) &&
             !(up->auth_name.p && nk_str_eq_nocase(name, up->auth_name)))
-            headers[n++] = h->http.headers[i];
+            headers[n++] = r.headers[i];
     }
     r.headers = headers;
     r.header_count = n;
     r.keep_alive = true;
     r.chunked = false;
-    r.content_length = h->body_bytes || !k->x.safe ? h->body_bytes : -1;
-    nk_buf_clear(out);
-    int rc = nk_http_write_request(&r, out);
-    return rc ? rc : link_proxy_head(up, out);
+    r.content_length = k->expected || !x->safe ? k->expected : -1;
+    *out = r;
+    return 0;
 }
+
+static const struct exchange_kind call_kind = {call_head, call_allow, call_answer, call_fail,
+                                               call_free};
 
 static bool is_safe(struct nk_str method)
 {
@@ -293,12 +297,13 @@ static const char *read_call(struct courier *c, struct call *k, struct nk_str he
         courier_config_drop(c->previous);
         c->previous = NULL;
     }
-    k->x.up = &g->upstreams[h.upstream];
+    k->x.to = &g->upstreams[h.upstream];
     k->x.safe = is_safe(h.http.method);
     k->x.is_head = nk_str_eq(h.http.method, NK_STR("HEAD"));
     k->expected = h.body_bytes;
+    k->head = h.http;
     nk_buf_init(&k->x.out, (size_t)h.body_bytes + CALL_ARENA);
-    return write_request(k, &h, &c->scratch) ? "a call that cannot be sent" : NULL;
+    return NULL;
 }
 
 static struct call *call_new(struct courier *c, const struct nk_ring_record *rec)
@@ -327,7 +332,8 @@ static struct call *call_new(struct courier *c, const struct nk_ring_record *rec
 /* Refuses a call that got no slot. If even that has no room, the gate's own time limit ends it. */
 static void refuse(struct courier *c, const struct nk_ring_record *rec, int code, const char *why)
 {
-    if (!say_fail(c, rec->stream, rec->generation, code, why))
+    static const struct nk_route nowhere = {.endpoint = NK_ROUTE_NOWHERE};
+    if (!say_fail(c, rec->stream, rec->generation, code, &nowhere, why))
         nk_stats_add(&c->stats, NK_STAT_RING_FULL_ANSWERS, 1);
 }
 
@@ -362,7 +368,7 @@ void courier_call(struct courier *c, const struct nk_ring_record *rec)
     c->slots[k->stream] = k;
     c->live++;
     nk_stats_add(&c->stats, NK_STAT_UPSTREAM_REQUESTS, 1);
-    exchange_start(&k->x, nk_buf_str(&c->scratch), body, end);
+    exchange_start(&k->x, body, end);
 }
 
 void courier_body(struct courier *c, const struct nk_ring_record *rec)

@@ -11,11 +11,13 @@
 #include "proto/proto.h"
 #include "role/reach.h"
 
-enum { ARENA_MAX = 64 << 20, SECOND_US = 1000000, LINES_A_SECOND = 10 };
-static const int64_t fetch_connect_us = 5000000, fetch_answer_us = 10000000;
+enum { ARENA_MAX = 64 << 20 };
+static const int64_t fetch_connect_us = 5000000, fetch_answer_us = 10000000,
+                     fetch_all_us = 30000000;
 
-static void drop_upstream(struct upstream *up)
+static void drop_endpoint(struct endpoint *up)
 {
+    endpoint_ok(up); /* is not counted as left out any more */
     if (up->tls && up->tls != up->config->c->system_tls)
         nk_tls_free(up->tls);
     nk_tls_session_free(&up->session);
@@ -25,12 +27,17 @@ static void drop_upstream(struct upstream *up)
         nk_secret_wipe((void *)(uintptr_t)up->proxy_auth.p, up->proxy_auth.n);
 }
 
+static void drop_upstreams(struct upstream *list, size_t n)
+{
+    for (size_t i = 0; list && i < n; i++)
+        for (size_t j = 0; j < list[i].endpoint_count; j++)
+            drop_endpoint(&list[i].endpoints[j]);
+}
+
 static void config_free(struct courier_config *g)
 {
-    for (size_t i = 0; g->upstreams && i < g->config.upstream_count; i++)
-        drop_upstream(&g->upstreams[i]);
-    for (size_t i = 0; g->key_sets && i < g->config.issuer_count; i++)
-        drop_upstream(&g->key_sets[i]);
+    drop_upstreams(g->upstreams, g->config.upstream_count);
+    drop_upstreams(g->key_sets, g->config.issuer_count);
     nk_bundle_unmap(&g->bundle);
     nk_arena_free(&g->arena);
     free(g);
@@ -51,15 +58,8 @@ struct courier_config *courier_config_find(struct courier *c, uint32_t generatio
     return NULL;
 }
 
-static struct nk_str blob(const struct courier_config *g, const char *kind, size_t i)
-{
-    char name[40];
-    snprintf(name, sizeof name, "%s/%zu", kind, i);
-    return nk_bundle_get(&g->bundle, nk_str(name));
-}
-
 /* Key sets are fetched with what the system trusts. */
-static int system_tls(struct upstream *up, struct nk_fault *f)
+static int system_tls(struct endpoint *up, struct nk_fault *f)
 {
     struct courier *c = up->config->c;
     up->tls = up->origin.tls ? c->system_tls : NULL;
@@ -68,13 +68,13 @@ static int system_tls(struct upstream *up, struct nk_fault *f)
     return up->origin.tls && !up->tls ? f->code : 0;
 }
 
-/* All couriers have the same certificates: the first tells. */
-static void warn(const struct upstream *up, size_t i)
+/* All couriers have the same certificates, and so have all endpoints: the first tells. */
+static void warn(const struct endpoint *up, size_t i)
 {
     char text[128];
     struct nk_tls_facts facts;
     struct courier *c = up->config->c;
-    if (c->start->slot != 0 || nk_tls_count(up->tls) == 0)
+    if (c->start->slot != 0 || up->number != 0 || nk_tls_count(up->tls) == 0)
         return;
     nk_tls_facts(up->tls, 0, &facts);
     if (nk_tls_warning(&facts, nk_loop_unix_ms(c->loop), text))
@@ -82,13 +82,13 @@ static void warn(const struct upstream *up, size_t i)
 }
 
 /* The system's list of authorities can be read no more: without it an upstream must have its own. */
-static int upstream_tls(struct upstream *up, size_t i, struct nk_fault *f)
+static int endpoint_tls(struct endpoint *up, size_t i, struct nk_fault *f)
 {
     const struct courier_config *g = up->config;
     const struct nk_config_upstream *from = &g->config.upstreams[i];
     if (!up->origin.tls)
         return 0;
-    if (!g->c->system_tls && !from->ca.p)
+    if (!g->c->system_tls && !nk_config_endpoint(from, up->number).ca.p)
         return system_tls(up, f);
     if (from->tls_server_name.p) {
         struct nk_str name = nk_arena_copy(&up->config->arena, from->tls_server_name);
@@ -96,13 +96,13 @@ static int upstream_tls(struct upstream *up, size_t i, struct nk_fault *f)
             return nk_fault_set(f, NK_ENOMEM, "courier", 0, "no memory for a name");
         up->server_name = name.p;
     }
-    int rc = reach_tls(&g->bundle, &g->config, i, g->c->system_tls, &up->tls, f);
+    int rc = reach_tls(&g->bundle, &g->config, i, up->number, g->c->system_tls, &up->tls, f);
     if (!rc)
         warn(up, i);
     return rc;
 }
 
-static int take_proxy_credential(struct upstream *up, struct nk_str credential, struct nk_fault *f)
+static int take_proxy_credential(struct endpoint *up, struct nk_str credential, struct nk_fault *f)
 {
     struct nk_buf b;
     if (!credential.p)
@@ -123,12 +123,13 @@ static int take_proxy_credential(struct upstream *up, struct nk_str credential, 
 }
 
 /* Where connections for `url` go. Proxies stand inside, so theirs may be private addresses. */
-static int place(struct upstream *up, struct nk_str url, struct nk_str own_proxy,
+static int place(struct endpoint *up, struct nk_str url, struct nk_str own_proxy,
                  struct nk_str credential, struct nk_fault *f)
 {
     struct nk_str proxy = reach_proxy(&up->config->config, url, own_proxy);
     int rc = nk_origin_parse(url, &up->config->arena, &up->origin, f);
     up->hop = up->origin;
+    up->refresh_at = up->hop.literal ? INT64_MAX : 0;
     up->server_name = up->origin.host;
     up->is_proxied = proxy.p != NULL;
     up->ask = (struct egress_ask){.hop = &up->origin, .target = &up->origin};
@@ -137,10 +138,11 @@ static int place(struct upstream *up, struct nk_str url, struct nk_str own_proxy
     up->ask.hop = &up->hop;
     up->ask.is_private = true;
     rc = nk_origin_parse(proxy, &up->config->arena, &up->hop, f);
+    up->refresh_at = up->hop.literal ? INT64_MAX : 0;
     return rc ? rc : take_proxy_credential(up, credential, f);
 }
 
-static int take_credential(struct upstream *up, struct nk_str credential, const char *prefix,
+static int take_credential(struct endpoint *up, struct nk_str credential, const char *prefix,
                            const char *header, struct nk_fault *f)
 {
     if (!credential.p)
@@ -157,44 +159,107 @@ static int take_credential(struct upstream *up, struct nk_str credential, const 
     return 0;
 }
 
+static int make_endpoints(struct upstream *to, size_t n, struct nk_fault *f)
+{
+    to->endpoints = nk_arena_array(&to->config->arena, n, sizeof *to->endpoints);
+    if (!to->endpoints)
+        return nk_fault_set(f, NK_ENOMEM, "courier", 0, "no memory for the configuration");
+    for (size_t j = 0; j < n; j++)
+        to->endpoints[j] =
+            (struct endpoint){.config = to->config, .of = to, .number = (uint32_t)j, .weight = 1};
+    to->endpoint_count = n;
+    return 0;
+}
+
+/* Without TLS there is nothing to choose by: HTTP/2 only where it is known to be spoken. */
+static enum mux_use use_of(struct nk_str http2, bool tls)
+{
+    if (nk_str_eq(http2, NK_STR("on")))
+        return MUX_ON;
+    return tls && nk_str_eq(http2, NK_STR("auto")) ? MUX_AUTO : MUX_OFF;
+}
+
+/* Of the upstream's own proxy, or else the common one's. */
+static struct nk_str proxy_credential(const struct courier_config *g, size_t i)
+{
+    char name[32];
+    snprintf(name, sizeof name, "proxy/%zu", i);
+    struct nk_str own = nk_bundle_get(&g->bundle, nk_str(name));
+    return own.p || g->config.upstreams[i].proxy.p ? own
+                                                   : nk_bundle_get(&g->bundle, NK_STR("proxy"));
+}
+
+static int build_endpoint(struct upstream *to, size_t i, size_t j, const struct nk_dialect *d,
+                          struct nk_fault *f)
+{
+    const struct courier_config *g = to->config;
+    const struct nk_config_upstream *u = &g->config.upstreams[i];
+    struct nk_config_endpoint from = nk_config_endpoint(u, j);
+    struct endpoint *up = &to->endpoints[j];
+    int rc = place(up, from.url, u->proxy, proxy_credential(g, i), f);
+    up->ask.is_private |= u->is_private;
+    up->weight = from.weight;
+    up->pool_max = (size_t)u->pool;
+    up->http2 = use_of(u->http2, up->origin.tls);
+    if (!rc)
+        rc = endpoint_tls(up, i, f);
+    return rc ? rc
+              : take_credential(up, reach_blob(&g->bundle, "credential", i, j),
+                                d->credential_prefix, d->credential_header, f);
+}
+
 static int build_upstream(struct courier_config *g, size_t i, struct nk_fault *f)
 {
     const struct nk_config_upstream *from = &g->config.upstreams[i];
-    struct upstream *up = &g->upstreams[i];
-    *up = (struct upstream){.config = g,
+    struct upstream *to = &g->upstreams[i];
+    *to = (struct upstream){.config = g,
+                            .name = from->name,
+                            .stats = nk_stats_up_find(&g->c->stats, from->name),
                             .connect_us = from->connect_timeout * 1000,
                             .first_byte_us = from->first_byte_timeout * 1000,
                             .idle_us = from->idle_timeout * 1000,
-                            .pool_max = (size_t)from->pool};
+                            .total_us = from->timeout * 1000,
+                            .in_flight_max = (size_t)from->max_in_flight,
+                            .retry_on = from->retry_on_status,
+                            .keeps = nk_config_endpoint_count(from) > 1 && from->retries &&
+                                     !nk_str_eq(from->retry_on_status, NK_STR("none")),
+                            .retries = (uint32_t)from->retries,
+                            .budget = INT64_MAX,
+                            .budget_step = from->retry_budget,
+                            .failures = (uint32_t)from->health.failures,
+                            .eject_us = from->health.eject * 1000,
+                            .eject_max_us = from->health.eject_max * 1000};
     const struct nk_dialect *d = nk_dialect_by_name(from->dialect);
     if (!d)
         return nk_fault_set(f, NK_ENOTFOUND, "courier", 0, "upstreams[%zu]: unknown dialect", i);
-    struct nk_str own = blob(g, "proxy", i);
-    int rc = place(up, from->url, from->proxy,
-                   own.p || from->proxy.p ? own : nk_bundle_get(&g->bundle, NK_STR("proxy")), f);
-    up->ask.is_private |= from->is_private;
-    if (!rc)
-        rc = upstream_tls(up, i, f);
-    return rc ? rc
-              : take_credential(up, blob(g, "credential", i), d->credential_prefix,
-                                d->credential_header, f);
+    int rc = make_endpoints(to, nk_config_endpoint_count(from), f);
+    for (size_t j = 0; !rc && j < to->endpoint_count; j++)
+        rc = build_endpoint(to, i, j, d, f);
+    return rc;
 }
 
 static int build_key_set(struct courier_config *g, size_t i, struct nk_fault *f)
 {
-    struct nk_str url = g->config.issuers[i].jwks;
-    struct upstream *up = &g->key_sets[i];
-    *up = (struct upstream){.config = g,
+    struct nk_str url = g->config.issuers[i].jwks, none = {NULL, 0};
+    struct upstream *to = &g->key_sets[i];
+    *to = (struct upstream){.config = g,
+                            .name = url,
+                            .stats = COURIER_NO_ROW,
                             .connect_us = fetch_connect_us,
                             .first_byte_us = fetch_answer_us,
-                            .idle_us = fetch_answer_us};
+                            .idle_us = fetch_answer_us,
+                            .total_us = fetch_all_us};
     if (nk_str_starts(url, NK_STR("file:")))
         return 0;
-    int rc =
-        place(up, url, (struct nk_str){NULL, 0}, nk_bundle_get(&g->bundle, NK_STR("proxy")), f);
+    int rc = make_endpoints(to, 1, f);
+    struct endpoint *up = to->endpoints;
+    if (!rc)
+        rc = place(up, url, none, nk_bundle_get(&g->bundle, NK_STR("proxy")), f);
+    if (rc)
+        return rc;
     up->public_only = up->origin.tls && !up->is_proxied;
     up->ask.is_private = true; /* of what a name leads to, public_only decides */
-    return rc ? rc : system_tls(up, f);
+    return system_tls(up, f);
 }
 
 static int build(struct courier_config *g, struct nk_fault *f)
@@ -210,10 +275,6 @@ static int build(struct courier_config *g, struct nk_fault *f)
     g->key_sets = nk_arena_array(&g->arena, g->config.issuer_count, sizeof *g->key_sets);
     if (!g->upstreams || !g->key_sets)
         return nk_fault_set(f, NK_ENOMEM, "courier", 0, "no memory for the configuration");
-    for (size_t i = 0; i < g->config.upstream_count; i++)
-        g->upstreams[i].config = g;
-    for (size_t i = 0; i < g->config.issuer_count; i++)
-        g->key_sets[i].config = g;
     for (size_t i = 0; !rc && i < g->config.upstream_count; i++)
         rc = build_upstream(g, i, f);
     for (size_t i = 0; !rc && i < g->config.issuer_count; i++)
@@ -248,55 +309,16 @@ struct courier_config *courier_config_new(struct courier *c, uint32_t generation
     return NULL;
 }
 
-static void found(void *owner, const struct nk_addresses *a, const char *why)
+size_t courier_close_pools(struct courier_config *g)
 {
-    struct upstream *up = owner;
-    up->looking_up = false;
-    up->addresses.count = 0;
-    for (size_t i = 0; !why && i < a->count; i++)
-        if (!up->public_only || !nk_origin_is_suspect(&a->at[i]))
-            up->addresses.at[up->addresses.count++] = a->at[i];
-    if (!why && !up->addresses.count)
-        why = "the name has no address that a key set may come from";
-    up->fresh_until = nk_loop_now(up->config->c->loop) + a->ttl_us;
-    while (up->waiting) {
-        struct exchange *x = up->waiting;
-        up->waiting = x->next_waiting;
-        x->next_waiting = NULL;
-        x->address = 0;
-        exchange_addressed(x, why);
-    }
-    courier_config_drop(up->config);
+    size_t n = 0;
+    for (size_t i = 0; i < g->config.upstream_count; i++)
+        for (size_t j = 0; j < g->upstreams[i].endpoint_count; j++)
+            n += link_close_pool(&g->upstreams[i].endpoints[j]);
+    return n;
 }
 
-void courier_look_up(struct exchange *x)
+bool courier_free_descriptors(struct courier *c)
 {
-    struct upstream *up = x->up;
-    up->ask.from_hosts =
-        !nk_hosts_find(up->config->hosts, up->hop.host, up->hop.port, &up->addresses);
-    if (up->ask.from_hosts) {
-        up->fresh_until = nk_loop_now(x->c->loop) + up->addresses.ttl_us;
-        x->address = 0;
-        exchange_addressed(x, NULL);
-        return;
-    }
-    x->next_waiting = up->waiting;
-    up->waiting = x;
-    if (up->looking_up)
-        return;
-    up->looking_up = true;
-    up->config->refs++;
-    nk_resolve(x->c->resolver, up->hop.host, up->hop.port, up, found);
-}
-
-void courier_tell_failure(const struct upstream *up, const char *why)
-{
-    struct courier *c = up->config->c;
-    int64_t now = nk_loop_now(c->loop);
-    if (now - c->told_since_us >= SECOND_US) {
-        c->told_since_us = now;
-        c->told_lines = 0;
-    }
-    if (c->told_lines++ < LINES_A_SECOND)
-        nk_log(NK_LOG_WARNING, "upstream.failed", "%.*s: %s", NK_FMT(up->origin.host_header), why);
+    return courier_close_pools(c->current) > 0;
 }

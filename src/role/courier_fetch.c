@@ -68,31 +68,25 @@ static void fetch_fail(struct exchange *x, int code, const char *why)
     settle_failed(NK_OF(x, struct fetch, x), why);
 }
 
-static const struct exchange_kind fetch_kind = {fetch_allow, fetch_answer, fetch_fail, fetch_free};
-
-static int start(struct fetch *t, struct upstream *up)
+static int fetch_head(struct exchange *x, struct nk_http_head *out)
 {
-    struct nk_http_header headers[] = {{NK_STR("host"), up->origin.host_header},
-                                       {NK_STR("accept"), NK_STR("application/json")},
-                                       {NK_STR("accept-encoding"), NK_STR("identity")},
-                                       {NK_STR("user-agent"), NK_STR("nakoso")}};
-    struct nk_http_head h = {.method = NK_STR("GET"),
-                             .target = up->origin.target,
-                             .headers = headers,
-                             .header_count = NK_COUNT(headers),
-                             .content_length = -1};
-    struct nk_buf *out = &t->x.c->scratch;
-    nk_buf_clear(out);
-    int rc = nk_http_write_request(&h, out);
-    if (!rc)
-        rc = link_proxy_head(up, out);
-    if (rc)
-        return rc;
-    t->x.up = up;
-    t->x.safe = true;
-    exchange_start(&t->x, nk_buf_str(out), (struct nk_str){NULL, 0}, true);
-    return 0;
+    const struct nk_origin *o = &x->up->origin;
+    const struct nk_http_header headers[] = {{NK_STR("host"), o->host_header},
+                                             {NK_STR("accept"), NK_STR("application/json")},
+                                             {NK_STR("accept-encoding"), NK_STR("identity")},
+                                             {NK_STR("user-agent"), NK_STR("nakoso")}};
+    *out = (struct nk_http_head){.method = NK_STR("GET"),
+                                 .target = o->target,
+                                 .headers = nk_arena_alloc(&x->arena, sizeof headers),
+                                 .header_count = NK_COUNT(headers),
+                                 .content_length = -1};
+    if (out->headers)
+        memcpy(out->headers, headers, sizeof headers);
+    return out->headers ? 0 : NK_ENOMEM;
 }
+
+static const struct exchange_kind fetch_kind = {fetch_head, fetch_allow, fetch_answer, fetch_fail,
+                                                fetch_free};
 
 void courier_fetch(struct courier *c, const struct nk_ring_record *rec)
 {
@@ -115,8 +109,11 @@ void courier_fetch(struct courier *c, const struct nk_ring_record *rec)
     nk_buf_init(&t->x.out, REQUEST_MAX);
     t->next = c->fetches;
     c->fetches = t;
-    struct upstream *up = g && issuer < g->config.issuer_count ? &g->key_sets[issuer] : NULL;
-    if (!up || !up->origin.host_header.p || start(t, up)) {
+    t->x.to = g && issuer < g->config.issuer_count ? &g->key_sets[issuer] : NULL;
+    t->x.safe = true;
+    if (t->x.to && t->x.to->endpoint_count) {
+        exchange_start(&t->x, (struct nk_str){NULL, 0}, true);
+    } else {
         settle_failed(t, "the configuration has no URL of a key set there");
         t->freed = true; /* never an exchange */
     }

@@ -245,27 +245,32 @@ static int check_reachable(struct listing *l, struct nk_str url, bool proxied, c
                              "egress.allow: %s needs an entry for %.*s", key, NK_FMT(url));
 }
 
-/* Calls `take` for the URL of each upstream and issuer, and for that of each proxy. */
-static int each_url(struct listing *l, int (*take)(struct listing *l, struct nk_str url,
-                                                   bool proxied, const char *key))
+typedef int take_url(struct listing *l, struct nk_str url, bool proxied, const char *key);
+
+/* Calls `take` for a URL, and for that of the proxy on the way. */
+static int way(struct listing *l, struct nk_str url, struct nk_str own_proxy, take_url *take,
+               const char *key)
+{
+    struct nk_str proxy = reach_proxy(l->config, url, own_proxy);
+    int rc = take(l, url, proxy.p != NULL, key);
+    return rc || !proxy.p ? rc : take(l, proxy, false, "proxy");
+}
+
+/* The same for each endpoint and each issuer. */
+static int each_url(struct listing *l, take_url *take)
 {
     const struct nk_config *c = l->config;
     int rc = 0;
     for (size_t i = 0; !rc && i < c->upstream_count; i++) {
         const struct nk_config_upstream *u = &c->upstreams[i];
-        struct nk_str proxy = reach_proxy(c, u->url, u->proxy);
-        rc = take(l, u->url, proxy.p != NULL, "upstreams[].url");
-        if (!rc && proxy.p)
-            rc = take(l, proxy, false, "proxy");
+        const char *key = u->endpoint_count ? "upstreams[].endpoints[].url" : "upstreams[].url";
+        for (size_t j = 0; !rc && j < nk_config_endpoint_count(u); j++)
+            rc = way(l, nk_config_endpoint(u, j).url, u->proxy, take, key);
     }
     for (size_t i = 0; !rc && i < c->issuer_count; i++) {
         struct nk_str url = c->issuers[i].jwks, none = {NULL, 0};
-        if (nk_str_starts(url, NK_STR("file:")))
-            continue;
-        struct nk_str proxy = reach_proxy(c, url, none);
-        rc = take(l, url, proxy.p != NULL, "identity.issuers[].jwks");
-        if (!rc && proxy.p)
-            rc = take(l, proxy, false, "proxy");
+        if (!nk_str_starts(url, NK_STR("file:")))
+            rc = way(l, url, none, take, "identity.issuers[].jwks");
     }
     return rc;
 }
@@ -279,7 +284,9 @@ static int add_url(struct listing *l, struct nk_str url, bool proxied, const cha
 int egress_new(const struct nk_config *c, struct nk_arena *a, struct egress *out,
                struct nk_fault *f)
 {
-    size_t most = c->egress_allow_count + 2 * (c->upstream_count + c->issuer_count);
+    size_t most = c->egress_allow_count + 2 * c->issuer_count;
+    for (size_t i = 0; i < c->upstream_count; i++)
+        most += 2 * nk_config_endpoint_count(&c->upstreams[i]);
     struct listing l = {.config = c, .arena = a, .fault = f};
     l.rules = nk_arena_array(a, most, sizeof *l.rules);
     if (!l.rules)

@@ -148,13 +148,20 @@ static bool call_send(struct gate_stream *s)
     return true;
 }
 
-static void answer_fail(struct gate_stream *s, enum nk_upstream_fail how, struct nk_str why)
+static void answer_fail_on(struct gate_stream *s, enum nk_upstream_fail how, struct nk_str why,
+                           const struct nk_route *route)
 {
     struct nk_event e = {.type = NK_EV_ANSWER_FAIL,
                          .unix_ms = nk_loop_unix_ms(s->conn->gate->loop),
                          .fail = how,
-                         .bytes = why};
+                         .bytes = why,
+                         .route = route};
     gate_effects(s, nk_gate_step(s->req->txn, &e));
+}
+
+static void answer_fail(struct gate_stream *s, enum nk_upstream_fail how, struct nk_str why)
+{
+    answer_fail_on(s, how, why, NULL);
 }
 
 static int call_encode(struct gate_stream *s)
@@ -179,9 +186,11 @@ void gate_call_deadline(struct gate_stream *s)
 {
     const struct nk_config *cfg = &s->req->txn->setup->config;
     const struct nk_config_upstream *u = &cfg->upstreams[s->req->txn->call.upstream];
-    gate_stream_deadline(
-        s, (s->req->answer_begun ? u->idle_timeout : u->connect_timeout + u->first_byte_timeout) +
-               SILENCE_MS);
+    int64_t ms = u->idle_timeout;
+    if (!s->req->answer_begun)
+        ms = u->connect_timeout * (int64_t)nk_config_endpoint_count(u) +
+             u->first_byte_timeout * (1 + u->retries);
+    gate_stream_deadline(s, (ms < u->timeout ? ms : u->timeout) + SILENCE_MS);
 }
 
 void gate_call_timeout(struct gate_stream *s)
@@ -335,17 +344,19 @@ static void answer_head(struct gate_stream *s, const struct nk_ring_record *rec)
 {
     struct nk_arena *a = &s->req->arena;
     struct nk_http_head *head = nk_arena_alloc(a, sizeof *head);
+    struct nk_route *route = nk_arena_alloc(a, sizeof *route);
     /* A private copy: what was checked cannot change afterwards. */
     struct nk_str bytes = nk_arena_copy(a, nk_str_sub(rec->payload, 0, rec->head_size));
     uint32_t max = (uint32_t)s->conn->gate->setup->config.limits.headers;
     nk_stats_time(&s->conn->gate->stats, NK_STAT_FIRST_BYTE,
                   nk_loop_now(s->conn->gate->loop) - s->req->decided_us);
-    if (!head || !bytes.p || nk_wire_get_answer(bytes, max, a, head)) {
+    if (!head || !route || !bytes.p || nk_wire_get_answer(bytes, max, a, head, route)) {
         answer_fail(s, NK_UPSTREAM_BROKEN, NK_STR("the answer's head cannot be read"));
         return;
     }
     struct nk_event e = answer_event(s, NK_EV_ANSWER);
     e.head = head;
+    e.route = route;
     answer_step(s, &e);
 }
 
@@ -360,14 +371,22 @@ static void answer_data(struct gate_stream *s, struct nk_str bytes)
 
 static void answer_failed(struct gate_stream *s, const struct nk_ring_record *rec)
 {
-    struct nk_reader in = nk_reader(rec->payload);
-    uint32_t how = nk_read_u32le(&in);
-    struct nk_str why = nk_read_bytes(&in, nk_read_left(&in));
-    enum nk_upstream_fail fail = how == NK_WIRE_FAIL_TIMEOUT ? NK_UPSTREAM_TIMEOUT
-                                 : how == NK_WIRE_FAIL_BUSY  ? NK_UPSTREAM_BUSY
-                                                             : NK_UPSTREAM_BROKEN;
+    static const enum nk_upstream_fail fails[NK_WIRE_FAIL_COUNT] = {
+        [NK_WIRE_FAIL_TIMEOUT] = NK_UPSTREAM_TIMEOUT,
+        [NK_WIRE_FAIL_BUSY] = NK_UPSTREAM_BUSY,
+        [NK_WIRE_FAIL_NO_CONNECTION] = NK_UPSTREAM_NO_CONNECTION,
+        [NK_WIRE_FAIL_STALLED] = NK_UPSTREAM_STALLED,
+        [NK_WIRE_FAIL_TOO_LONG] = NK_UPSTREAM_TOO_LONG,
+    };
+    struct nk_arena *a = &s->req->arena;
+    struct nk_route *route = nk_arena_alloc(a, sizeof *route);
+    struct nk_str head = nk_arena_copy(a, nk_str_sub(rec->payload, 0, rec->head_size));
+    struct nk_str why = nk_str_sub(rec->payload, rec->head_size, rec->payload.n);
+    uint32_t how = 0;
+    if (!route || !head.p || nk_wire_get_fail(head, a, &how, route))
+        route = NULL;
     slot_free(s->conn->gate, s->req); /* the courier has forgotten the stream already */
-    answer_fail(s, fail, why);
+    answer_fail_on(s, how < NK_WIRE_FAIL_COUNT ? fails[how] : NK_UPSTREAM_BROKEN, why, route);
 }
 
 /* Is it the piece that has to come next? */

@@ -19,43 +19,56 @@ static void run_free(struct nk_later *l)
     free(NK_OF(l, struct link, later));
 }
 
-static struct link *link_new(struct upstream *up, int fd)
+void link_offer(struct link *l)
+{
+    nk_sock_resume(&l->sock, &l->up->session);
+    /* Without memory to offer it, HTTP/1.1 is what is offered. */
+    if (l->mux && l->sock.ssl)
+        (void)!nk_sock_offer_h2(&l->sock, l->up->http2 == MUX_ON);
+}
+
+static struct link *link_new(struct endpoint *up, int fd)
 {
     struct courier *c = up->config->c;
     struct link *l = calloc(1, sizeof *l);
     if (!l)
         return NULL;
-    *l = (struct link){.c = c, .up = up, .connecting = true};
+    *l = (struct link){.c = c, .up = up, .epoch = up->epoch, .connecting = true};
     l->watch = (struct nk_watch){.fd = fd, .ready = on_ready};
     l->timer.fire = on_idle;
     l->later.run = run_free;
     bool tunnel = up->is_proxied && up->tls;
-    if (nk_sock_open(&l->sock, fd, tunnel ? NULL : up->tls, up->server_name) ||
+    l->mux = up->http2 ? calloc(1, sizeof *l->mux) : NULL;
+    if ((up->http2 && !l->mux) ||
+        nk_sock_open(&l->sock, fd, tunnel ? NULL : up->tls, up->server_name) ||
         (tunnel && !link_proxy_begin(l))) {
+        free(l->mux);
         free(l);
         return NULL;
     }
-    nk_sock_resume(&l->sock, &up->session);
+    link_offer(l);
     up->config->refs++;
     nk_stats_add(&c->stats, NK_STAT_UPSTREAM_OPENED, 1);
     nk_stats_add(&c->stats, NK_STAT_UPSTREAM_CONNECTIONS, 1);
     return l;
 }
 
-struct link *link_connect(struct upstream *up, const struct nk_address *to)
+struct link *link_connect(struct endpoint *up, const struct nk_address *to)
 {
     int fd = egress_connect(&up->config->egress, &up->ask, to, &up->refusal);
     if (fd < 0)
         return NULL;
     struct link *l = link_new(up, fd);
-    if (!l)
+    if (l)
+        l->peer = *to;
+    else
         close(fd);
     return l;
 }
 
 static void unpool(struct link *l)
 {
-    struct upstream *up = l->up;
+    struct endpoint *up = l->up;
     if (l->next)
         l->next->prev = l->prev;
     if (l->prev)
@@ -76,6 +89,8 @@ void link_close(struct link *l)
     nk_loop_disarm(l->c->loop, &l->timer);
     nk_sock_close(&l->sock);
     link_proxy_end(l);
+    if (l->mux)
+        mux_free(l);
     nk_stats_sub(&l->c->stats, NK_STAT_UPSTREAM_CONNECTIONS, 1);
     courier_config_drop(l->up->config);
     nk_loop_later(l->c->loop, &l->later);
@@ -87,15 +102,44 @@ static void close_idle(struct link *l)
     link_close(l);
 }
 
-void link_close_pool(struct upstream *up)
+size_t link_close_pool(struct endpoint *up)
 {
-    while (up->pool)
+    size_t n = mux_close_idle(up, false);
+    for (; up->pool; n++)
         close_idle(up->pool);
+    return n;
+}
+
+bool link_is_current(struct link *l)
+{
+    const struct nk_addresses *now = &l->up->addresses;
+    if (l->epoch == l->up->epoch)
+        return true;
+    for (size_t i = 0; i < now->count; i++)
+        if (nk_address_eq(&now->at[i], &l->peer)) {
+            l->epoch = l->up->epoch;
+            return true;
+        }
+    return false;
+}
+
+void link_close_departed(struct endpoint *up)
+{
+    (void)mux_close_idle(up, true);
+    for (struct link *l = up->pool, *next; l; l = next) {
+        next = l->next;
+        if (!link_is_current(l))
+            close_idle(l);
+    }
 }
 
 static void on_idle(struct nk_timer *t)
 {
-    close_idle(NK_OF(t, struct link, timer));
+    struct link *l = NK_OF(t, struct link, timer);
+    if (l->mux)
+        mux_tick(l);
+    else
+        close_idle(l);
 }
 
 /* Is an idle connection still one? Under TLS the server may have sent a session ticket. */
@@ -109,15 +153,17 @@ static bool is_alive(struct link *l)
 static void on_ready(struct nk_watch *w, uint32_t events)
 {
     struct link *l = NK_OF(w, struct link, watch);
-    if (l->x && l->tunnel && !link_proxy_ready(l, events))
+    if (l->tunnel && !link_proxy_ready(l, events))
         return;
-    if (l->x)
+    if (l->mux)
+        mux_ready(l, events);
+    else if (l->x)
         exchange_ready(l, events);
     else if (!is_alive(l))
         close_idle(l);
 }
 
-struct link *link_take(struct upstream *up)
+struct link *link_take(struct endpoint *up)
 {
     while (up->pool) {
         struct link *l = up->pool;
@@ -136,10 +182,10 @@ struct link *link_take(struct upstream *up)
 
 void link_keep(struct link *l, int64_t keep_us)
 {
-    struct upstream *up = l->up;
+    struct endpoint *up = l->up;
     l->x = NULL;
     if (up->config != up->config->c->current || up->pool_count >= up->pool_max || keep_us <= 0 ||
-        nk_loop_arm(l->c->loop, &l->timer, keep_us)) {
+        !link_is_current(l) || nk_loop_arm(l->c->loop, &l->timer, keep_us)) {
         link_close(l);
         return;
     }
@@ -153,16 +199,20 @@ void link_keep(struct link *l, int64_t keep_us)
     link_watch(l);
 }
 
+bool link_is_connecting(const struct link *l)
+{
+    return l->connecting && !(l->tunnel && link_proxy_is_asked(l));
+}
+
 /* Asks epoll for what the link can go on with, and for nothing else: a paused link is not watched
  * at all, since the end of a connection is reported whether asked for or not. */
 void link_watch(struct link *l)
 {
     const struct exchange *x = l->x;
-    uint32_t events = EPOLLIN;
+    uint32_t events = l->mux ? mux_events(l) : EPOLLIN;
     if (x) {
         bool unsent = x->sent < x->out.n;
-        bool connecting = l->connecting && !(l->tunnel && link_proxy_is_asked(l));
-        bool write = connecting || l->sock.want_write || (unsent && !l->needs_read);
+        bool write = link_is_connecting(l) || l->sock.want_write || (unsent && !l->needs_read);
         events = (x->paused ? 0 : (uint32_t)EPOLLIN) | (write ? (uint32_t)EPOLLOUT : 0);
     }
     if (nk_loop_watch(l->c->loop, &l->watch, events) && x)

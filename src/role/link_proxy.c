@@ -20,7 +20,7 @@ struct tunnel {
     size_t sent;
 };
 
-static void put_credential(const struct upstream *up, struct nk_buf *out)
+static void put_credential(const struct endpoint *up, struct nk_buf *out)
 {
     if (!up->proxy_auth.p)
         return;
@@ -137,7 +137,7 @@ bool link_proxy_ready(struct link *l, uint32_t events)
 {
     char why[WHY] = "the connection to the proxy broke";
     if (l->tunnel->sent == 0 && events & (EPOLLERR | EPOLLHUP))
-        return true; /* there is no connection at all: the exchange finds out why */
+        return true; /* there is no connection at all: who waits for it finds out why */
     int rc = ask(l);
     if (!rc)
         rc = listen_to(l, why);
@@ -145,19 +145,21 @@ bool link_proxy_ready(struct link *l, uint32_t events)
         link_proxy_end(l);
         rc = nk_sock_secure(&l->sock, l->up->tls, l->up->server_name);
         if (!rc) {
-            nk_sock_resume(&l->sock, &l->up->session);
+            link_offer(l);
             return true;
         }
         snprintf(why, sizeof why, "no memory for TLS");
     }
     if (rc == NK_EAGAIN)
         link_watch(l);
+    else if (l->mux)
+        mux_lose(l, NK_WIRE_FAIL_CONNECT, why);
     else
-        exchange_fail(l->x, NK_WIRE_FAIL_CONNECT, why);
+        exchange_lose(l->x, NK_WIRE_FAIL_CONNECT, why);
     return false;
 }
 
-int link_proxy_head(const struct upstream *up, struct nk_buf *head)
+int link_proxy_head(const struct endpoint *up, struct nk_buf *head)
 {
     struct nk_str in = nk_buf_str(head);
     ptrdiff_t space = nk_str_find(in, ' '), line = nk_str_search(in, NK_STR("\r\n"));

@@ -223,40 +223,60 @@ static int load_secret(struct load *l, struct nk_str name, struct nk_str referen
     return rc ? rc : add(l, name, secret, key);
 }
 
-static int load_shown(struct load *l, size_t i)
+/* What is shown on the way to an upstream: to the upstream itself, and to its proxy. */
+static int load_way(struct load *l, size_t i)
 {
     const struct nk_config_upstream *u = &l->config->upstreams[i];
     char key[WHERE];
+    int rc = 0;
+    snprintf(key, sizeof key, "upstreams[%zu].proxy_credential", i);
+    if (u->proxy_credential.p)
+        rc = load_secret(l, nk_arena_printf(l->arena, "proxy/%zu", i), u->proxy_credential, key);
+    if (rc || !u->client_key.p)
+        return rc;
     snprintf(key, sizeof key, "upstreams[%zu].client_certificate", i);
-    int rc = add_file(l, nk_arena_printf(l->arena, "client/%zu/cert", i), u->client_certificate,
-                      PEM_BYTES, NK_FILE_PUBLIC, certificate_mark, key);
+    rc = add_file(l, nk_arena_printf(l->arena, "client/%zu/cert", i), u->client_certificate,
+                  PEM_BYTES, NK_FILE_PUBLIC, certificate_mark, key);
     snprintf(key, sizeof key, "upstreams[%zu].client_key", i);
     return rc ? rc
               : add_file(l, nk_arena_printf(l->arena, "client/%zu/key", i), u->client_key,
                          PEM_BYTES, NK_FILE_SECRET, key_mark, key);
 }
 
+/* The secret and the authorities of an upstream (`id` "0") or of one of its endpoints ("0/1"). */
+static int load_endpoint(struct load *l, const char *id, const char *who, struct nk_str credential,
+                         struct nk_str ca)
+{
+    char key[WHERE];
+    int rc = 0;
+    snprintf(key, sizeof key, "%s.credential", who);
+    if (credential.p)
+        rc = load_secret(l, nk_arena_printf(l->arena, "credential/%s", id), credential, key);
+    snprintf(key, sizeof key, "%s.ca", who);
+    if (!rc && ca.p)
+        rc = add_file(l, nk_arena_printf(l->arena, "ca/%s", id), ca, PEM_BYTES, NK_FILE_PUBLIC,
+                      certificate_mark, key);
+    return rc;
+}
+
 static int load_upstreams(struct load *l)
 {
+    char id[WHERE / 2], who[WHERE - 16];
     int rc = 0;
     if (l->config->proxy_credential.p)
         rc = load_secret(l, NK_STR("proxy"), l->config->proxy_credential, "proxy_credential");
     for (size_t i = 0; i < l->config->upstream_count && !rc; i++) {
         const struct nk_config_upstream *u = &l->config->upstreams[i];
-        char key[WHERE];
-        snprintf(key, sizeof key, "upstreams[%zu].credential", i);
-        if (u->credential.p)
-            rc = load_secret(l, nk_arena_printf(l->arena, "credential/%zu", i), u->credential, key);
-        snprintf(key, sizeof key, "upstreams[%zu].ca", i);
-        if (!rc && u->ca.p)
-            rc = add_file(l, nk_arena_printf(l->arena, "ca/%zu", i), u->ca, PEM_BYTES,
-                          NK_FILE_PUBLIC, certificate_mark, key);
-        if (!rc && u->client_key.p)
-            rc = load_shown(l, i);
-        snprintf(key, sizeof key, "upstreams[%zu].proxy_credential", i);
-        if (!rc && u->proxy_credential.p)
-            rc =
-                load_secret(l, nk_arena_printf(l->arena, "proxy/%zu", i), u->proxy_credential, key);
+        snprintf(id, sizeof id, "%zu", i);
+        snprintf(who, sizeof who, "upstreams[%zu]", i);
+        rc = load_endpoint(l, id, who, u->credential, u->ca);
+        for (size_t j = 0; j < u->endpoint_count && !rc; j++) {
+            snprintf(id, sizeof id, "%zu/%zu", i, j);
+            snprintf(who, sizeof who, "upstreams[%zu].endpoints[%zu]", i, j);
+            rc = load_endpoint(l, id, who, u->endpoints[j].credential, u->endpoints[j].ca);
+        }
+        if (!rc)
+            rc = load_way(l, i);
     }
     return rc;
 }

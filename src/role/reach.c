@@ -16,6 +16,14 @@ static struct nk_str blob(const struct nk_bundle *b, const char *kind, size_t i,
     return nk_bundle_get(b, nk_str(name));
 }
 
+struct nk_str reach_blob(const struct nk_bundle *b, const char *kind, size_t i, size_t j)
+{
+    char rest[24];
+    snprintf(rest, sizeof rest, "/%zu", j);
+    struct nk_str own = blob(b, kind, i, rest);
+    return own.p ? own : blob(b, kind, i, "");
+}
+
 struct nk_str reach_proxy(const struct nk_config *c, struct nk_str url, struct nk_str own)
 {
     struct nk_str none = {NULL, 0}, direct = NK_STR("direct");
@@ -38,13 +46,13 @@ static int read_pins(const struct nk_config_upstream *u, struct nk_digest pins[P
     return 0;
 }
 
-int reach_tls(const struct nk_bundle *b, const struct nk_config *c, size_t i, struct nk_tls *system,
-              struct nk_tls **out, struct nk_fault *f)
+int reach_tls(const struct nk_bundle *b, const struct nk_config *c, size_t i, size_t j,
+              struct nk_tls *system, struct nk_tls **out, struct nk_fault *f)
 {
     const struct nk_config_upstream *u = &c->upstreams[i];
     struct nk_digest pins[PINS_MAX];
     struct nk_fault why = {0};
-    struct nk_tls_reach r = {.ca = blob(b, "ca", i, ""),
+    struct nk_tls_reach r = {.ca = reach_blob(b, "ca", i, j),
                              .trust = system,
                              .certificate = blob(b, "client", i, "/cert"),
                              .key = blob(b, "client", i, "/key"),

@@ -13,7 +13,10 @@
  * (absent: none of its own; issuers have none). What is on this machine is reached directly unless
  * it has a proxy of its own. */
 struct nk_str reach_proxy(const struct nk_config *c, struct nk_str url, struct nk_str own);
-/* The context for upstream i: `system` (which may be NULL) when nothing is said about it, otherwise
- * one of its own, which trusts what `system` does unless it has authorities of its own. */
-int reach_tls(const struct nk_bundle *b, const struct nk_config *c, size_t i, struct nk_tls *system,
-              struct nk_tls **out, struct nk_fault *f) NK_CHECKED;
+/* What belongs to endpoint j of upstream i alone, or else to the upstream; absent: neither. */
+struct nk_str reach_blob(const struct nk_bundle *b, const char *kind, size_t i, size_t j);
+/* The context for endpoint j of upstream i: `system` (which may be NULL) when nothing is said about
+ * it, otherwise one of its own, which trusts what `system` does unless it has authorities of its
+ * own. */
+int reach_tls(const struct nk_bundle *b, const struct nk_config *c, size_t i, size_t j,
+              struct nk_tls *system, struct nk_tls **out, struct nk_fault *f) NK_CHECKED;

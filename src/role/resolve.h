@@ -14,13 +14,15 @@ enum { NK_RESOLVE_MAX = 8 }; /* addresses kept of one name */
 struct nk_addresses {
     struct nk_address at[NK_RESOLVE_MAX];
     size_t count;
-    int64_t ttl_us; /* how long they may be kept */
+    int64_t ttl_us; /* how long they may be kept, as the name servers say */
+    bool no_name;   /* there are none, and that is the answer of a name server */
 };
 
 struct nk_resolver;
 
 struct nk_resolver *nk_resolver_new(struct nk_loop *loop, struct nk_fault *f) NK_CHECKED;
-/* Asks these instead of the system's name servers: "127.0.0.1:5300,…". */
+/* Asks these from the next question on, when none is open; "127.0.0.1:5300,…", or "" for the
+ * system's. NK_EINVAL for what is none, NK_ELIMIT for too many. */
 int nk_resolver_use(struct nk_resolver *r, const char *servers) NK_CHECKED;
 void nk_resolver_free(struct nk_resolver *r);
 /* Lines "name address": 0, or NK_ENOTFOUND. Names compare without case. */

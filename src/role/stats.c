@@ -39,10 +39,17 @@ static const struct stat_row time_rows[] = {
 #undef NK_STAT_TIME
 };
 
+/* Of one role: as many pages of memory as its counters need. */
+static size_t size_of_page(void)
+{
+    size_t unit = (size_t)sysconf(_SC_PAGESIZE);
+    return (sizeof(struct nk_stats_page) + unit - 1) / unit * unit;
+}
+
 int nk_stats_create(void)
 {
     int fd = memfd_create("nakoso-stats", MFD_CLOEXEC | MFD_ALLOW_SEALING);
-    if (fd >= 0 && ftruncate(fd, PAGES * sysconf(_SC_PAGESIZE)) == 0)
+    if (fd >= 0 && ftruncate(fd, (off_t)(PAGES * size_of_page())) == 0)
         return fd;
     if (fd >= 0)
         close(fd);
@@ -57,13 +64,21 @@ uint32_t nk_stats_page(enum nk_role role, uint32_t slot, unsigned turn)
     return role == NK_ROLE_SCRIBE ? 1 : 2 + turn * TURN + 2 * slot + (role == NK_ROLE_COURIER);
 }
 
+static const struct stat_row upstream_rows[] = {
+#define NK_STAT_UP(id, metric, kind, help) {metric, "", help, KIND_##kind == KIND_GAUGE},
+#include "role/stats_upstream.def"
+#undef NK_STAT_UP
+};
+
 /* FNV-1a over all names, in order. */
 uint64_t nk_stats_layout(void)
 {
     static const struct {
         const struct stat_row *rows;
         size_t count;
-    } tables[] = {{rows, NK_COUNT(rows)}, {time_rows, NK_COUNT(time_rows)}};
+    } tables[] = {{rows, NK_COUNT(rows)},
+                  {time_rows, NK_COUNT(time_rows)},
+                  {upstream_rows, NK_COUNT(upstream_rows)}};
     uint64_t h = 14695981039346656037U ^ sizeof(struct nk_stats_page);
     for (size_t t = 0; t < NK_COUNT(tables); t++)
         for (size_t i = 0; i < tables[t].count; i++) {
@@ -84,8 +99,8 @@ void nk_stats_retire(int memfd, uint32_t page)
 
 int nk_stats_open(struct nk_stats *s, int memfd, uint32_t page)
 {
-    size_t size = (size_t)sysconf(_SC_PAGESIZE);
-    NK_MUST(page < PAGES && sizeof(struct nk_stats_page) <= size);
+    size_t size = size_of_page();
+    NK_MUST(page < PAGES);
     void *all = mmap(NULL, PAGES * size, PROT_READ, MAP_SHARED, memfd, 0);
     if (all == MAP_FAILED)
         return NK_ENOMEM;
@@ -98,6 +113,7 @@ int nk_stats_open(struct nk_stats *s, int memfd, uint32_t page)
     for (size_t i = 0; i < NK_STAT_COUNT; i++)
         if (rows[i].is_gauge)
             nk_stats_set(s, (enum nk_stat)i, 0);
+    nk_stats_up_reset(s);
     return 0;
 }
 
@@ -192,6 +208,7 @@ void nk_stats_render(const struct nk_stats *s, struct nk_buf *out)
 {
     for (size_t i = 0; i < NK_STAT_COUNT; i++)
         render_value(s, i, out);
+    nk_stats_up_render(s, out);
     for (size_t i = 0; i < NK_STAT_TIME_COUNT; i++)
         render_time(s, i, out);
 }

@@ -28,6 +28,21 @@ enum nk_stat_time {
     NK_STAT_TIME_COUNT
 };
 
+/* Counters of one upstream: stats_upstream.def. */
+enum nk_stat_up {
+#define NK_STAT_UP(id, metric, kind, help) NK_STAT_UP_##id,
+#include "role/stats_upstream.def"
+#undef NK_STAT_UP
+    NK_STAT_UP_COUNT
+};
+
+enum { NK_STATS_UPSTREAMS = 65 }; /* names in one page; the last is for all beyond */
+
+struct nk_stats_up {
+    char name[72];
+    uint64_t value[NK_STAT_UP_COUNT];
+};
+
 /* Buckets of a duration: 2^i * 64 us is the upper bound of bucket i (64 us … 134 s); the last one
  * is without bound. */
 enum { NK_STATS_BUCKETS = 23, NK_STATS_FIRST_US = 64 };
@@ -39,6 +54,8 @@ struct nk_stats_time {
 struct nk_stats_page {
     uint64_t value[NK_STAT_COUNT];
     struct nk_stats_time time[NK_STAT_TIME_COUNT];
+    uint32_t up_count;
+    struct nk_stats_up up[NK_STATS_UPSTREAMS]; /* couriers */
 };
 
 struct nk_stats {
@@ -73,6 +90,20 @@ static inline void nk_stats_sub(struct nk_stats *s, enum nk_stat id, uint64_t v)
 {
     nk_stats_set(s, id, s->own->value[id] - v);
 }
+/* The row of an upstream in the own page, made at the first time; a name has at most 71 bytes. */
+uint32_t nk_stats_up_find(struct nk_stats *s, struct nk_str name);
+/* Gauges of the own page become 0. */
+void nk_stats_up_reset(struct nk_stats *s);
+static inline void nk_stats_up_set(struct nk_stats *s, uint32_t row, enum nk_stat_up id, uint64_t v)
+{
+    __atomic_store_n(&s->own->up[row].value[id], v, __ATOMIC_RELAXED);
+}
+/* Gauges go down by (uint64_t)-1. */
+static inline void nk_stats_up_add(struct nk_stats *s, uint32_t row, enum nk_stat_up id, uint64_t v)
+{
+    nk_stats_up_set(s, row, id, s->own->up[row].value[id] + v);
+}
+void nk_stats_up_render(const struct nk_stats *s, struct nk_buf *out);
 void nk_stats_time(struct nk_stats *s, enum nk_stat_time id, int64_t us);
 /* Sum over all pages. */
 uint64_t nk_stats_total(const struct nk_stats *s, enum nk_stat id);

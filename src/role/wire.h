@@ -6,8 +6,9 @@
  */
 #pragma once
 
-#include "http/http.h"
 #include "base/reader.h"
+#include "gate/route.h"
+#include "http/http.h"
 
 /* gate -> courier */
 enum nk_wire_call {
@@ -23,7 +24,7 @@ enum nk_wire_call {
 enum nk_wire_answer {
     NK_WIRE_HEAD = 16, /* head: encoded response head; body: first piece, maybe all */
     NK_WIRE_DATA,      /* more of the body */
-    NK_WIRE_FAIL,      /* u32 NK_WIRE_FAIL_…, then text for the log; the stream is over */
+    NK_WIRE_FAIL, /* head: u32 NK_WIRE_FAIL_…, route; body: text for the log; the stream is over */
     NK_WIRE_FETCHED, /* u32 issuer index, u32 status (0: failed, body is the reason); body: document
                       */
     NK_WIRE_MORE,    /* more pieces of a FETCHED document, NK_WIRE_END on the last */
@@ -42,11 +43,15 @@ enum nk_wire_flags {
 };
 
 enum nk_wire_fail {
-    NK_WIRE_FAIL_CONNECT = 1, /* no connection: 502 */
-    NK_WIRE_FAIL_TLS,         /* certificate or handshake: 502 */
-    NK_WIRE_FAIL_PROTOCOL,    /* not HTTP, over a limit, cut short: 502 */
-    NK_WIRE_FAIL_TIMEOUT,     /* 504 */
-    NK_WIRE_FAIL_BUSY,        /* courier is out of slots: 503 */
+    NK_WIRE_FAIL_CONNECT = 1,   /* no connection: 502 */
+    NK_WIRE_FAIL_TLS,           /* certificate or handshake: 502 */
+    NK_WIRE_FAIL_PROTOCOL,      /* not HTTP, over a limit, cut short: 502 */
+    NK_WIRE_FAIL_TIMEOUT,       /* no answer within first_byte_timeout: 504 */
+    NK_WIRE_FAIL_BUSY,          /* no slot, descriptor or endpoint is free: 503 */
+    NK_WIRE_FAIL_NO_CONNECTION, /* none within connect_timeout: 504 */
+    NK_WIRE_FAIL_STALLED,       /* silence for idle_timeout: 504 */
+    NK_WIRE_FAIL_TOO_LONG,      /* not over within timeout: 504 */
+    NK_WIRE_FAIL_COUNT,
 };
 
 /* First grant of bytes of an answer's body for each stream; the gate gives more by NK_WIRE_CREDIT.
@@ -71,12 +76,16 @@ struct nk_wire_call_head {
     struct nk_http_head http; /* method, target, headers; framing headers and credential excluded */
 };
 
-/* Appends the encoding. */
+/* Appends the encoding. `route` NULL: the first endpoint, at once. */
 void nk_wire_put_call(const struct nk_wire_call_head *h, struct nk_buf *out);
-void nk_wire_put_answer(const struct nk_http_head *h, struct nk_buf *out);
-/* Decodes; headers are allocated in `a`, strings are views of `in`. NK_EINVAL, NK_ELIMIT (more than
- * max_headers), NK_ENOMEM. */
+void nk_wire_put_answer(const struct nk_http_head *h, const struct nk_route *route,
+                        struct nk_buf *out);
+void nk_wire_put_fail(uint32_t code, const struct nk_route *route, struct nk_buf *out);
+/* Decodes; headers and attempts are allocated in `a`, strings are views of `in`. NK_EINVAL,
+ * NK_ELIMIT (more than max_headers), NK_ENOMEM. */
 int nk_wire_get_call(struct nk_str in, uint32_t max_headers, struct nk_arena *a,
                      struct nk_wire_call_head *out) NK_CHECKED;
 int nk_wire_get_answer(struct nk_str in, uint32_t max_headers, struct nk_arena *a,
-                       struct nk_http_head *out) NK_CHECKED;
+                       struct nk_http_head *out, struct nk_route *route) NK_CHECKED;
+int nk_wire_get_fail(struct nk_str in, struct nk_arena *a, uint32_t *code,
+                     struct nk_route *route) NK_CHECKED;

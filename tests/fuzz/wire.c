@@ -16,6 +16,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
     struct nk_str in = {(const char *)data + 1, n - 1};
     struct nk_wire_call_head call;
     struct nk_http_head answer;
+    struct nk_route route;
     nk_arena_init(&a, 1 << 20);
     nk_buf_init(&b, 1 << 20);
     int rc;
@@ -24,9 +25,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
         if (!rc)
             nk_wire_put_call(&call, &b);
     } else {
-        rc = nk_wire_get_answer(in, 64, &a, &answer);
+        rc = nk_wire_get_answer(in, 64, &a, &answer, &route);
         if (!rc)
-            nk_wire_put_answer(&answer, &b);
+            nk_wire_put_answer(&answer, &route, &b);
     }
     NK_MUST(rc || nk_str_eq(nk_buf_str(&b), in));
     nk_buf_free(&b);

@@ -33,7 +33,7 @@ static void put_head(const struct held *h, const char *type, bool end, const cha
         .status = 200, .headers = f, .header_count = 1, .content_length = -1};
     struct nk_buf b;
     nk_buf_init(&b, 1024);
-    nk_wire_put_answer(&head, &b);
+    nk_wire_put_answer(&head, NULL, &b);
     put(h, NK_WIRE_HEAD, 0, end, nk_buf_str(&b), nk_str(body));
     nk_buf_free(&b);
 }

@@ -25,7 +25,8 @@ static void normal_cases(void)
                    "X-Hop: 1\r\nX-Keep: 2\r\nKeep-Alive: timeout=5\r\n\r\nok");
     tap_ok(is_whole(1, 200, "ok"), "a short answer is one record");
     struct nk_http_head h;
-    TAP_CHECK(!nk_wire_get_answer(nk_str_sub(got.payload, 0, got.head_size), 64, &arena, &h));
+    TAP_CHECK(
+        !nk_wire_get_answer(nk_str_sub(got.payload, 0, got.head_size), 64, &arena, &h, &route));
     tap_ok(h.header_count == 1 && nk_str_eq(h.headers[0].name, NK_STR("X-Keep")) &&
                h.content_length == 2,
            "hop-by-hop headers stay behind");
@@ -172,7 +173,7 @@ static void broken_cases(void)
     post(21, 2, "x");
     tap_ok(is_fail(21, NK_WIRE_FAIL_CONNECT), "nobody listens");
     post(22, 6, "x");
-    tap_ok(is_fail(22, NK_WIRE_FAIL_CONNECT) || payload[0] == NK_WIRE_FAIL_TIMEOUT,
+    tap_ok(is_fail(22, NK_WIRE_FAIL_CONNECT) || payload[0] == NK_WIRE_FAIL_NO_CONNECTION,
            "a name that does not exist");
     post(23, 0, "x");
     int fd = up_accept(plain_listener, PATIENCE_MS);
@@ -191,7 +192,7 @@ static void timeout_cases(void)
     fd = up_accept(plain_listener, PATIENCE_MS);
     TAP_CHECK(up_read(fd, 1) && up_write(fd, "HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\na"));
     TAP_CHECK(next_record(PATIENCE_MS) && got.type == NK_WIRE_HEAD);
-    tap_ok(is_fail(25, NK_WIRE_FAIL_TIMEOUT), "an answer that stops");
+    tap_ok(is_fail(25, NK_WIRE_FAIL_STALLED), "an answer that stops");
     close(fd);
 }
 
@@ -290,10 +291,15 @@ static void abort_cases(void)
     post(42, 0, "x");
     put_record(NK_WIRE_ABORT, 42, 0, NK_STR(""), NK_STR(""));
     fd = up_accept(plain_listener, 100);
-    tap_ok(fd < 0 || up_closed(fd, PATIENCE_MS), "an abort before the connection stands");
+    /* Either the request has gone out already, or nothing has. */
+    while (fd >= 0 && readable(fd, PATIENCE_MS) && read(fd, request, sizeof request) > 0)
+        ;
+    tap_ok(fd < 0 || up_closed(fd, 0), "an abort before the connection stands");
     close(fd);
     post(43, 6, "x");
     put_record(NK_WIRE_ABORT, 43, 0, NK_STR(""), NK_STR(""));
+    /* That the name does not exist is known already, so the failure may come first. */
+    (void)next_record(500);
     /* The slot is used anew without an abort: the old call ends. */
     post(44, 0, "old");
     fd = up_accept(plain_listener, PATIENCE_MS);

@@ -86,12 +86,28 @@ static void hosts_cases(void)
     TAP_CHECK(nk_hosts_find((struct nk_str){NULL, 0}, "other", 80, &a) == NK_ENOTFOUND);
 }
 
-/* The name server: knows good.example (127.0.0.2, for 60 seconds), says nothing of silent.example,
- * and that everything else does not exist. */
+/* The name server: knows good.example (127.0.0.2, for 60 seconds) and both.example (two addresses of
+ * each family), says nothing of silent.example, and that everything else does not exist. */
 struct server {
     struct nk_watch watch;
     int asked;
 };
+
+static size_t put_both(unsigned char *to, bool is_a)
+{
+    size_t n = 0;
+    for (unsigned char i = 1; i <= 2; i++) {
+        const unsigned char head[] = {0xc0, 12, 0, is_a ? 1 : 28, 0, 1, 0, 0,
+                                      0,    9,  0, is_a ? 4 : 16};
+        memcpy(to + n, head, sizeof head);
+        n += sizeof head;
+        memset(to + n, 0, 16);
+        to[n] = is_a ? 127 : 0xfd;
+        n += is_a ? 4 : 16;
+        to[n - 1] = i;
+    }
+    return n;
+}
 
 static void on_question(struct nk_watch *w, uint32_t events)
 {
@@ -106,10 +122,10 @@ static void on_question(struct nk_watch *w, uint32_t events)
     s->asked++;
     bool good = !memcmp(m + 12, "\4good\7example", 13), silent = !memcmp(m + 12, "\6silent", 7);
     size_t end = 12 + strlen((char *)m + 12) + 1;
-    bool is_a = m[end + 1] == 1;
+    bool both = !memcmp(m + 12, "\4both\7example", 13), is_a = m[end + 1] == 1;
     end += 4;
     m[2] = 0x81;
-    m[3] = good ? 0x80 : 0x83;
+    m[3] = good || both ? 0x80 : 0x83;
     memset(m + 6, 0, 6);
     if (good && is_a) {
         static const unsigned char answer[] = {0xc0, 12, 0, 1, 0,   1, 0, 0,
@@ -117,6 +133,10 @@ static void on_question(struct nk_watch *w, uint32_t events)
         m[7] = 1;
         memcpy(m + end, answer, sizeof answer);
         end += sizeof answer;
+    }
+    if (both) {
+        m[7] = 2;
+        end += put_both(m + end, is_a);
     }
     if (!silent)
         (void)!sendto(w->fd, m, end, 0, (struct sockaddr *)&from, size);
@@ -169,7 +189,12 @@ static void server_cases(void)
                found.at[0].u.in.sin_addr.s_addr == htonl(0x7f000002) &&
                found.at[0].u.in.sin_port == htons(443) && found.ttl_us == 60000000,
            "a name with an address %s", why_not);
-    tap_ok(ask(r, "bad.example") && why_not[0] && found.count == 0, "a name without: %s", why_not);
+    bool turns = ask(r, "both.example") && found.count == 4 && found.ttl_us == 9000000;
+    for (size_t i = 0; i < found.count; i++)
+        turns &= found.at[i].u.sa.sa_family == (i % 2 ? AF_INET : AF_INET6);
+    tap_ok(turns, "addresses of both families take turns, IPv6 first");
+    tap_ok(ask(r, "bad.example") && why_not[0] && found.count == 0 && found.no_name,
+           "a name without: %s", why_not);
     tap_ok(s.asked >= 2, "the server was asked");
     TAP_CHECK(nk_resolver_use(r, "not a server") == NK_EINVAL);
     answered = 0;

@@ -39,6 +39,48 @@ static void test_turns(int fd)
     nk_stats_close(&next);
 }
 
+/* Rows of upstreams carry their names themselves; who writes them may be wrong or hostile. */
+static void upstream_cases(int fd)
+{
+    struct nk_stats one, two;
+    char name[20];
+    TAP_CHECK(!nk_stats_open(&one, fd, nk_stats_page(NK_ROLE_COURIER, 0, 0)) &&
+              !nk_stats_open(&two, fd, nk_stats_page(NK_ROLE_COURIER, 1, 0)));
+    uint32_t a = nk_stats_up_find(&one, NK_STR("openai")), b = nk_stats_up_find(&one, NK_STR("eu")),
+             c = nk_stats_up_find(&two, NK_STR("eu"));
+    TAP_CHECK(a != b && nk_stats_up_find(&one, NK_STR("openai")) == a);
+    nk_stats_up_add(&one, b, NK_STAT_UP_CALLS, 2);
+    nk_stats_up_add(&two, c, NK_STAT_UP_CALLS, 3);
+    nk_stats_up_add(&one, a, NK_STAT_UP_OUT, 2);
+    nk_stats_up_add(&one, a, NK_STAT_UP_OUT, (uint64_t)-1);
+    tap_ok(says(&two, "\nnakoso_upstream_calls_total{upstream=\"eu\"} 5\n") &&
+               says(&two, "\nnakoso_upstream_endpoints_out{upstream=\"openai\"} 1\n"),
+           "an upstream is counted by its name over all couriers");
+    nk_stats_close(&one);
+    TAP_CHECK(!nk_stats_open(&one, fd, nk_stats_page(NK_ROLE_COURIER, 0, 0)));
+    tap_ok(nk_stats_up_find(&one, NK_STR("eu")) == b &&
+               says(&two, "out{upstream=\"openai\"} 0\n") &&
+               says(&two, "calls_total{upstream=\"eu\"} 5\n"),
+           "and keeps its row when a courier starts anew");
+    memcpy(two.own->up[c].name, "x\"} 1\nevil{", 12);
+    memset(two.own->up[c + 1].name, 'y', sizeof two.own->up->name);
+    two.own->up_count = UINT32_MAX;
+    tap_ok(!says(&one, "evil") && says(&one, "calls_total{upstream=\"eu\"} 2\n"),
+           "a name that none can be is left out");
+    nk_stats_close(&two);
+    TAP_CHECK(!nk_stats_open(&two, fd, nk_stats_page(NK_ROLE_COURIER, 1)));
+    TAP_CHECK(nk_stats_up_find(&two, NK_STR("new")) == NK_STATS_UPSTREAMS - 1);
+    for (int i = 0; i < 100; i++) {
+        snprintf(name, sizeof name, "u%d", i);
+        nk_stats_up_add(&one, nk_stats_up_find(&one, nk_str(name)), NK_STAT_UP_CALLS, 1);
+    }
+    tap_ok(says(&one, "{upstream=\"u61\"} 1\n") &&
+               says(&one, "calls_total{upstream=\"other\"} 38\n"),
+           "names beyond the table share a row");
+    nk_stats_close(&one);
+    nk_stats_close(&two);
+}
+
 int main(void)
 {
     struct nk_stats gate, other;
@@ -71,6 +113,7 @@ int main(void)
     nk_stats_close(&gate);
     nk_stats_close(&other);
     test_turns(fd);
+    upstream_cases(fd);
     close(fd);
     return tap_done();
 }

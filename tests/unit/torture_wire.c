@@ -89,7 +89,7 @@ static void add_head(struct answer *a, const char *type, const char *body)
         .status = 200, .headers = h, .header_count = 2, .content_length = -1};
     struct nk_buf b;
     nk_buf_init(&b, 1024);
-    nk_wire_put_answer(&head, &b);
+    nk_wire_put_answer(&head, NULL, &b);
     add(a, NK_WIRE_HEAD, nk_buf_str(&b), body);
     nk_buf_free(&b);
 }

@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * upstream.h - the configuration of an upstream; see config.h.
+ */
+#pragma once
+
+#include "base/str.h"
+
+struct nk_config_text { /* an entry of a list of plain values */
+    struct nk_str text;
+};
+
+struct nk_config_endpoint {
+    struct nk_str url;        /* "https://api.openai.com", "http://127.0.0.1:9000", "unix:/path" */
+    int64_t weight;           /* share of the calls, relative to the others */
+    struct nk_str credential; /* "file:PATH" or "env:NAME"; absent: the upstream's */
+    struct nk_str ca;         /* absent: the upstream's */
+};
+
+struct nk_config_health {
+    int64_t failures;         /* in a row, until an endpoint is left out */
+    int64_t eject, eject_max; /* for how long: at first, at most */
+    struct nk_str path;       /* asked for every `interval`; absent: nothing is */
+    int64_t interval, timeout;
+};
+
+/* One trust domain: what policies speak of, whichever endpoint serves it. */
+struct nk_config_upstream {
+    struct nk_str name;
+    struct nk_str dialect;             /* "openai" or "anthropic" */
+    struct nk_str url;                 /* short for one endpoint; absent: `endpoints` */
+    struct nk_str credential;          /* "file:PATH" or "env:NAME"; absent: none is sent */
+    struct nk_str ca;                  /* PEM file of trusted authorities; absent: the system's */
+    const struct nk_config_text *pins; /* base64 of SHA-256 of a public key; one must match */
+    size_t pin_count;
+    struct nk_str client_certificate, client_key; /* PEM files; absent: none is shown */
+    struct nk_str tls_server_name;                /* absent: the host of the URL */
+    bool tls_only_13;
+    struct nk_str proxy;            /* "http://HOST:PORT", "direct"; absent: the common one */
+    struct nk_str proxy_credential; /* "file:PATH" or "env:NAME" */
+    bool is_private;                /* its name may lead to a private address */
+    const struct nk_config_endpoint *endpoints;
+    size_t endpoint_count;
+    int64_t connect_timeout, first_byte_timeout, idle_timeout;
+    int64_t timeout;       /* of the whole exchange */
+    int64_t pool;          /* idle keep-alive connections kept */
+    struct nk_str http2;   /* "off", "auto" or "on" */
+    int64_t max_in_flight; /* of each endpoint; 0: no limit */
+    int64_t retries, retry_budget;
+    struct nk_str retry_on_status; /* "429,503", "none" */
+    struct nk_config_health health;
+};
+
+/* The endpoints of an upstream, whichever way they are written: at least one, and each with the
+ * upstream's credential and authorities where it has none of its own. */
+size_t nk_config_endpoint_count(const struct nk_config_upstream *u);
+struct nk_config_endpoint nk_config_endpoint(const struct nk_config_upstream *u, size_t i);
+/* Is `status` in a list such as "429,503"? */
+bool nk_config_has_status(struct nk_str list, int status);
