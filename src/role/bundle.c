@@ -41,6 +41,7 @@ static const struct {
     {"tls/", NK_BUNDLE_GATE, true},
     {"credential/", NK_BUNDLE_COURIER, true},
     {"ca/", NK_BUNDLE_COURIER, false},
+    {"telemetry/", NK_BUNDLE_COURIER, true},
     {"hosts", NK_BUNDLE_COURIER, false},
     {"audit/key", NK_BUNDLE_SCRIBE, true},
 };

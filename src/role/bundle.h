@@ -14,6 +14,8 @@
  *   tls/<i>/cert|key  PEM of listener i                                gate
  *   credential/<i>    credential of upstream i                         courier
  *   ca/<i>            PEM authorities of upstream i                    courier
+ *   telemetry/ca      PEM authorities of the collector                 courier
+ *   telemetry/<i>     value of header i for the collector              courier
  *   hosts             lines "name address" of /etc/hosts               courier
  *   audit/key         Ed25519 seed, 32 bytes                           scribe
  *
