@@ -47,13 +47,15 @@ static void put_texts(struct nk_otel_out *o, const struct nk_str *texts, size_t 
 static void put_value(struct nk_otel_out *o, const struct nk_otel_attribute *a)
 {
     static const struct nk_otel_field text = {1, "stringValue"}, boolean = {2, "boolValue"},
-                                      integer = {3, "intValue"};
+                                      integer = {3, "intValue"}, number = {4, "doubleValue"};
     if (a->type == NK_OTEL_TEXT)
         nk_out_text(o, text, a->text);
     else if (a->type == NK_OTEL_BOOL)
         nk_out_bool(o, boolean, a->number);
     else if (a->type == NK_OTEL_INT)
         nk_out_int(o, integer, a->number);
+    else if (a->type == NK_OTEL_SECONDS)
+        nk_out_double(o, number, (uint64_t)a->number, 1000000);
     else
         put_texts(o, a->texts, (size_t)a->number);
 }
@@ -153,9 +155,11 @@ void nk_otel_put_log(const struct nk_otel_log *l, enum nk_otel_form form, struct
     nk_out_text(&o, text, l->body);
     nk_out_close(&o, mark);
     put_attributes(&o, attributes, l->attributes);
-    nk_out_flags(&o, flags, l->trace.flags & NK_TRACE_SAMPLED);
-    nk_out_id(&o, trace, l->trace.id, sizeof l->trace.id);
-    nk_out_id(&o, span, l->trace.span, sizeof l->trace.span);
+    if (l->in_trace) {
+        nk_out_flags(&o, flags, l->trace.flags & NK_TRACE_SAMPLED);
+        nk_out_id(&o, trace, l->trace.id, sizeof l->trace.id);
+        nk_out_id(&o, span, l->trace.span, sizeof l->trace.span);
+    }
     nk_out_text(&o, event, l->event);
     item_end(&o);
 }

@@ -15,13 +15,13 @@
 enum nk_otel_form { NK_OTEL_PROTOBUF, NK_OTEL_JSON };
 enum nk_otel_signal { NK_OTEL_TRACES, NK_OTEL_LOGS, NK_OTEL_METRICS, NK_OTEL_SIGNALS };
 
-enum nk_otel_type { NK_OTEL_TEXT, NK_OTEL_INT, NK_OTEL_BOOL, NK_OTEL_TEXTS };
+enum nk_otel_type { NK_OTEL_TEXT, NK_OTEL_INT, NK_OTEL_BOOL, NK_OTEL_SECONDS, NK_OTEL_TEXTS };
 
 struct nk_otel_attribute {
     struct nk_str key;
     enum nk_otel_type type;
     struct nk_str text;
-    int64_t number;             /* INT, BOOL */
+    int64_t number;             /* INT, BOOL; SECONDS: microseconds, sent as a double of seconds */
     const struct nk_str *texts; /* TEXTS: `number` of them */
 };
 
@@ -52,6 +52,7 @@ struct nk_otel_span {
 };
 
 struct nk_otel_log {
+    bool in_trace; /* `trace` is there */
     struct nk_trace trace;
     uint64_t time;
     unsigned severity; /* 13 WARN, 17 ERROR: Log Data Model, severity fields */

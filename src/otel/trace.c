@@ -53,6 +53,13 @@ void nk_trace_start(const uint64_t random[3], const struct nk_trace *parent, str
     out->flags = parent ? parent->flags & NK_TRACE_SAMPLED : 0;
 }
 
+void nk_trace_child(const struct nk_trace *t, unsigned char n, struct nk_trace *out)
+{
+    *out = *t;
+    out->span[NK_SPAN_ID_SIZE - 1] ^= n;
+    out->span[0] |= is_zero(out->span, sizeof out->span);
+}
+
 bool nk_trace_is_one_in(const struct nk_trace *t, uint64_t n)
 {
     uint64_t random = 0;

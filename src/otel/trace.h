@@ -27,6 +27,8 @@ int nk_trace_parse(struct nk_str value, struct nk_trace *out) NK_CHECKED;
 void nk_trace_write(const struct nk_trace *t, struct nk_buf *out);
 /* A new trace (or, with a parent, a new span of its trace) made of random words; no id is all zero. */
 void nk_trace_start(const uint64_t random[3], const struct nk_trace *parent, struct nk_trace *out);
+/* Span `n` (1, 2 …) below the one of `t`: an id that follows from its own. */
+void nk_trace_child(const struct nk_trace *t, unsigned char n, struct nk_trace *out);
 /* Is this trace one of the one in `n` that are kept? Decided by the trace id's last seven bytes, which are
  * random by the specification (Trace Context level 2, section 3.2.2.3), so that every one who asks for the
  * same share keeps the same traces. */

@@ -318,6 +318,8 @@ static int start_serving(struct gate *g, struct nk_fault *f)
     struct nk_tls *tls[NK_ROLE_LISTENERS_MAX] = {0};
     int rc = nk_stats_open(&g->stats, s->stats, nk_stats_page(s->role, s->slot));
     if (!rc)
+        rc = gate_telemetry_start(g);
+    if (!rc)
         rc = load_tls(&s->bundle, s->listener_count, tls, f);
     if (!rc && !(g->setup = gate_setup_load(s, &s->bundle, s->generation, f)))
         return f->code;

@@ -31,6 +31,12 @@ struct gate_slot {
     uint32_t next; /* in the list of free ones, or of those to be cancelled */
 };
 
+struct gate_telemetry {
+    uint64_t key[2]; /* what the ids of traces are made with */
+    uint64_t made;   /* random words so far */
+    uint32_t decisions;
+};
+
 struct gate {
     struct nk_role_start *start;
     struct nk_loop *loop;
@@ -63,6 +69,7 @@ struct gate {
     struct nk_buf *fetched;                /* for each issuer: document under way */
     struct nk_control prepared_with;       /* descriptors that come into use by COMMIT */
     struct nk_tls *prepared_tls[NK_ROLE_LISTENERS_MAX];
+    struct gate_telemetry telemetry;
     char read_buffer[GATE_READ_SIZE];
 };
 
@@ -107,6 +114,13 @@ bool gate_pause_may_sleep(struct gate *g);
 /* gate_fetch.c: key sets of issuers, through the courier. */
 int gate_fetch_start(struct gate *g) NK_CHECKED;
 void gate_fetch_arrived(struct gate *g, const struct nk_ring_record *rec);
+
+/* gate_telemetry.c: a request's marks on the way (begin, judging, judged), and its end. */
+int gate_telemetry_start(struct gate *g) NK_CHECKED;
+void gate_telemetry_begin(struct gate *g, struct nk_gate_env *env);
+void gate_telemetry_judging(struct gate_conn *c);
+void gate_telemetry_judged(struct gate_conn *c);
+void gate_telemetry_over(struct gate_conn *c, bool cut);
 
 void gate_admin_answer(struct gate_conn *c, const struct nk_http_head *head);
 

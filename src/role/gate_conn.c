@@ -213,6 +213,7 @@ static int request_new(struct gate_conn *c)
                                   .number = g->requests++,
                                   .in_flight = g->in_flight,
                                   .audit_full = gate_audit_full(g)};
+        gate_telemetry_begin(g, &env);
         r->txn = nk_txn_new(&r->arena, g->setup, &env);
     }
     if (!r->parser || (!c->admin && !r->txn)) {
@@ -262,6 +263,7 @@ static void on_end(struct gate_conn *c)
     c->req->decided_us = nk_loop_now(c->gate->loop);
     c->state = CONN_BUSY;
     gate_conn_deadline(c, 0);
+    gate_telemetry_judging(c);
     step(c, &e);
 }
 

@@ -27,11 +27,13 @@ struct gate_request {
     struct gate_request *next_spare;
     struct nk_http_parser *parser;
     struct nk_txn *txn; /* NULL on admin connections */
-    int64_t started_us, decided_us;
-    uint32_t slot;      /* index in gate->slots, or GATE_NO_SLOT */
-    bool call_waiting;  /* some of the call is not in the ring yet */
-    bool body_complete; /* nothing more of it is on the wire */
-    bool chunked;       /* the answer is */
+    int64_t started_us, decided_us, first_byte_us;
+    int64_t judging_us, judged_us;       /* read anew, where they are told; else 0 */
+    uint32_t call_slot, call_generation; /* of the call, also when it is over */
+    uint32_t slot;                       /* index in gate->slots, or GATE_NO_SLOT */
+    bool call_waiting;                   /* some of the call is not in the ring yet */
+    bool body_complete;                  /* nothing more of it is on the wire */
+    bool chunked;                        /* the answer is */
     bool close_after;   /* the client or we want no further request on this connection */
     bool answer_begun;  /* something of the answer has come */
     bool head_sent;     /* the call's first record is in the ring */

@@ -23,6 +23,7 @@ void gate_mark_dirty(struct gate_conn *c)
 static void keep_records(struct gate_conn *c)
 {
     struct gate_request *r = c->req;
+    gate_telemetry_judged(c);
     for (size_t i = 0; i < r->txn->record_count; i++) {
         NK_MUST(r->record_count < GATE_RECORDS_MAX);
         r->records[r->record_count++] = r->txn->records[i];
@@ -110,6 +111,7 @@ static void finish(struct gate_conn *c, bool cut)
         nk_stats_add(&c->gate->stats, NK_STAT_REQUESTS_CUT, 1);
     count_decision(c->gate, r->txn);
     count_latency(c);
+    gate_telemetry_over(c, cut);
     c->answered = true;
     if (r->record_count == 0)
         gate_request_done(c);

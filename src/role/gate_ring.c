@@ -44,6 +44,8 @@ static bool slot_take(struct gate_conn *c)
     s->conn = c;
     g->generation += 1 + (g->generation == UINT32_MAX); /* never 0 */
     s->generation = g->generation;
+    c->req->call_slot = c->req->slot;
+    c->req->call_generation = s->generation;
     return true;
 }
 
@@ -339,8 +341,8 @@ static void answer_head(struct gate_conn *c, const struct nk_ring_record *rec)
     /* A private copy: what was checked cannot change afterwards. */
     struct nk_str bytes = nk_arena_copy(a, nk_str_sub(rec->payload, 0, rec->head_size));
     uint32_t max = (uint32_t)c->gate->setup->config.limits.headers;
-    nk_stats_time(&c->gate->stats, NK_STAT_FIRST_BYTE,
-                  nk_loop_now(c->gate->loop) - c->req->decided_us);
+    c->req->first_byte_us = nk_loop_now(c->gate->loop);
+    nk_stats_time(&c->gate->stats, NK_STAT_FIRST_BYTE, c->req->first_byte_us - c->req->decided_us);
     if (!head || !bytes.p || nk_wire_get_answer(bytes, max, a, head)) {
         answer_fail(c, NK_UPSTREAM_BROKEN, NK_STR("the answer's head cannot be read"));
         return;
