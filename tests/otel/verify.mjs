@@ -9,7 +9,7 @@ const stable = require('@opentelemetry/semantic-conventions');
 const all = require('@opentelemetry/semantic-conventions/incubating');
 const official = new Set([...Object.values(stable), ...Object.values(all)]);
 const [what, file, ...args] = process.argv.slice(2);
-const requests = fs.readFileSync(file, 'utf8').split('\n').filter(Boolean).map((l) => JSON.parse(l));
+const requests = what === 'items' ? [] : fs.readFileSync(file, 'utf8').split('\n').filter(Boolean).map((l) => JSON.parse(l));
 const schema = 'https://opentelemetry.io/schemas/1.41.0';
 const wrong = (...x) => console.log(...x);
 
@@ -129,8 +129,25 @@ function counted(text) {
   if (!(Number(point('nakoso.decisions', { decision: 'deny' })?.asInt) > 0)) wrong('no decision was counted');
 }
 
+// items: the golden items of the unit test mean the same in both forms.
+function items() {
+  const { opentelemetry } = require('@opentelemetry/otlp-transformer/build/src/generated/root.js');
+  const { trace, logs: log, metrics: m, collector } = opentelemetry.proto;
+  const types = { span: trace.v1.Span, log: log.v1.LogRecord, histogram: m.v1.Metric, sum: m.v1.Metric, request: collector.trace.v1.ExportTraceServiceRequest };
+  const hex = (k, v) => (/^(traceId|spanId|parentSpanId)$/.test(k) && typeof v === 'string' ? Buffer.from(v, 'hex').toString('base64') : v);
+  const seen = {};
+  for (const l of fs.readFileSync(file, 'utf8').split('\n').filter((x) => x && !x.startsWith('#'))) {
+    const [, kind, form, text] = l.match(/^(\w+) (\w+) \| (.*)$/), type = types[kind];
+    const message = form === 'json' ? type.fromObject(JSON.parse(text, hex)) : type.decode(Buffer.from(text, 'hex'));
+    const said = JSON.stringify(type.toObject(message, { longs: String, bytes: String, enums: Number, defaults: true }));
+    if (seen[kind] && seen[kind] !== said) wrong(`${kind}: ${seen[kind]}\nis not ${said}`);
+    seen[kind] = said;
+  }
+  if (Object.keys(seen).length !== 5) wrong('some are missing');
+}
+
 const questions = {
-  form, answered, streamed, refused, fault, counted,
+  form, answered, streamed, refused, fault, counted, items,
   none: (path) => bodies(path).length && wrong(`${bodies(path).length} messages to ${path}`),
   some: (path) => bodies(path).length || wrong(`no message to ${path}`),
   absent: (trace) => traceOf(trace).n && wrong('there are spans'),
