@@ -40,14 +40,44 @@ static struct nk_str genai_of(struct nk_str action)
     return nk_str_eq(action, NK_STR("Embed")) ? NK_STR("embeddings") : (struct nk_str){NULL, 0};
 }
 
-static void facts_of_call(const struct nk_gate_state *s, struct nk_txn_facts *out)
+void nk_txn_counts(const struct nk_txn *t, struct nk_txn_counts *out)
 {
-    if (s->call.endpoint) {
-        out->route = nk_str(s->call.endpoint->path);
-        out->operation = nk_str(s->call.endpoint->name);
-        out->dialect = nk_str(s->dialect->name);
-        out->genai = genai_of(nk_str(s->call.endpoint->action));
-    }
+    const struct nk_gate_state *s = t->state;
+    bool allowed = s->judged && s->answer.allow;
+    *out = (struct nk_txn_counts){.judged = s->judged,
+                                  .allowed = allowed,
+                                  .streamed = s->streaming,
+                                  .called = allowed && s->model && !s->call.endpoint->local,
+                                  .policies = s->judged ? s->answer.reason_count : 0,
+                                  .refusal = (int)s->refusal.id,
+                                  .upstream_status = s->upstream_status,
+                                  .usage = s->usage,
+                                  .events = s->events,
+                                  .tool_calls = s->tool_calls};
+    if (!s->call.endpoint)
+        return;
+    out->genai = genai_of(nk_str(s->call.endpoint->action));
+    out->dialect = nk_str(s->dialect->name);
+}
+
+void nk_txn_facts(const struct nk_txn *t, struct nk_txn_facts *out)
+{
+    const struct nk_gate_state *s = t->state;
+    const struct nk_endpoint *endpoint = s->call.endpoint;
+    *out = (struct nk_txn_facts){.request = s->id,
+                                 .is_traced = s->env.is_traced,
+                                 .has_parent = s->has_parent,
+                                 .parent = s->parent,
+                                 .own = s->own,
+                                 .method = method_of(s->head),
+                                 .route = nk_str(endpoint ? endpoint->path : NULL),
+                                 .operation = nk_str(endpoint ? endpoint->name : NULL),
+                                 .model_answered = name_or_absent(s->reply_model),
+                                 .finish = name_or_absent(s->finish),
+                                 .stage = nk_str(s->refusal.stage),
+                                 .policies = s->judged ? s->answer.reasons : NULL,
+                                 .status = s->status,
+                                 .reply_bytes = s->reply_bytes};
     if (s->principal) {
         out->principal_type = s->principal->type;
         out->principal_id = s->principal->id;
@@ -56,34 +86,12 @@ static void facts_of_call(const struct nk_gate_state *s, struct nk_txn_facts *ou
         return;
     out->model = s->model->name;
     out->model_sent = s->model->upstream_name.p ? s->model->upstream_name : s->model->name;
-    if (s->judged && s->answer.allow && !s->call.endpoint->local)
-        out->upstream = s->model->upstream;
+    out->upstream = s->model->upstream;
 }
 
-void nk_txn_facts(const struct nk_txn *t, struct nk_txn_facts *out)
+bool nk_txn_is_told(const struct nk_txn *t, bool refusals)
 {
     const struct nk_gate_state *s = t->state;
-    *out = (struct nk_txn_facts){.request = s->id,
-                                 .is_traced = s->env.is_traced,
-                                 .has_parent = s->has_parent,
-                                 .parent = s->parent,
-                                 .own = s->own,
-                                 .method = method_of(s->head),
-                                 .model_answered = name_or_absent(s->reply_model),
-                                 .finish = name_or_absent(s->finish),
-                                 .upstream = SIZE_MAX,
-                                 .judged = s->judged,
-                                 .allowed = s->judged && s->answer.allow,
-                                 .streamed = s->streaming,
-                                 .refusal = (int)s->refusal.id,
-                                 .stage = nk_str(s->refusal.stage),
-                                 .policies = s->judged ? s->answer.reasons : NULL,
-                                 .policy_count = s->judged ? s->answer.reason_count : 0,
-                                 .status = s->status,
-                                 .upstream_status = s->upstream_status,
-                                 .usage = s->usage,
-                                 .reply_bytes = s->reply_bytes,
-                                 .events = s->events,
-                                 .tool_calls = s->tool_calls};
-    facts_of_call(s, out);
+    bool sampled = s->env.is_traced && s->own.flags & NK_TRACE_SAMPLED;
+    return sampled || (refusals && s->refusal.id != NK_REFUSAL_NONE);
 }

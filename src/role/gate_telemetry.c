@@ -70,7 +70,7 @@ static void count_usage(struct nk_stats *s, enum nk_stat total, enum nk_stat_his
 }
 
 /* Calls to models, by what OpenTelemetry's conventions tell them apart: there are few of them. */
-static void count_call(struct gate_conn *c, const struct nk_txn_facts *f)
+static void count_call(struct gate_conn *c, const struct nk_txn_counts *f)
 {
     static const struct {
         const char *operation, *provider;
@@ -98,12 +98,12 @@ static void count_call(struct gate_conn *c, const struct nk_txn_facts *f)
     }
 }
 
-static void count(struct gate_conn *c, const struct nk_txn_facts *f)
+static void count(struct gate_conn *c, const struct nk_txn_counts *f)
 {
     struct nk_stats *s = &c->gate->stats;
     if (f->judged && !f->allowed)
-        nk_stats_add(s, f->policy_count ? NK_STAT_DENIED_FORBID : NK_STAT_DENIED_DEFAULT, 1);
-    if (f->upstream != SIZE_MAX)
+        nk_stats_add(s, f->policies ? NK_STAT_DENIED_FORBID : NK_STAT_DENIED_DEFAULT, 1);
+    if (f->called && f->genai.p)
         count_call(c, f);
     nk_stats_add(s, NK_STAT_TOOL_CALLS, (uint64_t)f->tool_calls);
     if (!f->streamed)
@@ -137,20 +137,21 @@ static struct nk_str principal(const struct nk_config *cfg, const struct nk_txn_
     return nk_buf_str(&b);
 }
 
-static void fill_texts(const struct nk_txn_facts *f, struct nk_wire_telemetry *t)
+static void fill_texts(const struct nk_txn_facts *f, const struct nk_txn_counts *n,
+                       struct nk_wire_telemetry *t)
 {
     t->text[NK_WIRE_REQUEST] = f->request;
     t->text[NK_WIRE_METHOD] = f->method;
     t->text[NK_WIRE_ROUTE] = f->route;
     t->text[NK_WIRE_OPERATION] = f->operation;
-    t->text[NK_WIRE_DIALECT] = f->dialect;
-    t->text[NK_WIRE_GENAI] = f->genai;
+    t->text[NK_WIRE_DIALECT] = n->dialect;
+    t->text[NK_WIRE_GENAI] = n->genai;
     t->text[NK_WIRE_MODEL] = f->model;
     t->text[NK_WIRE_MODEL_SENT] = f->model_sent;
     t->text[NK_WIRE_MODEL_ANSWERED] = f->model_answered;
     t->text[NK_WIRE_FINISH] = f->finish;
     t->text[NK_WIRE_STAGE] = f->stage;
-    for (size_t i = 0; i < f->policy_count && i < NK_WIRE_POLICIES; i++)
+    for (size_t i = 0; i < n->policies && i < NK_WIRE_POLICIES; i++)
         t->text[NK_WIRE_POLICY + i] = f->policies[i];
 }
 
@@ -168,11 +169,11 @@ static void fill_times(const struct gate_request *r, struct nk_wire_telemetry *t
         t->first_byte = t->judged; /* it came within the batch of the decision */
 }
 
-static uint32_t flags_of(const struct nk_txn_facts *f, bool cut)
+static uint32_t flags_of(const struct nk_txn_facts *f, const struct nk_txn_counts *n)
 {
     return (f->has_parent ? NK_WIRE_HAS_PARENT : 0) | (f->is_traced ? NK_WIRE_TRACED : 0) |
-           (f->judged ? NK_WIRE_JUDGED : 0) | (f->allowed ? NK_WIRE_ALLOWED : 0) |
-           (f->streamed ? NK_WIRE_STREAMED : 0) | (cut ? NK_WIRE_CUT : 0);
+           (n->judged ? NK_WIRE_JUDGED : 0) | (n->allowed ? NK_WIRE_ALLOWED : 0) |
+           (n->streamed ? NK_WIRE_STREAMED : 0);
 }
 
 static bool put(struct gate *g, const struct nk_txn *txn, const struct nk_wire_telemetry *t)
@@ -187,30 +188,31 @@ static bool put(struct gate *g, const struct nk_txn *txn, const struct nk_wire_t
            nk_ring_put(g->calls, &rec) == 0;
 }
 
-static void tell(struct gate_conn *c, const struct nk_txn_facts *f, bool cut)
+static void tell(struct gate_conn *c, const struct nk_txn_counts *n, bool cut)
 {
     struct gate_request *r = c->req;
-    const struct nk_config *cfg = &r->txn->setup->config;
     struct nk_wire_telemetry t;
+    struct nk_txn_facts f;
     char room[PRINCIPAL_MAX];
+    nk_txn_facts(r->txn, &f);
     memset(&t, 0, sizeof t);
-    t.own = f->own;
-    t.parent = f->parent;
-    t.flags = flags_of(f, cut) | (c->sock.ssl ? NK_WIRE_TLS : 0);
-    t.refusal = (uint32_t)f->refusal;
-    t.status = (uint32_t)f->status;
-    t.upstream_status = (uint32_t)f->upstream_status;
-    t.upstream = f->upstream == SIZE_MAX ? UINT32_MAX : (uint32_t)f->upstream;
+    t.own = f.own;
+    t.parent = f.parent;
+    t.flags = flags_of(&f, n) | (cut ? NK_WIRE_CUT : 0) | (c->sock.ssl ? NK_WIRE_TLS : 0);
+    t.refusal = (uint32_t)n->refusal;
+    t.status = (uint32_t)f.status;
+    t.upstream_status = (uint32_t)n->upstream_status;
+    t.upstream = n->called ? (uint32_t)f.upstream : UINT32_MAX;
     t.call_stream = r->call_slot;
     t.call_generation = r->call_generation;
-    t.input_tokens = f->usage.input_tokens;
-    t.output_tokens = f->usage.output_tokens;
-    t.reply_bytes = f->reply_bytes;
-    t.events = f->events;
-    t.tool_calls = f->tool_calls;
+    t.input_tokens = n->usage.input_tokens;
+    t.output_tokens = n->usage.output_tokens;
+    t.reply_bytes = f.reply_bytes;
+    t.events = n->events;
+    t.tool_calls = n->tool_calls;
     fill_times(r, &t);
-    fill_texts(f, &t);
-    t.text[NK_WIRE_PRINCIPAL] = principal(cfg, f, room);
+    fill_texts(&f, n, &t);
+    t.text[NK_WIRE_PRINCIPAL] = principal(&r->txn->setup->config, &f, room);
     if (!put(c->gate, r->txn, &t))
         nk_stats_add(&c->gate->stats, NK_STAT_TELEMETRY_DROPPED_RING, 1);
 }
@@ -218,11 +220,9 @@ static void tell(struct gate_conn *c, const struct nk_txn_facts *f, bool cut)
 void gate_telemetry_over(struct gate_conn *c, bool cut)
 {
     const struct nk_config_telemetry *cfg = &c->req->txn->setup->config.telemetry;
-    struct nk_txn_facts f;
-    nk_txn_facts(c->req->txn, &f);
-    count(c, &f);
-    if (!is_on(cfg))
-        return;
-    if ((f.is_traced && f.own.flags & NK_TRACE_SAMPLED) || (f.refusal && !cfg->no_logs))
-        tell(c, &f, cut);
+    struct nk_txn_counts n;
+    nk_txn_counts(c->req->txn, &n);
+    count(c, &n);
+    if (is_on(cfg) && nk_txn_is_told(c->req->txn, !cfg->no_logs))
+        tell(c, &n, cut);
 }
