@@ -2,8 +2,9 @@
 // collector.mjs PORT DIRECTORY: an OTLP/HTTP collector that decodes with the code that OpenTelemetry generates from its
 // .proto files. Each request is a file raw-N (its bytes as they came) and a line of requests.jsonl: {path, headers, status,
 // body}, the body decoded with times as strings and ids in hexadecimal. GET /say?status=503&retry=1&delay=MS&partial=N&times=N
-// says how the next requests are answered; GET /state tells how many there were.
+// says how the next requests are answered; GET /state tells how many there were. With CERTIFICATE and KEY in the environment it speaks TLS.
 import http from 'node:http';
+import https from 'node:https';
 import fs from 'node:fs';
 import { createRequire } from 'node:module';
 
@@ -43,7 +44,9 @@ function answer(req, res, Response, rejected) {
   res.end(out);
 }
 
-http.createServer((req, res) => {
+const secure = process.env.CERTIFICATE && { cert: fs.readFileSync(process.env.CERTIFICATE), key: fs.readFileSync(process.env.KEY) };
+const server = (handler) => (secure ? https.createServer(secure, handler) : http.createServer(handler));
+server((req, res) => {
   const url = new URL(req.url, 'http://x');
   if (url.pathname === '/say') { said = Object.fromEntries(url.searchParams); return res.end('ok\n'); }
   if (url.pathname === '/state') return res.end(JSON.stringify({ count, taken }));

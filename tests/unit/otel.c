@@ -4,6 +4,7 @@
  * OpenTelemetry's own code reads what is written here is shown by tests/e2e/telemetry.
  */
 #include "cases.h"
+#include "gate/facts.h"
 #include "otel/answer.h"
 #include "otel/queue.h"
 #include "tap.h"
@@ -263,6 +264,22 @@ static void traces(void)
     TAP_CHECK(nk_trace_is_one_in(&a, 1) && !nk_trace_is_one_in(&a, 2));
 }
 
+/* What a provider may call its model or its reason, and what is more than a name. */
+static void names(void)
+{
+    char longest[130];
+    memset(longest, 'x', sizeof longest);
+    TAP_CHECK(nk_is_name_like(NK_STR("gpt-4o-2024-08-06")));
+    TAP_CHECK(nk_is_name_like(NK_STR("publishers/meta/models/llama_3.1:70b@001+x")));
+    TAP_CHECK(nk_is_name_like((struct nk_str){longest, 128}));
+    TAP_CHECK(!nk_is_name_like((struct nk_str){longest, 129}));
+    TAP_CHECK(!nk_is_name_like(NK_STR("")) && !nk_is_name_like((struct nk_str){NULL, 0}));
+    TAP_CHECK(!nk_is_name_like(NK_STR("the salary is 9200000")));
+    TAP_CHECK(!nk_is_name_like(NK_STR("\xE7\xB5\xA6\xE4\xB8\x8E")));
+    TAP_CHECK(!nk_is_name_like(NK_STR("a,b")) && !nk_is_name_like(NK_STR("a;b")));
+    TAP_CHECK(!nk_is_name_like(NK_STR("\"")) && !nk_is_name_like(NK_STR("a\nb")));
+}
+
 int main(void)
 {
     nk_arena_init(&arena, ROOM);
@@ -272,6 +289,7 @@ int main(void)
     TAP_CHECK(cases_read("tests/cases/otel/wait.cases", wait_time, NULL) > 0);
     TAP_CHECK(cases_read("tests/cases/otel/items.cases", item, NULL) > 0);
     traces();
+    names();
     queue();
     static const int statuses[][2] = {
         {200, NK_OTEL_ACCEPTED}, {202, NK_OTEL_ACCEPTED}, {400, NK_OTEL_NEVER},
