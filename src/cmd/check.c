@@ -63,6 +63,10 @@ static int check_courier(const struct nk_bundle *b, const struct nk_config *c, s
             warn(tls, "upstreams", i);
         nk_tls_free(tls);
     }
+    struct nk_tls *collector = NULL;
+    if (!rc)
+        rc = reach_collector(b, NULL, &collector, f);
+    nk_tls_free(collector);
     return rc;
 }
 

@@ -64,6 +64,9 @@ static void take_record(struct courier *c, const struct nk_ring_record *r)
     case NK_WIRE_FETCH:
         courier_fetch(c, r);
         break;
+    case NK_WIRE_TELEMETRY:
+        courier_telemetry_take(c, r);
+        break;
     default:
         break;
     }
@@ -91,7 +94,7 @@ static void hook_flush(void *ctx)
 {
     struct courier *c = ctx;
     nk_ring_publish(c->answers);
-    if (c->draining && !c->live)
+    if (c->draining && !c->live && !courier_telemetry_is_busy(c))
         nk_loop_stop(c->loop, 0);
 }
 
@@ -141,6 +144,7 @@ static void close_pools(struct courier_config *g)
 {
     for (size_t i = 0; i < g->config.upstream_count; i++)
         link_close_pool(&g->upstreams[i]);
+    link_close_pool(&g->collector);
 }
 
 /* The generation before stays known: the gate may not have heard of the new one yet. */
@@ -153,6 +157,7 @@ static void commit(struct courier *c, uint32_t generation)
     c->current = c->prepared;
     c->prepared = NULL;
     close_pools(c->previous);
+    courier_telemetry_configure(c);
 }
 
 static void on_grace(struct nk_timer *t)
@@ -163,6 +168,7 @@ static void on_grace(struct nk_timer *t)
 static void drain(struct courier *c, uint32_t grace_ms)
 {
     c->draining = true;
+    courier_telemetry_drain(c);
     if (nk_loop_arm(c->loop, &c->grace, (int64_t)grace_ms * 1000))
         nk_loop_stop(c->loop, 0);
 }
@@ -229,6 +235,9 @@ static int set_up(struct courier *c, struct nk_fault *f)
     c->current = c->resolver ? courier_config_new(c, s->generation, -1, f) : NULL;
     if (!c->current)
         return f->code;
+    if (courier_telemetry_new(c))
+        return nk_fault_set(f, NK_ENOMEM, "courier", 0, "no memory for telemetry");
+    courier_telemetry_configure(c);
     return nk_role_confine(s, f);
 }
 
@@ -240,6 +249,7 @@ static void tear_down(struct courier *c)
     if (c->current)
         close_pools(c->current);
     if (c->loop) {
+        courier_telemetry_free(c);
         close_rings(c);
         nk_loop_disarm(c->loop, &c->grace);
         nk_loop_free(c->loop);

@@ -31,6 +31,10 @@ static void config_free(struct courier_config *g)
         drop_upstream(&g->upstreams[i]);
     for (size_t i = 0; g->key_sets && i < g->config.issuer_count; i++)
         drop_upstream(&g->key_sets[i]);
+    if (g->collector.config)
+        drop_upstream(&g->collector);
+    for (size_t i = 0; g->collector_headers && i < g->config.telemetry.header_count; i++)
+        nk_secret_wipe((void *)(uintptr_t)g->collector_headers[i].p, g->collector_headers[i].n);
     nk_bundle_unmap(&g->bundle);
     nk_arena_free(&g->arena);
     free(g);
@@ -58,7 +62,7 @@ static struct nk_str blob(const struct courier_config *g, const char *kind, size
     return nk_bundle_get(&g->bundle, nk_str(name));
 }
 
-/* Key sets are fetched with what the system trusts. */
+/* Key sets are fetched with what the system trusts, and so is a collector without authorities. */
 static int system_tls(struct upstream *up, struct nk_fault *f)
 {
     struct courier *c = up->config->c;
@@ -197,6 +201,42 @@ static int build_key_set(struct courier_config *g, size_t i, struct nk_fault *f)
     return rc ? rc : system_tls(up, f);
 }
 
+/* "Bearer <token>", or the value alone. */
+static int build_header(struct courier_config *g, size_t i, struct nk_fault *f)
+{
+    struct nk_str prefix = g->config.telemetry.headers[i].prefix;
+    struct nk_str parts[] = {prefix, prefix.n ? NK_STR(" ") : NK_STR(""), blob(g, "telemetry", i)};
+    g->collector_headers[i] = nk_arena_join(&g->arena, parts, NK_COUNT(parts));
+    return g->collector_headers[i].p
+               ? 0
+               : nk_fault_set(f, NK_ENOMEM, "courier", 0, "no memory for a header");
+}
+
+static int build_collector(struct courier_config *g, struct nk_fault *f)
+{
+    const struct nk_config_telemetry *t = &g->config.telemetry;
+    struct upstream *up = &g->collector;
+    *up = (struct upstream){.config = g,
+                            .connect_us = fetch_connect_us,
+                            .first_byte_us = fetch_answer_us,
+                            .idle_us = fetch_answer_us,
+                            .pool_max = 1};
+    g->collector_headers = nk_arena_array(&g->arena, t->header_count + 1, sizeof(struct nk_str));
+    if (!g->collector_headers)
+        return nk_fault_set(f, NK_ENOMEM, "courier", 0, "no memory for the configuration");
+    int rc = 0;
+    for (size_t i = 0; !rc && i < t->header_count; i++)
+        rc = build_header(g, i, f);
+    if (rc || !t->endpoint.p)
+        return rc;
+    rc = place(up, t->endpoint, (struct nk_str){NULL, 0},
+               nk_bundle_get(&g->bundle, NK_STR("proxy")), f);
+    up->ask.is_private = true; /* collectors stand inside more often than not */
+    if (rc || !up->origin.tls)
+        return rc;
+    return t->ca.p ? reach_collector(&g->bundle, NULL, &up->tls, f) : system_tls(up, f);
+}
+
 static int build(struct courier_config *g, struct nk_fault *f)
 {
     int rc = nk_config_parse(nk_bundle_get(&g->bundle, NK_STR("config")), &g->arena, &g->config, f);
@@ -218,7 +258,7 @@ static int build(struct courier_config *g, struct nk_fault *f)
         rc = build_upstream(g, i, f);
     for (size_t i = 0; !rc && i < g->config.issuer_count; i++)
         rc = build_key_set(g, i, f);
-    return rc;
+    return rc ? rc : build_collector(g, f);
 }
 
 struct courier_config *courier_config_new(struct courier *c, uint32_t generation, int bundle,

@@ -244,28 +244,30 @@ static int check_reachable(struct listing *l, struct nk_str url, bool proxied, c
                              "egress.allow: %s needs an entry for %.*s", key, NK_FMT(url));
 }
 
-/* Calls `take` for the URL of each upstream and issuer, and for that of each proxy. */
-static int each_url(struct listing *l, int (*take)(struct listing *l, struct nk_str url,
-                                                   bool proxied, const char *key))
+typedef int take_url(struct listing *l, struct nk_str url, bool proxied, const char *key);
+
+static int take_both(struct listing *l, take_url *take, struct nk_str url, struct nk_str own_proxy,
+                     const char *key)
+{
+    struct nk_str proxy = reach_proxy(l->config, url, own_proxy);
+    int rc = take(l, url, proxy.p != NULL, key);
+    return rc || !proxy.p ? rc : take(l, proxy, false, "proxy");
+}
+
+/* Calls `take` for the URL of each upstream, issuer and the collector, and for that of each proxy.
+ */
+static int each_url(struct listing *l, take_url *take)
 {
     const struct nk_config *c = l->config;
+    const struct nk_str none = {NULL, 0};
     int rc = 0;
-    for (size_t i = 0; !rc && i < c->upstream_count; i++) {
-        const struct nk_config_upstream *u = &c->upstreams[i];
-        struct nk_str proxy = reach_proxy(c, u->url, u->proxy);
-        rc = take(l, u->url, proxy.p != NULL, "upstreams[].url");
-        if (!rc && proxy.p)
-            rc = take(l, proxy, false, "proxy");
-    }
-    for (size_t i = 0; !rc && i < c->issuer_count; i++) {
-        struct nk_str url = c->issuers[i].jwks, none = {NULL, 0};
-        if (nk_str_starts(url, NK_STR("file:")))
-            continue;
-        struct nk_str proxy = reach_proxy(c, url, none);
-        rc = take(l, url, proxy.p != NULL, "identity.issuers[].jwks");
-        if (!rc && proxy.p)
-            rc = take(l, proxy, false, "proxy");
-    }
+    for (size_t i = 0; !rc && i < c->upstream_count; i++)
+        rc = take_both(l, take, c->upstreams[i].url, c->upstreams[i].proxy, "upstreams[].url");
+    for (size_t i = 0; !rc && i < c->issuer_count; i++)
+        if (!nk_str_starts(c->issuers[i].jwks, NK_STR("file:")))
+            rc = take_both(l, take, c->issuers[i].jwks, none, "identity.issuers[].jwks");
+    if (!rc && c->telemetry.endpoint.p)
+        rc = take_both(l, take, c->telemetry.endpoint, none, "telemetry.otlp.endpoint");
     return rc;
 }
 
@@ -278,7 +280,7 @@ static int add_url(struct listing *l, struct nk_str url, bool proxied, const cha
 int egress_new(const struct nk_config *c, struct nk_arena *a, struct egress *out,
                struct nk_fault *f)
 {
-    size_t most = c->egress_allow_count + 2 * (c->upstream_count + c->issuer_count);
+    size_t most = c->egress_allow_count + 2 * (c->upstream_count + c->issuer_count + 1);
     struct listing l = {.config = c, .arena = a, .fault = f};
     l.rules = nk_arena_array(a, most, sizeof *l.rules);
     if (!l.rules)

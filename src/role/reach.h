@@ -17,3 +17,6 @@ struct nk_str reach_proxy(const struct nk_config *c, struct nk_str url, struct n
  * one of its own, which trusts what `system` does unless it has authorities of its own. */
 int reach_tls(const struct nk_bundle *b, const struct nk_config *c, size_t i, struct nk_tls *system,
               struct nk_tls **out, struct nk_fault *f) NK_CHECKED;
+/* The same for the collector of telemetry. */
+int reach_collector(const struct nk_bundle *b, struct nk_tls *system, struct nk_tls **out,
+                    struct nk_fault *f) NK_CHECKED;
