@@ -212,7 +212,7 @@ int main(void)
              collector_port);
     more_config = config;
     open_house();
-    NK_MUST(!nk_stats_open(&stats, stats_fd, nk_stats_page(NK_ROLE_GATE, 1)));
+    NK_MUST(!nk_stats_open(&stats, stats_fd, nk_stats_page(NK_ROLE_GATE, 1, 0)));
     resend_cases();
     hostile_cases();
     broken_cases();
