@@ -26,8 +26,8 @@ static struct nk_ring *calls, *answers;
 static struct nk_role_ring call_fds, answer_fds;
 static struct nk_arena arena;
 static struct identity ca, leaf;
-static int plain_listener, tls_listener, dead_port, config_generation = 7;
-static int plain_port, tls_port;
+static int plain_listener, tls_listener, config_generation = 7, plain_port, tls_port, dead_port;
+static const char *more_config = ""; /* a comma and keys */
 
 static int64_t now_ms(void)
 {
@@ -74,7 +74,7 @@ static int make_bundle(const char *credential)
              "\"policy\":{\"directory\":\"/etc\"},\"audit\":{\"directory\":\"/tmp\"},"
              "\"control\":\"/tmp/x\"%s}",
              plain_port, tls_port, dead_port, plain_port, plain_port, tls_port, tls_port,
-             plain_port, more_upstreams, plain_port, more_groups);
+             plain_port, more_upstreams, plain_port, more_groups, more_config);
     struct nk_bundle b = {0};
     struct nk_str other = nk_buf_str(&leaf.cert_pem);
     NK_MUST(!nk_bundle_add(&b, &arena, NK_STR("config"), nk_arena_copy(&arena, nk_str(json))) &&
@@ -82,6 +82,7 @@ static int make_bundle(const char *credential)
             !nk_bundle_add(&b, &arena, NK_STR("credential/1"), NK_STR("key-of-b")) &&
             !nk_bundle_add(&b, &arena, NK_STR("credential/8"), NK_STR("key-of-i")) &&
             !nk_bundle_add(&b, &arena, NK_STR("credential/8/1"), NK_STR("key-of-i-1")) &&
+            !nk_bundle_add(&b, &arena, NK_STR("telemetry/0"), NK_STR("t-1")) &&
             !nk_bundle_add(&b, &arena, NK_STR("ca/1"), nk_buf_str(&ca.cert_pem)) &&
             !nk_bundle_add(&b, &arena, NK_STR("ca/5"), other) &&
             !nk_bundle_add(&b, &arena, NK_STR("ca/6"), other) &&

@@ -65,6 +65,10 @@ static int check_courier(const struct nk_bundle *b, const struct nk_config *c, s
             nk_tls_free(tls);
         }
     }
+    struct nk_tls *collector = NULL;
+    if (!rc)
+        rc = reach_collector(b, NULL, &collector, f);
+    nk_tls_free(collector);
     return rc;
 }
 

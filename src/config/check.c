@@ -183,6 +183,47 @@ static int check_issuers(const struct nk_config *c, const struct nk_json *doc, s
     return 0;
 }
 
+/* A header's name, and none that is ours to say (RFC 9110, sections 5.1 and 7.6.1). */
+static bool header_ok(struct nk_str name)
+{
+    static const char *const ours[] = {"host",    "content-length",    "content-type", "connection",
+                                       "upgrade", "transfer-encoding", "te",           "trailer",
+                                       "expect",  "accept-encoding",   "user-agent"};
+    for (size_t i = 0; i < name.n; i++)
+        if (name.p[i] == '/' || name.p[i] == ':' || name.p[i] == '@')
+            return false;
+    for (size_t i = 0; i < NK_COUNT(ours); i++)
+        if (nk_str_is_nocase(name, ours[i]))
+            return false;
+    return name.n > 0;
+}
+
+static int check_telemetry(const struct nk_config *c, const struct nk_json *doc, struct nk_fault *f)
+{
+    const struct nk_config_telemetry *t = &c->telemetry;
+    uint32_t otlp = nk_json_get(doc, nk_json_get(doc, 0, NK_STR("telemetry")), NK_STR("otlp"));
+    uint32_t list = nk_json_get(doc, otlp, NK_STR("headers"));
+    bool tls = nk_str_starts(t->endpoint, NK_STR("https://"));
+    if (!t->endpoint.p && (t->header_count || t->ca.p))
+        return nk_fault_set(f, NK_EINVAL, stage, doc->tape[otlp].start,
+                            "telemetry.otlp: headers and ca are of no use without an endpoint");
+    if (t->header_count && !tls && !nk_config_is_local(t->endpoint))
+        return nk_fault_set(
+            f, NK_EINVAL, stage, offset_of(doc, list, 0, "value"),
+            "telemetry.otlp.endpoint: headers that hold a secret are only sent over "
+            "https or to this machine; write https://");
+    if (t->ca.p && !tls)
+        return nk_fault_set(f, NK_EINVAL, stage, doc->tape[otlp].start,
+                            "telemetry.otlp.ca is for https:// URLs only");
+    for (size_t i = 0; i < t->header_count; i++)
+        if (!header_ok(t->headers[i].name))
+            return nk_fault_set(f, NK_EINVAL, stage, offset_of(doc, list, i, "name"),
+                                "telemetry.otlp.headers[%zu].name: not a header that may be set "
+                                "here",
+                                i);
+    return 0;
+}
+
 int nk_config_check(const struct nk_config *c, const struct nk_json *doc, struct nk_fault *f)
 {
     struct nk_str upstreams[64];
@@ -196,5 +237,7 @@ int nk_config_check(const struct nk_config *c, const struct nk_json *doc, struct
         rc = check_models(c, upstreams, doc, f);
     if (!rc)
         rc = check_certificates(c, doc, f);
-    return rc ? rc : check_issuers(c, doc, f);
+    if (!rc)
+        rc = check_issuers(c, doc, f);
+    return rc ? rc : check_telemetry(c, doc, f);
 }

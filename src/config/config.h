@@ -63,6 +63,24 @@ struct nk_config_limits {
     int64_t stream_window;         /* bytes of an answer that may wait for a slow client */
 };
 
+struct nk_config_header {
+    struct nk_str name, value; /* value: "file:PATH" or "env:NAME" */
+    struct nk_str prefix;      /* before the value, or absent */
+};
+
+struct nk_config_telemetry {
+    struct nk_str principal; /* none, id, hash */
+    struct nk_str propagate; /* own, client, none */
+    struct nk_str endpoint;  /* "http://127.0.0.1:4318"; absent: nothing is sent */
+    struct nk_str ca;        /* PEM file of trusted authorities; absent: the system's */
+    const struct nk_config_header *headers;
+    size_t header_count;
+    struct nk_str protocol; /* protobuf, json */
+    bool no_traces, no_metrics, no_logs;
+    int64_t sample;                            /* one trace in so many */
+    int64_t interval, metrics_interval, queue; /* queue: bytes, for each of traces and logs */
+};
+
 struct nk_config {
     const struct nk_config_listen *listen;
     size_t listen_count;
@@ -74,9 +92,8 @@ struct nk_config {
     struct nk_str keys; /* API key file; absent: no keys */
     const struct nk_config_issuer *issuers;
     size_t issuer_count;
-    struct nk_str
-        certificate_type; /* of principals named by a client's certificate; absent: none */
-    struct nk_str proxy, proxy_credential;     /* as an upstream's, for all that have none */
+    struct nk_str certificate_type;        /* of whom a client's certificate names; absent: none */
+    struct nk_str proxy, proxy_credential; /* as an upstream's, for all that have none */
     const struct nk_config_text *egress_allow; /* none: the upstreams, issuers and proxies */
     size_t egress_allow_count;
     struct nk_str policy;   /* directory of *.cedar files */
@@ -93,6 +110,7 @@ struct nk_config {
     struct nk_str control;   /* Unix socket of `nakoso reload` */
     struct nk_str log_level; /* error, warning, info, debug */
     struct nk_config_limits limits;
+    struct nk_config_telemetry telemetry;
 };
 
 /* Reads the canonical JSON form (what the edge makes of the YAML file). Unknown keys, wrong types

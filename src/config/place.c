@@ -169,6 +169,30 @@ bool nk_config_is_local(struct nk_str url)
            (nk_str_starts(host, NK_STR("127.")) && ipv4_ok(host));
 }
 
+/* Visible ASCII that no URL escapes and that begins no query or fragment. */
+static bool url_chars_ok(struct nk_str s)
+{
+    for (size_t i = 0; i < s.n; i++)
+        if (s.p[i] <= ' ' || (unsigned char)s.p[i] > 0x7e || s.p[i] == '#' || s.p[i] == '?')
+            return false;
+    return true;
+}
+
+const char *nk_config_bad_endpoint(struct nk_str s)
+{
+    struct nk_str rest = after_scheme(s);
+    if (!rest.p)
+        return "expected http://HOST:PORT or https://HOST, with a path where the collector has one";
+    if (!url_chars_ok(s))
+        return "not allowed here: spaces, \"?\", \"#\" and characters beyond ASCII";
+    struct nk_str authority = nk_str_cut(&rest, '/');
+    if (nk_str_find(authority, '@') >= 0)
+        return "user and password do not belong in a URL; use `headers`";
+    if (nk_str_ends(s, NK_STR("/")) || nk_str_ends(s, NK_STR("/v1/traces")))
+        return "leave out \"/\" at the end and the paths of the signals (/v1/traces …)";
+    return authority_ok(authority) ? NULL : "the host or port is not well-formed";
+}
+
 const char *nk_config_bad_keyset(struct nk_str s)
 {
     if (nk_str_starts(s, NK_STR("file:")))

@@ -16,6 +16,7 @@ static const char *form_of(const struct nk_config_row *row)
     case NK_CONFIG_KIND_ADDRESS:
         return "address";
     case NK_CONFIG_KIND_ORIGIN:
+    case NK_CONFIG_KIND_ENDPOINT:
     case NK_CONFIG_KIND_KEYSET:
         return "place";
     case NK_CONFIG_KIND_SECRET:

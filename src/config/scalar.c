@@ -144,6 +144,8 @@ static const char *bad_text(const struct nk_config_row *row, struct nk_str s)
         return nk_config_bad_address(s);
     case NK_CONFIG_KIND_ORIGIN:
         return nk_config_bad_origin(s);
+    case NK_CONFIG_KIND_ENDPOINT:
+        return nk_config_bad_endpoint(s);
     case NK_CONFIG_KIND_KEYSET:
         return nk_config_bad_keyset(s);
     case NK_CONFIG_KIND_SECRET:

@@ -37,6 +37,8 @@ static const char *pattern_of(enum nk_config_kind kind)
         return "^(unix:.+|[0-9.]+:[0-9]+|\\[[0-9A-Fa-f:]+\\]:[0-9]+)$";
     case NK_CONFIG_KIND_ORIGIN:
         return "^(https?://[^/?#@]+|unix:.+)$";
+    case NK_CONFIG_KIND_ENDPOINT:
+        return "^https?://[^?#@]+$";
     case NK_CONFIG_KIND_KEYSET:
         return "^(https?://.+|file:.+)$";
     case NK_CONFIG_KIND_SECRET:

@@ -28,6 +28,9 @@ enum nk_config_section {
     NK_CONFIG_DNS,
     NK_CONFIG_LIMITS,
     NK_CONFIG_LOG,
+    NK_CONFIG_TELEMETRY,
+    NK_CONFIG_OTLP,
+    NK_CONFIG_OTLP_HEADER,
 };
 
 enum nk_config_kind {
@@ -36,6 +39,7 @@ enum nk_config_kind {
     NK_CONFIG_KIND_PATH,     /* relative ones are relative to the configuration file */
     NK_CONFIG_KIND_ADDRESS,  /* IPv4:PORT, [IPv6]:PORT, unix:PATH */
     NK_CONFIG_KIND_ORIGIN,   /* http(s)://HOST[:PORT] or unix:PATH */
+    NK_CONFIG_KIND_ENDPOINT, /* http(s)://HOST[:PORT][/PATH] */
     NK_CONFIG_KIND_KEYSET,   /* file:PATH, https://…, http:// to this machine */
     NK_CONFIG_KIND_SECRET,   /* file:PATH or env:NAME */
     NK_CONFIG_KIND_HOST,     /* a name or an address */
@@ -91,6 +95,7 @@ bool nk_config_is_number(enum nk_config_kind kind);
 /* The forms of the compound kinds, for scalar.c: 0 or an explanation. */
 const char *nk_config_bad_address(struct nk_str s);
 const char *nk_config_bad_origin(struct nk_str s);
+const char *nk_config_bad_endpoint(struct nk_str s);
 const char *nk_config_bad_keyset(struct nk_str s);
 const char *nk_config_bad_secret(struct nk_str s);
 const char *nk_config_bad_host(struct nk_str s);

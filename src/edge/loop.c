@@ -95,6 +95,13 @@ void nk_loop_later(struct nk_loop *l, struct nk_later *later)
     l->last = &later->next;
 }
 
+int64_t nk_loop_clock(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (int64_t)t.tv_sec * 1000000 + t.tv_nsec / 1000;
+}
+
 int64_t nk_loop_now(const struct nk_loop *l)
 {
     return l->now_us;

@@ -53,6 +53,8 @@ void nk_loop_later(struct nk_loop *l, struct nk_later *later);
 /* Monotonic microseconds and Unix milliseconds, read once per batch. */
 int64_t nk_loop_now(const struct nk_loop *l);
 int64_t nk_loop_unix_ms(const struct nk_loop *l);
+/* Monotonic microseconds, read anew: for what happens within a batch. */
+int64_t nk_loop_clock(void);
 /* Runs until nk_loop_stop; returns the value given there. */
 int nk_loop_run(struct nk_loop *l);
 void nk_loop_stop(struct nk_loop *l, int result);

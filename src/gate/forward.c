@@ -10,17 +10,21 @@ static int forward_headers(struct nk_txn *t, struct nk_http_head *out)
 {
     struct nk_gate_state *s = t->state;
     struct nk_str connection = nk_http_get(s->head, NK_STR("connection"));
-    out->headers = nk_arena_array(t->arena, s->head->header_count + 1, sizeof *out->headers);
+    out->headers = nk_arena_array(t->arena, s->head->header_count + 2, sizeof *out->headers);
     if (!out->headers)
         return NK_ENOMEM;
     for (size_t i = 0; i < s->head->header_count; i++) {
         const struct nk_http_header *h = &s->head->headers[i];
         if (s->dialect->forwards(h->name) && !nk_http_is_hop_by_hop(h->name, connection) &&
-            !nk_str_eq_nocase(h->name, NK_STR("accept-encoding")))
+            !nk_str_eq_nocase(h->name, NK_STR("accept-encoding")) &&
+            gate_trace_forwards(t, h->name))
             out->headers[out->header_count++] = *h;
     }
     out->headers[out->header_count++] =
         (struct nk_http_header){NK_STR("accept-encoding"), NK_STR("identity")};
+    struct nk_http_header *trace = &out->headers[out->header_count];
+    *trace = (struct nk_http_header){NK_STR("traceparent"), gate_trace_header(t)};
+    out->header_count += trace->value.p != NULL;
     return 0;
 }
 

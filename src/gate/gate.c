@@ -179,6 +179,8 @@ static unsigned on_bad_request(struct nk_txn *t, const struct nk_event *e)
         s->id = nk_arena_printf(t->arena, "%08x-%010llx", (unsigned)s->env.instance,
                                 (unsigned long long)s->env.number);
     s->started_ms = s->started_ms ? s->started_ms : e->unix_ms;
+    if (!s->head)
+        gate_trace(t);
     enum nk_refusal_id id = e->fail == NK_ELIMIT     ? NK_REFUSAL_too_large
                             : e->fail == NK_EEXPIRED ? NK_REFUSAL_request_timeout
                                                      : NK_REFUSAL_bad_request;

@@ -80,6 +80,8 @@ struct nk_gate_env {
     uint32_t in_flight; /* requests under way in this gate, this one not counted */
     bool audit_full;    /* the audit log takes no records now: refuse */
     const struct nk_ident_certificate *certificate; /* the client's; NULL: none. Copied. */
+    bool is_traced; /* a span is made of this request; `random` makes its ids */
+    uint64_t random[3];
 };
 
 /* Starts a transaction (the setup is held until nk_txn_free). NULL when memory is out. */

@@ -1,31 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * match.c - the first stage: which dialect and operation the head asks for. What no dialect
- * declares is refused and recorded (default deny). W3C trace context is taken over when it is well
- * formed (Trace Context, section 3.2).
+ * declares is refused and recorded (default deny).
  */
 #include "gate/txn.h"
-
-static bool is_lower_hex(struct nk_str s)
-{
-    for (size_t i = 0; i < s.n; i++)
-        if (!((s.p[i] >= '0' && s.p[i] <= '9') || (s.p[i] >= 'a' && s.p[i] <= 'f')))
-            return false;
-    return true;
-}
-
-/* "00-<32 hex>-<16 hex>-<2 hex>": the trace id, or absent. */
-static struct nk_str trace_id(struct nk_str v)
-{
-    struct nk_str none = {NULL, 0};
-    if (v.n != 55 || !nk_str_starts(v, NK_STR("00-")) || v.p[35] != '-' || v.p[52] != '-')
-        return none;
-    struct nk_str id = nk_str_sub(v, 3, 35);
-    bool ok = is_lower_hex(id) && is_lower_hex(nk_str_sub(v, 36, 52)) &&
-              is_lower_hex(nk_str_sub(v, 53, 55)) &&
-              !nk_str_eq(id, NK_STR("00000000000000000000000000000000"));
-    return ok ? id : none;
-}
 
 static bool is_json(struct nk_str type)
 {
@@ -57,7 +35,7 @@ static int check_body_headers(struct nk_txn *t)
 int gate_match(struct nk_txn *t)
 {
     struct nk_gate_state *s = t->state;
-    s->trace = trace_id(nk_http_get(s->head, NK_STR("traceparent")));
+    gate_trace(t);
     s->japanese = nk_str_starts(nk_http_get(s->head, NK_STR("accept-language")), NK_STR("ja"));
     s->call.endpoint = nk_proto_match(s->head, t->arena, &s->dialect, &s->segment);
     s->call.dialect = s->dialect;

@@ -147,10 +147,15 @@ static unsigned take_events(struct nk_txn *t, int rc, struct nk_fault *f)
     struct nk_sse_event e;
     while (!rc) {
         rc = nk_sse_next(&s->sse, &e, f);
+        s->events += !rc;
         if (!rc)
             rc = stream_event(t, &e, f);
     }
-    s->complete = s->dialect->stream_end(s->stream, &s->usage);
+    struct nk_reply so_far;
+    s->complete = s->dialect->stream_end(s->stream, &so_far);
+    s->usage = so_far.usage;
+    s->finish = so_far.finish;
+    s->reply_model = so_far.model;
     if (rc != NK_EAGAIN)
         return fail(t, rc == NK_ENOMEM ? NK_REFUSAL_out_of_memory : NK_REFUSAL_bad_answer,
                     nk_arena_copy(t->arena, nk_str(f->code ? f->message : "event over a limit")));
@@ -190,6 +195,7 @@ static int read_reply(struct nk_txn *t, struct nk_fault *f)
     rc = s->dialect->parse_reply(&s->call, &doc, t->arena, &reply, f);
     s->usage = reply.usage;
     s->finish = reply.finish;
+    s->reply_model = reply.model;
     s->tool_calls = (int64_t)reply.tool_count;
     return rc;
 }

@@ -23,6 +23,26 @@ const char *gate_refusal_name(enum nk_refusal_id id)
     return texts[id].name;
 }
 
+int nk_refusal_count(void)
+{
+    return NK_REFUSAL_COUNT;
+}
+
+const char *nk_refusal_name(int id)
+{
+    return texts[id].name;
+}
+
+const char *nk_refusal_english(int id)
+{
+    return texts[id].english;
+}
+
+int nk_refusal_status(int id)
+{
+    return texts[id].status;
+}
+
 int gate_refuse(struct nk_txn *t, enum nk_refusal_id id, const char *stage, struct nk_str detail,
                 struct nk_str reason)
 {

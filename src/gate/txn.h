@@ -5,7 +5,7 @@
  */
 #pragma once
 
-#include "gate/gate.h"
+#include "gate/counts.h"
 
 /* Ids, HTTP status and texts of refusals: refusal.def. */
 enum nk_refusal_id {
@@ -31,7 +31,9 @@ struct nk_gate_state {
     enum nk_phase phase;
     int64_t started_ms, now_ms;
     struct nk_str id;    /* our request id */
-    struct nk_str trace; /* W3C trace id, or absent */
+    struct nk_str trace; /* W3C trace id in hexadecimal, or absent */
+    bool has_parent;     /* the client's context, which is then `parent` */
+    struct nk_trace parent, own;
     bool japanese;
     /* match */
     const struct nk_http_head *head;
@@ -65,13 +67,19 @@ struct nk_gate_state {
     struct nk_arena event_arena; /* of one event */
     struct nk_buf held;          /* events of a tool call that is not complete */
     struct nk_usage usage;
-    struct nk_str finish;
+    struct nk_str finish, reply_model;
+    int64_t events; /* of a stream */
     int64_t reply_bytes;
     int64_t tool_calls;
 };
 
 /* Stages: 0 to go on, NK_EAGAIN to wait for an event, or a negative NK_E… after gate_refuse. */
 int gate_match(struct nk_txn *t);
+/* Takes over the client's trace context, and starts a span of our own when requests are traced. */
+void gate_trace(struct nk_txn *t);
+/* May this header of the client's trace context go upstream? What goes in its place, or absent. */
+bool gate_trace_forwards(const struct nk_txn *t, struct nk_str header);
+struct nk_str gate_trace_header(struct nk_txn *t);
 int gate_identify(struct nk_txn *t);
 int gate_parse(struct nk_txn *t);
 int gate_locate(struct nk_txn *t);

@@ -113,9 +113,17 @@ static int read_start(struct nk_stream *s, const struct nk_json *data, struct nk
     if (!r && content != NK_JSON_NONE && data->tape[content].count)
         r = nk_fault_set(f, NK_EINVAL, "proto", data->tape[content].start,
                          "\"content\" of message_start must be empty");
+    nk_stream_note(s, data, message, "model", &s->model);
     return r ? r
              : read_usage(data, message, &s->input, &s->cache_written, &s->cache_read,
                           &s->usage.output_tokens, f);
+}
+
+static int read_delta(struct nk_stream *s, const struct nk_json *data, struct nk_fault *f)
+{
+    nk_stream_note(s, data, nk_member_get(data, 0, "delta"), "stop_reason", &s->finish);
+    return read_usage(data, 0, &s->input, &s->cache_written, &s->cache_read,
+                      &s->usage.output_tokens, f);
 }
 
 static int read_index(const struct nk_json *data, int64_t *index, struct nk_fault *f)
@@ -180,8 +188,7 @@ static int read_event(struct nk_stream *s, const struct nk_json *data, struct nk
     if (nk_str_eq(type, NK_STR("message_start")))
         return read_start(s, data, f);
     if (nk_str_eq(type, NK_STR("message_delta")))
-        return read_usage(data, 0, &s->input, &s->cache_written, &s->cache_read,
-                          &s->usage.output_tokens, f);
+        return read_delta(s, data, f);
     if (nk_str_eq(type, NK_STR("message_stop")))
         s->done = true;
     return 0;

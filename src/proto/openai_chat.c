@@ -145,6 +145,8 @@ static int read_choice(struct nk_stream *s, const struct nk_json *doc, uint32_t 
     if (r || finish.n == 0)
         return r;
     s->finished[index / 64] |= bit;
+    if (!s->finish.p)
+        nk_stream_note(s, doc, choice, "finish_reason", &s->finish);
     return nk_assembly_close_choice(&s->calls, index, f);
 }
 
@@ -154,6 +156,9 @@ int nk_openai_chat_read(struct nk_stream *s, const struct nk_sse_event *e,
     (void)e;
     (void)type;
     uint32_t choices;
+    if (!s->begun)
+        nk_stream_note(s, data, 0, "model", &s->model);
+    s->begun = true;
     int r = nk_openai_usage(data, 0, &s->usage, f);
     if (!r)
         r = nk_member_of(data, 0, "choices", NK_JSON_ARRAY, &choices, f);

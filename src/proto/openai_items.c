@@ -257,6 +257,10 @@ static int read_response(struct nk_stream *s, const struct nk_json *data, struct
         r = nk_openai_usage(data, response, &s->usage, f);
     if (!r)
         r = nk_openai_output(&s->calls, data, response, &s->scratch, f);
+    if (response != NK_JSON_NONE) {
+        nk_stream_note(s, data, response, "model", &s->model);
+        nk_stream_note(s, data, response, "status", &s->finish);
+    }
     s->done |= !r && (nk_str_eq(type, NK_STR("response.completed")) ||
                       nk_str_eq(type, NK_STR("response.incomplete")) ||
                       nk_str_eq(type, NK_STR("response.failed")));

@@ -47,7 +47,7 @@ struct nk_usage {
     int64_t input_tokens, output_tokens; /* -1: not (yet) known */
 };
 
-/* What a whole (not streamed) answer says. */
+/* What an answer says; of a streamed one the tool calls come with the events. */
 struct nk_reply {
     struct nk_usage usage;
     struct nk_str model;
@@ -96,8 +96,8 @@ struct nk_dialect {
     int (*stream_event)(struct nk_stream *s, const struct nk_sse_event *e,
                         const struct nk_json *data, enum nk_stream_verdict *verdict,
                         const struct nk_tool_use **calls, size_t *call_count, struct nk_fault *f);
-    /* Usage as far as known, and whether the stream said that it is complete. */
-    bool (*stream_end)(const struct nk_stream *s, struct nk_usage *usage);
+    /* What is known so far (no tool calls), and whether the stream said that it is complete. */
+    bool (*stream_end)(const struct nk_stream *s, struct nk_reply *so_far);
     /* Body of a refusal as JSON, and as the event(s) that end a stream which has already begun. */
     void (*refuse)(const struct nk_refusal *r, struct nk_buf *out);
     void (*refuse_stream)(const struct nk_refusal *r, struct nk_buf *out);

@@ -9,7 +9,10 @@
 
 #include "proto/member.h"
 
-enum { SCRATCH_MAX = 16 << 20 }; /* bytes of unescaped text of one event */
+enum {
+    SCRATCH_MAX = 16 << 20, /* bytes of unescaped text of one event */
+    NOTE_MAX = 128,
+};
 
 struct nk_stream *nk_stream_make(struct nk_arena *a,
                                  int (*read)(struct nk_stream *, const struct nk_sse_event *,
@@ -62,8 +65,19 @@ int nk_stream_event(struct nk_stream *s, const struct nk_sse_event *e, const str
     return nk_assembly_release(&s->calls, calls, call_count, f);
 }
 
-bool nk_stream_end(const struct nk_stream *s, struct nk_usage *usage)
+void nk_stream_note(struct nk_stream *s, const struct nk_json *doc, uint32_t obj, const char *name,
+                    struct nk_str *to)
 {
-    *usage = s->usage;
+    uint32_t at = nk_member_get(doc, obj, name);
+    if (at == NK_JSON_NONE || nk_json_type(doc, at) != NK_JSON_STRING || doc->tape[at].escaped)
+        return;
+    struct nk_str quoted = nk_json_span(doc, at);
+    if (quoted.n > 2 && quoted.n <= NOTE_MAX + 2)
+        *to = nk_arena_copy(s->calls.arena, nk_str_sub(quoted, 1, quoted.n - 1));
+}
+
+bool nk_stream_end(const struct nk_stream *s, struct nk_reply *so_far)
+{
+    *so_far = (struct nk_reply){.usage = s->usage, .model = s->model, .finish = s->finish};
     return s->done && s->calls.open == 0;
 }

@@ -18,6 +18,8 @@ struct nk_stream {
     int64_t input, cache_written, cache_read; /* anthropic: parts of usage.input_tokens */
     int64_t blocks;                           /* anthropic: content blocks begun */
     uint64_t finished[2];                     /* chat: choices that gave a finish_reason */
+    struct nk_str model, finish;              /* as far as told; nothing depends on them */
+    bool begun;                               /* an event with data was read */
     bool done;                                /* the stream said that it is complete */
 };
 
@@ -29,4 +31,7 @@ struct nk_stream *nk_stream_make(struct nk_arena *a,
 int nk_stream_event(struct nk_stream *s, const struct nk_sse_event *e, const struct nk_json *data,
                     enum nk_stream_verdict *verdict, const struct nk_tool_use **calls,
                     size_t *call_count, struct nk_fault *f);
-bool nk_stream_end(const struct nk_stream *s, struct nk_usage *usage);
+bool nk_stream_end(const struct nk_stream *s, struct nk_reply *so_far);
+/* Keeps a copy of member `name` when it is a plain, short text; else *to stays as it is. */
+void nk_stream_note(struct nk_stream *s, const struct nk_json *doc, uint32_t obj, const char *name,
+                    struct nk_str *to);

@@ -44,6 +44,7 @@ static const struct {
     {"client/", NK_BUNDLE_COURIER, true},
     {"proxy", NK_BUNDLE_COURIER, true},
     {"proxy/", NK_BUNDLE_COURIER, true},
+    {"telemetry/", NK_BUNDLE_COURIER, true},
     {"hosts", NK_BUNDLE_COURIER, false},
     {"audit/key", NK_BUNDLE_SCRIBE, true},
 };

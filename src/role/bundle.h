@@ -18,6 +18,8 @@
  *   …/<i>/<j>         both, of its endpoint j alone                    courier
  *   client/<i>/…      cert, key: PEM, what upstream i is shown         courier
  *   proxy, proxy/<i>  USER:PASSWORD of the proxy, of upstream i's own  courier
+ *   telemetry/ca      PEM authorities of the collector                 courier
+ *   telemetry/<i>     value of header i for the collector              courier
  *   hosts             lines "name address" of /etc/hosts               courier
  *   audit/key         Ed25519 seed, 32 bytes                           scribe
  *

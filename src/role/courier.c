@@ -64,6 +64,9 @@ static void take_record(struct courier *c, const struct nk_ring_record *r)
     case NK_WIRE_FETCH:
         courier_fetch(c, r);
         break;
+    case NK_WIRE_TELEMETRY:
+        courier_telemetry_take(c, r);
+        break;
     default:
         break;
     }
@@ -91,7 +94,7 @@ static void hook_flush(void *ctx)
 {
     struct courier *c = ctx;
     nk_ring_publish(c->answers);
-    if (c->draining && !c->live)
+    if (c->draining && !c->live && !courier_telemetry_is_busy(c))
         nk_loop_stop(c->loop, 0);
 }
 
@@ -158,6 +161,7 @@ static void commit(struct courier *c, uint32_t generation)
     put_in_force(c, c->prepared);
     c->prepared = NULL;
     (void)courier_close_pools(c->previous);
+    courier_telemetry_configure(c);
 }
 
 static void on_grace(struct nk_timer *t)
@@ -169,6 +173,7 @@ static void drain(struct courier *c, uint32_t grace_ms)
 {
     c->draining = true;
     courier_health_stop(c->current);
+    courier_telemetry_drain(c);
     if (nk_loop_arm(c->loop, &c->grace, (int64_t)grace_ms * 1000))
         nk_loop_stop(c->loop, 0);
 }
@@ -235,7 +240,10 @@ static int set_up(struct courier *c, struct nk_fault *f)
     struct courier_config *g = c->resolver ? courier_config_new(c, s->generation, -1, f) : NULL;
     if (!g)
         return f->code;
+    if (courier_telemetry_new(c))
+        return nk_fault_set(f, NK_ENOMEM, "courier", 0, "no memory for telemetry");
     put_in_force(c, g);
+    courier_telemetry_configure(c);
     return nk_role_confine(s, f);
 }
 
@@ -249,6 +257,7 @@ static void tear_down(struct courier *c)
     if (c->current)
         (void)courier_close_pools(c->current);
     if (c->loop) {
+        courier_telemetry_free(c);
         close_rings(c);
         nk_loop_disarm(c->loop, &c->grace);
         nk_loop_free(c->loop);

@@ -14,6 +14,7 @@
  *   courier_health.c    an endpoint is asked how it is
  *   courier_call.c      a call of the gate is an exchange between a ring and an upstream
  *   courier_fetch.c     a key set is an exchange whose answer is kept until it is whole
+ *   courier_telemetry.c what is told of requests, on its way to a collector (courier_telemetry.h)
  *   courier.c           rings, the control channel, life
  */
 #pragma once
@@ -37,8 +38,10 @@ struct courier_config {
     struct nk_config config;
     struct egress egress;
     struct nk_str hosts;
-    struct upstream *upstreams; /* as in config.upstreams */
-    struct upstream *key_sets;  /* as in config.issuers; those from files are empty */
+    struct upstream *upstreams;       /* as in config.upstreams */
+    struct upstream *key_sets;        /* as in config.issuers; those from files are empty */
+    struct upstream collector;        /* of telemetry; empty when there is none */
+    struct nk_str *collector_headers; /* values, as in config.telemetry.headers */
 };
 
 struct courier {
@@ -64,6 +67,7 @@ struct courier {
     struct nk_timer grace;
     int64_t told_since_us; /* the second whose told_lines are counted */
     uint32_t told_lines;
+    struct courier_telemetry *telemetry;
     bool draining;
 };
 
@@ -99,3 +103,12 @@ void courier_abort_all(struct courier *c);
 void courier_fetch(struct courier *c, const struct nk_ring_record *rec);
 bool courier_fetch_answers(struct courier *c);
 bool courier_fetch_is_pending(const struct courier *c); /* has a document to say */
+
+/* courier_telemetry.c */
+int courier_telemetry_new(struct courier *c) NK_CHECKED;
+void courier_telemetry_configure(struct courier *c); /* after each change of c->current */
+void courier_telemetry_take(struct courier *c, const struct nk_ring_record *rec);
+void courier_telemetry_resent(struct courier *c, uint32_t stream, uint32_t generation);
+void courier_telemetry_drain(struct courier *c);
+bool courier_telemetry_is_busy(const struct courier *c); /* has something to send before the end */
+void courier_telemetry_free(struct courier *c);

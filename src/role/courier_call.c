@@ -61,6 +61,8 @@ static void leave_slot(struct call *k)
         return;
     c->slots[k->stream] = NULL;
     c->live--;
+    if (k->x.retries || k->x.resent)
+        courier_telemetry_resent(c, k->stream, k->generation);
 }
 
 static bool say_fail(struct courier *c, uint32_t stream, uint32_t generation, int code,

@@ -38,6 +38,9 @@ static void config_free(struct courier_config *g)
 {
     drop_upstreams(g->upstreams, g->config.upstream_count);
     drop_upstreams(g->key_sets, g->config.issuer_count);
+    drop_upstreams(&g->collector, 1);
+    for (size_t i = 0; g->collector_headers && i < g->config.telemetry.header_count; i++)
+        nk_secret_wipe((void *)(uintptr_t)g->collector_headers[i].p, g->collector_headers[i].n);
     nk_bundle_unmap(&g->bundle);
     nk_arena_free(&g->arena);
     free(g);
@@ -58,7 +61,7 @@ struct courier_config *courier_config_find(struct courier *c, uint32_t generatio
     return NULL;
 }
 
-/* Key sets are fetched with what the system trusts. */
+/* Key sets are fetched with what the system trusts, and so is a collector without authorities. */
 static int system_tls(struct endpoint *up, struct nk_fault *f)
 {
     struct courier *c = up->config->c;
@@ -262,6 +265,51 @@ static int build_key_set(struct courier_config *g, size_t i, struct nk_fault *f)
     return system_tls(up, f);
 }
 
+/* "Bearer <token>", or the value alone. */
+static int build_header(struct courier_config *g, size_t i, struct nk_fault *f)
+{
+    struct nk_str prefix = g->config.telemetry.headers[i].prefix;
+    struct nk_str parts[] = {prefix, prefix.n ? NK_STR(" ") : NK_STR(""),
+                             reach_blob(&g->bundle, "telemetry", i, 0)};
+    g->collector_headers[i] = nk_arena_join(&g->arena, parts, NK_COUNT(parts));
+    return g->collector_headers[i].p
+               ? 0
+               : nk_fault_set(f, NK_ENOMEM, "courier", 0, "no memory for a header");
+}
+
+static int build_collector(struct courier_config *g, struct nk_fault *f)
+{
+    const struct nk_config_telemetry *t = &g->config.telemetry;
+    struct nk_str none = {NULL, 0};
+    struct upstream *to = &g->collector;
+    *to = (struct upstream){.config = g,
+                            .name = t->endpoint,
+                            .stats = COURIER_NO_ROW,
+                            .connect_us = fetch_connect_us,
+                            .first_byte_us = fetch_answer_us,
+                            .idle_us = fetch_answer_us,
+                            .total_us = fetch_all_us};
+    g->collector_headers = nk_arena_array(&g->arena, t->header_count + 1, sizeof(struct nk_str));
+    if (!g->collector_headers)
+        return nk_fault_set(f, NK_ENOMEM, "courier", 0, "no memory for the configuration");
+    int rc = 0;
+    for (size_t i = 0; !rc && i < t->header_count; i++)
+        rc = build_header(g, i, f);
+    if (rc || !t->endpoint.p)
+        return rc;
+    rc = make_endpoints(to, 1, f);
+    struct endpoint *up = to->endpoints;
+    if (!rc)
+        rc = place(up, t->endpoint, none, nk_bundle_get(&g->bundle, NK_STR("proxy")), f);
+    if (rc)
+        return rc;
+    up->pool_max = 1;
+    up->ask.is_private = true; /* collectors stand inside more often than not */
+    if (!up->origin.tls)
+        return 0;
+    return t->ca.p ? reach_collector(&g->bundle, NULL, &up->tls, f) : system_tls(up, f);
+}
+
 static int build(struct courier_config *g, struct nk_fault *f)
 {
     int rc = nk_config_parse(nk_bundle_get(&g->bundle, NK_STR("config")), &g->arena, &g->config, f);
@@ -279,7 +327,7 @@ static int build(struct courier_config *g, struct nk_fault *f)
         rc = build_upstream(g, i, f);
     for (size_t i = 0; !rc && i < g->config.issuer_count; i++)
         rc = build_key_set(g, i, f);
-    return rc;
+    return rc ? rc : build_collector(g, f);
 }
 
 struct courier_config *courier_config_new(struct courier *c, uint32_t generation, int bundle,

@@ -256,10 +256,11 @@ static int way(struct listing *l, struct nk_str url, struct nk_str own_proxy, ta
     return rc || !proxy.p ? rc : take(l, proxy, false, "proxy");
 }
 
-/* The same for each endpoint and each issuer. */
+/* The same for each endpoint, each issuer and the collector. */
 static int each_url(struct listing *l, take_url *take)
 {
     const struct nk_config *c = l->config;
+    const struct nk_str none = {NULL, 0};
     int rc = 0;
     for (size_t i = 0; !rc && i < c->upstream_count; i++) {
         const struct nk_config_upstream *u = &c->upstreams[i];
@@ -268,10 +269,12 @@ static int each_url(struct listing *l, take_url *take)
             rc = way(l, nk_config_endpoint(u, j).url, u->proxy, take, key);
     }
     for (size_t i = 0; !rc && i < c->issuer_count; i++) {
-        struct nk_str url = c->issuers[i].jwks, none = {NULL, 0};
+        struct nk_str url = c->issuers[i].jwks;
         if (!nk_str_starts(url, NK_STR("file:")))
             rc = way(l, url, none, take, "identity.issuers[].jwks");
     }
+    if (!rc && c->telemetry.endpoint.p)
+        rc = way(l, c->telemetry.endpoint, none, take, "telemetry.otlp.endpoint");
     return rc;
 }
 
@@ -284,7 +287,7 @@ static int add_url(struct listing *l, struct nk_str url, bool proxied, const cha
 int egress_new(const struct nk_config *c, struct nk_arena *a, struct egress *out,
                struct nk_fault *f)
 {
-    size_t most = c->egress_allow_count + 2 * c->issuer_count;
+    size_t most = c->egress_allow_count + 2 * (c->issuer_count + 1);
     for (size_t i = 0; i < c->upstream_count; i++)
         most += 2 * nk_config_endpoint_count(&c->upstreams[i]);
     struct listing l = {.config = c, .arena = a, .fault = f};

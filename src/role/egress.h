@@ -5,13 +5,14 @@
  * server can lead it to another place.
  *
  *   1. The destination is listed: HOST:PORT by its name, or NETWORK:PORT by the address that the
- *      name led to. Without egress.allow the list is the upstreams, issuers and proxies of the
- *      configuration. Behind a proxy the upstream's own name has to be listed, too.
+ *      name led to. Without egress.allow the list is the upstreams, issuers, collector and
+ *      proxies of the configuration. Behind a proxy the upstream's own name has to be listed, too.
  *   2. What a name leads to is no more than it should be. An address that stands in the
  *      configuration, in /etc/hosts or in a listed network is meant. Otherwise
  *        - private networks (RFC 1918, RFC 4193, RFC 6598) and loopback are for names that are local
  *          by themselves (without a dot, or under .local, .localhost, .internal, .test,
- *          .home.arpa: RFC 6761, 6762, 8375) and for upstreams with `private: true`;
+ *          .home.arpa: RFC 6761, 6762, 8375), for upstreams with `private: true`, and for the
+ *          collector;
  *        - link-local addresses (where clouds keep their metadata service), unspecified, multicast
  *          and reserved ones are for nobody.
  *      What an IPv6 address holds of an IPv4 one (mapped, NAT64, 6to4) is looked at as such.
@@ -43,8 +44,8 @@ struct egress_ask {
 
 enum egress_kind { EGRESS_PUBLIC, EGRESS_PRIVATE, EGRESS_LOOPBACK, EGRESS_NEVER };
 
-/* The list, in `a`. NK_EINVAL when an upstream, issuer or proxy could never be reached; the fault
- * names it. */
+/* The list, in `a`. NK_EINVAL when one of what the configuration names could never be reached; the
+ * fault names it. */
 int egress_new(const struct nk_config *c, struct nk_arena *a, struct egress *out,
                struct nk_fault *f) NK_CHECKED;
 enum egress_kind egress_kind_of(const struct nk_address *a);

@@ -323,6 +323,8 @@ static int start_serving(struct gate *g, struct nk_fault *f)
     struct nk_role_start *s = g->start;
     struct nk_tls *tls[NK_ROLE_LISTENERS_MAX] = {0};
     int rc = nk_stats_open(&g->stats, s->stats, s->page);
+    if (!rc)
+        rc = gate_telemetry_start(g);
     if (!rc && !(g->setup = gate_setup_load(s, &s->bundle, s->generation, f)))
         return f->code;
     if (!rc)

@@ -9,6 +9,7 @@
 #pragma once
 
 #include "role/gate_conn.h"
+#include "role/gate_telemetry.h"
 #include "role/gate_tls.h"
 #include "role/role.h"
 #include "role/stats.h"
@@ -72,6 +73,7 @@ struct gate {
     struct nk_buf *fetched;                /* for each issuer: document under way */
     struct nk_control prepared_with;       /* descriptors that come into use by COMMIT */
     struct nk_tls *prepared_tls[NK_ROLE_LISTENERS_MAX];
+    struct gate_telemetry telemetry;
     char read_buffer[GATE_READ_SIZE];
 };
 

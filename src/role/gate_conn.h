@@ -34,10 +34,12 @@ struct gate_request {
     struct gate_request *next_spare;
     struct nk_http_parser *parser; /* HTTP/1.1 alone */
     struct nk_txn *txn;            /* NULL on admin connections, and until it begins */
-    int64_t started_us, decided_us;
-    uint32_t slot;      /* index in gate->slots, or GATE_NO_SLOT */
-    bool call_waiting;  /* some of the call is not in the ring yet */
-    bool body_complete; /* nothing more of it is on the wire */
+    int64_t started_us, decided_us, first_byte_us;
+    int64_t judging_us, judged_us;       /* read anew, where they are told; else 0 */
+    uint32_t call_slot, call_generation; /* of the call, also when it is over */
+    uint32_t slot;                       /* index in gate->slots, or GATE_NO_SLOT */
+    bool call_waiting;                   /* some of the call is not in the ring yet */
+    bool body_complete;                  /* nothing more of it is on the wire */
     bool asks_head;     /* HEAD: the answer has no body, whatever its headers say */
     bool chunked;       /* the answer is */
     bool close_after;   /* the client or we want no further request on this connection */

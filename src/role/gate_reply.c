@@ -20,6 +20,7 @@ void gate_mark_dirty(struct gate_stream *s)
 static void keep_records(struct gate_stream *s)
 {
     struct gate_request *r = s->req;
+    gate_telemetry_judged(s);
     for (size_t i = 0; i < r->txn->record_count; i++) {
         NK_MUST(r->record_count < GATE_RECORDS_MAX);
         r->records[r->record_count++] = r->txn->records[i];
@@ -93,6 +94,7 @@ static void finish(struct gate_stream *s, bool cut)
         nk_stats_add(&g->stats, NK_STAT_REQUESTS_CUT, 1);
     count_decision(g, s->req->txn);
     count_latency(s);
+    gate_telemetry_over(s, cut);
     s->answered = true;
     gate_request_settle(s);
     gate_stream_deadline(s, g->setup->config.limits.write_timeout);

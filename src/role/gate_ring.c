@@ -43,6 +43,8 @@ static bool slot_take(struct gate_stream *s)
     slot->stream = s;
     g->generation += 1 + (g->generation == UINT32_MAX); /* never 0 */
     slot->generation = g->generation;
+    s->req->call_slot = s->req->slot;
+    s->req->call_generation = slot->generation;
     return true;
 }
 
@@ -348,8 +350,9 @@ static void answer_head(struct gate_stream *s, const struct nk_ring_record *rec)
     /* A private copy: what was checked cannot change afterwards. */
     struct nk_str bytes = nk_arena_copy(a, nk_str_sub(rec->payload, 0, rec->head_size));
     uint32_t max = (uint32_t)s->conn->gate->setup->config.limits.headers;
+    s->req->first_byte_us = nk_loop_now(s->conn->gate->loop);
     nk_stats_time(&s->conn->gate->stats, NK_STAT_FIRST_BYTE,
-                  nk_loop_now(s->conn->gate->loop) - s->req->decided_us);
+                  s->req->first_byte_us - s->req->decided_us);
     if (!head || !route || !bytes.p || nk_wire_get_answer(bytes, max, a, head, route)) {
         answer_fail(s, NK_UPSTREAM_BROKEN, NK_STR("the answer's head cannot be read"));
         return;

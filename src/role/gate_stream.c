@@ -82,6 +82,7 @@ int gate_request_begin(struct gate_stream *s)
                               .number = g->requests++,
                               .in_flight = g->in_flight,
                               .audit_full = gate_audit_full(g)};
+    gate_telemetry_begin(g, &env);
     s->req->txn = nk_txn_new(&s->req->arena, g->setup, &env);
     if (!s->req->txn)
         return NK_ENOMEM;
@@ -139,6 +140,7 @@ void gate_request_end(struct gate_stream *s)
     s->req->decided_us = nk_loop_now(s->conn->gate->loop);
     s->state = STREAM_BUSY;
     gate_stream_deadline(s, 0);
+    gate_telemetry_judging(s);
     step(s, &e);
 }
 

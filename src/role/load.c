@@ -281,6 +281,22 @@ static int load_upstreams(struct load *l)
     return rc;
 }
 
+static int load_telemetry(struct load *l)
+{
+    const struct nk_config_telemetry *t = &l->config->telemetry;
+    int rc = 0;
+    if (t->ca.p)
+        rc = add_file(l, NK_STR("telemetry/ca"), t->ca, PEM_BYTES, NK_FILE_PUBLIC,
+                      "-----BEGIN CERTIFICATE-----", "telemetry.otlp.ca");
+    for (size_t i = 0; i < t->header_count && !rc; i++) {
+        char key[WHERE];
+        snprintf(key, sizeof key, "telemetry.otlp.headers[%zu].value", i);
+        rc =
+            load_secret(l, nk_arena_printf(l->arena, "telemetry/%zu", i), t->headers[i].value, key);
+    }
+    return rc;
+}
+
 static struct nk_str next_word(struct nk_str *line)
 {
     size_t from = 0, to;
@@ -435,8 +451,8 @@ static int load_config(struct load *l)
 int nk_bundle_load(const char *file, struct nk_arena *a, struct nk_bundle *out, struct nk_fault *f)
 {
     static int (*const steps[])(struct load *) = {load_config, load_policies,  load_identity,
-                                                  load_tls,    load_upstreams, load_hosts,
-                                                  load_audit};
+                                                  load_tls,    load_upstreams, load_telemetry,
+                                                  load_hosts,  load_audit};
     struct nk_config config;
     struct nk_fault inner = {0};
     *out = (struct nk_bundle){.count = 0};

@@ -67,3 +67,14 @@ int reach_tls(const struct nk_bundle *b, const struct nk_config *c, size_t i, si
     *out = nk_tls_reach(&r, &why);
     return *out ? 0 : nk_fault_set(f, why.code, "tls", 0, "upstreams[%zu]: %s", i, why.message);
 }
+
+int reach_collector(const struct nk_bundle *b, struct nk_tls *system, struct nk_tls **out,
+                    struct nk_fault *f)
+{
+    struct nk_fault why = {0};
+    struct nk_tls_reach r = {.ca = nk_bundle_get(b, NK_STR("telemetry/ca"))};
+    *out = r.ca.p ? nk_tls_reach(&r, &why) : system;
+    return *out || !r.ca.p
+               ? 0
+               : nk_fault_set(f, why.code, "tls", 0, "telemetry.otlp.ca: %s", why.message);
+}

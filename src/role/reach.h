@@ -20,3 +20,6 @@ struct nk_str reach_blob(const struct nk_bundle *b, const char *kind, size_t i, 
  * own. */
 int reach_tls(const struct nk_bundle *b, const struct nk_config *c, size_t i, size_t j,
               struct nk_tls *system, struct nk_tls **out, struct nk_fault *f) NK_CHECKED;
+/* The same for the collector of telemetry. */
+int reach_collector(const struct nk_bundle *b, struct nk_tls *system, struct nk_tls **out,
+                    struct nk_fault *f) NK_CHECKED;

@@ -52,6 +52,7 @@ struct scribe {
     bool is_draining;
     int64_t drain_until; /* monotonic us */
     int64_t sync_due;    /* 0: everything is durable */
+    int64_t oldest_us;   /* when the oldest record arrived that is not; 0: there is none */
     uint64_t own_seq;    /* of the scribe's own records */
     uint64_t taken;      /* records of the last turn */
     size_t first_ring;   /* where the next round begins, so that none comes first always */

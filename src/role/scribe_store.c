@@ -212,6 +212,9 @@ static void tell_durable(struct scribe *s)
     s->sync_due = 0;
     s->is_owing = false;
     nk_stats_set(&s->stats, NK_STAT_AUDIT_LAG, 0);
+    if (s->oldest_us)
+        nk_stats_time(&s->stats, NK_STAT_AUDIT_DELAY, nk_loop_clock() - s->oldest_us);
+    s->oldest_us = 0;
     for (size_t i = 0; i < NK_COUNT(s->rings); i++) {
         struct scribe_ring *r = &s->rings[i];
         if (!r->ring)
@@ -248,6 +251,8 @@ bool scribe_store(struct scribe *s, bool now)
         return false;
     while (take_round(s)) {
         any = true;
+        if (!s->oldest_us)
+            s->oldest_us = nk_loop_now(s->loop);
         if (!nk_ledger_has_room(s->ledger) && (!write_out(s) || !sync_out(s)))
             return any;
     }

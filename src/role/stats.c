@@ -4,8 +4,9 @@
  *
  *     [warden][scribe][gate 0][courier 0][gate 1][courier 1] …, and behind all pairs the same again
  *
- * one page each: the pairs twice, for both turns. Everything is mapped read-only, and the own page once more for writing. See
- * stats.h; the text is of https://prometheus.io/docs/instrumenting/exposition_formats/.
+ * whole pages each; the pairs twice, for both turns. Everything is mapped read-only, and the own
+ * part once more for writing. See stats.h; the text is of
+ * https://prometheus.io/docs/instrumenting/exposition_formats/.
  */
 #include "role/stats.h"
 
@@ -14,42 +15,60 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-enum { TURN = 2 * NK_ROLE_PAIRS_MAX, PAGES = 2 + 2 * TURN, TEXT_PART = 256 };
-
-struct stat_row {
-    const char *metric, *labels, *help;
-    bool is_gauge;
-};
+enum { TURN = 2 * NK_ROLE_PAIRS_MAX, PARTS = 2 + 2 * TURN };
 
 enum { KIND_COUNTER, KIND_GAUGE };
 
-static const struct stat_row rows[] = {
-#define NK_STAT(id, metric, labels, kind, help) {metric, labels, help, KIND_##kind == KIND_GAUGE},
-#define NK_STAT_TIME(id, metric, labels, help)
+/* clang-format off */
+static const struct nk_stats_row rows[] = {
+#define NK_STAT(id, metric, labels, kind, help) {metric, labels, help, KIND_##kind == KIND_GAUGE, false, NK_STATS_WAIT},
+#define NK_STAT_HISTOGRAM(id, metric, labels, scale, help)
 #include "role/stats.def"
 #undef NK_STAT
-#undef NK_STAT_TIME
-};
-
-static const struct stat_row time_rows[] = {
+#undef NK_STAT_HISTOGRAM
 #define NK_STAT(id, metric, labels, kind, help)
-#define NK_STAT_TIME(id, metric, labels, help) {metric, labels, help, false},
+#define NK_STAT_HISTOGRAM(id, metric, labels, scale, help) {metric, labels, help, false, true, NK_STATS_##scale},
 #include "role/stats.def"
 #undef NK_STAT
-#undef NK_STAT_TIME
+#undef NK_STAT_HISTOGRAM
+};
+/* clang-format on */
+
+static const struct scale {
+    uint64_t first, per;
+    unsigned char shift, bounds; /* each bound is the one before << shift */
+} scales[] = {
+    [NK_STATS_WAIT] = {64, 1000000, 1, 22},
+    [NK_STATS_WORK] = {1, 1000000, 1, 20},
+    [NK_STATS_OPERATION] = {10000, 1000000, 1, 14},
+    [NK_STATS_TOKENS] = {1, 1, 2, 14},
 };
 
-/* Of one role: as many pages of memory as its counters need. */
-static size_t size_of_page(void)
+const struct nk_stats_row *nk_stats_rows(size_t *n)
 {
-    size_t unit = (size_t)sysconf(_SC_PAGESIZE);
-    return (sizeof(struct nk_stats_page) + unit - 1) / unit * unit;
+    *n = NK_COUNT(rows);
+    return rows;
+}
+
+size_t nk_stats_bounds(enum nk_stats_scale scale, uint64_t bounds[NK_STATS_BUCKETS], uint64_t *per)
+{
+    const struct scale *s = &scales[scale];
+    for (size_t i = 0; i < s->bounds; i++)
+        bounds[i] = s->first << (s->shift * i);
+    *per = s->per;
+    return s->bounds;
+}
+
+static size_t part_size(void)
+{
+    size_t page = (size_t)sysconf(_SC_PAGESIZE);
+    return (sizeof(struct nk_stats_page) + page - 1) / page * page;
 }
 
 int nk_stats_create(void)
 {
     int fd = memfd_create("nakoso-stats", MFD_CLOEXEC | MFD_ALLOW_SEALING);
-    if (fd >= 0 && ftruncate(fd, (off_t)(PAGES * size_of_page())) == 0)
+    if (fd >= 0 && ftruncate(fd, (off_t)(PARTS * part_size())) == 0)
         return fd;
     if (fd >= 0)
         close(fd);
@@ -64,29 +83,32 @@ uint32_t nk_stats_page(enum nk_role role, uint32_t slot, unsigned turn)
     return role == NK_ROLE_SCRIBE ? 1 : 2 + turn * TURN + 2 * slot + (role == NK_ROLE_COURIER);
 }
 
-static const struct stat_row upstream_rows[] = {
-#define NK_STAT_UP(id, metric, kind, help) {metric, "", help, KIND_##kind == KIND_GAUGE},
+static const struct nk_stats_row upstream_rows[] = {
+#define NK_STAT_UP(id, metric, kind, help)                                                         \
+    {metric, "", help, KIND_##kind == KIND_GAUGE, false, NK_STATS_WAIT},
 #include "role/stats_upstream.def"
 #undef NK_STAT_UP
 };
 
-/* FNV-1a over all names, in order. */
+/* FNV-1a over a name and its scale. */
+static uint64_t layout_of(uint64_t h, const struct nk_stats_row *row)
+{
+    const uint64_t prime = 1099511628211U;
+    const char *parts[] = {row->metric, row->labels};
+    for (size_t k = 0; k < NK_COUNT(parts); k++)
+        for (const char *p = parts[k]; *p; p++)
+            h = (h ^ (unsigned char)*p) * prime;
+    return (h ^ (unsigned char)row->scale) * prime;
+}
+
+/* Over all of them, in order. */
 uint64_t nk_stats_layout(void)
 {
-    static const struct {
-        const struct stat_row *rows;
-        size_t count;
-    } tables[] = {{rows, NK_COUNT(rows)},
-                  {time_rows, NK_COUNT(time_rows)},
-                  {upstream_rows, NK_COUNT(upstream_rows)}};
     uint64_t h = 14695981039346656037U ^ sizeof(struct nk_stats_page);
-    for (size_t t = 0; t < NK_COUNT(tables); t++)
-        for (size_t i = 0; i < tables[t].count; i++) {
-            const char *parts[] = {tables[t].rows[i].metric, tables[t].rows[i].labels};
-            for (size_t k = 0; k < NK_COUNT(parts); k++)
-                for (const char *p = parts[k]; *p; p++)
-                    h = (h ^ (unsigned char)*p) * 1099511628211U;
-        }
+    for (size_t i = 0; i < NK_COUNT(rows); i++)
+        h = layout_of(h, &rows[i]);
+    for (size_t i = 0; i < NK_COUNT(upstream_rows); i++)
+        h = layout_of(h, &upstream_rows[i]);
     return h;
 }
 
@@ -99,17 +121,17 @@ void nk_stats_retire(int memfd, uint32_t page)
 
 int nk_stats_open(struct nk_stats *s, int memfd, uint32_t page)
 {
-    size_t size = size_of_page();
-    NK_MUST(page < PAGES);
-    void *all = mmap(NULL, PAGES * size, PROT_READ, MAP_SHARED, memfd, 0);
+    size_t size = part_size();
+    NK_MUST(page < PARTS);
+    void *all = mmap(NULL, PARTS * size, PROT_READ, MAP_SHARED, memfd, 0);
     if (all == MAP_FAILED)
         return NK_ENOMEM;
     void *own = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, memfd, (off_t)(page * size));
     if (own == MAP_FAILED) {
-        munmap(all, PAGES * size);
+        munmap(all, PARTS * size);
         return NK_ENOMEM;
     }
-    *s = (struct nk_stats){.own = own, .all = all, .page_size = size, .page_count = PAGES};
+    *s = (struct nk_stats){.own = own, .all = all, .page_size = size, .page_count = PARTS};
     for (size_t i = 0; i < NK_STAT_COUNT; i++)
         if (rows[i].is_gauge)
             nk_stats_set(s, (enum nk_stat)i, 0);
@@ -131,15 +153,16 @@ static void bump(uint64_t *word, uint64_t by)
     __atomic_store_n(word, *word + by, __ATOMIC_RELAXED);
 }
 
-void nk_stats_time(struct nk_stats *s, enum nk_stat_time id, int64_t us)
+void nk_stats_time(struct nk_stats *s, enum nk_stat_histogram id, int64_t value)
 {
-    struct nk_stats_time *t = &s->own->time[id];
-    uint64_t v = us > 0 ? (uint64_t)us : 0;
+    struct nk_stats_buckets *h = &s->own->histogram[id];
+    const struct scale *scale = &scales[rows[NK_STAT_COUNT + id].scale];
+    uint64_t v = value > 0 ? (uint64_t)value : 0;
     size_t i = 0;
-    while (i < NK_STATS_BUCKETS - 1 && v > (uint64_t)NK_STATS_FIRST_US << i)
+    while (i < scale->bounds && v > scale->first << (scale->shift * i))
         i++;
-    bump(&t->sum_us, v);
-    bump(&t->buckets[i], 1);
+    bump(&h->sum, v);
+    bump(&h->count[i], 1);
 }
 
 static const struct nk_stats_page *page_at(const struct nk_stats *s, size_t i)
@@ -162,7 +185,17 @@ uint64_t nk_stats_total(const struct nk_stats *s, enum nk_stat id)
     return sum(s, offsetof(struct nk_stats_page, value) + id * sizeof(uint64_t));
 }
 
-static void render_head(const struct stat_row *row, const char *type, struct nk_buf *out)
+void nk_stats_histogram(const struct nk_stats *s, enum nk_stat_histogram id,
+                        struct nk_stats_buckets *out)
+{
+    size_t at = offsetof(struct nk_stats_page, histogram) + id * sizeof(struct nk_stats_buckets);
+    out->sum = sum(s, at + offsetof(struct nk_stats_buckets, sum));
+    for (size_t i = 0; i < NK_STATS_BUCKETS; i++)
+        out->count[i] =
+            sum(s, at + offsetof(struct nk_stats_buckets, count) + i * sizeof(uint64_t));
+}
+
+static void render_head(const struct nk_stats_row *row, const char *type, struct nk_buf *out)
 {
     if (row->help[0])
         nk_buf_printf(out, "# HELP %s %s\n# TYPE %s %s\n", row->metric, row->help, row->metric,
@@ -171,37 +204,53 @@ static void render_head(const struct stat_row *row, const char *type, struct nk_
 
 static void render_value(const struct nk_stats *s, size_t i, struct nk_buf *out)
 {
-    const struct stat_row *row = &rows[i];
+    const struct nk_stats_row *row = &rows[i];
     const char *open = row->labels[0] ? "{" : "", *close = row->labels[0] ? "}" : "";
     render_head(row, row->is_gauge ? "gauge" : "counter", out);
     nk_buf_printf(out, "%s%s%s%s %llu\n", row->metric, open, row->labels, close,
                   (unsigned long long)nk_stats_total(s, (enum nk_stat)i));
 }
 
-static void render_time(const struct nk_stats *s, size_t i, struct nk_buf *out)
+/* {labels} or nothing. */
+static void render_labels(const struct nk_stats_row *row, struct nk_buf *out)
 {
-    const struct stat_row *row = &time_rows[i];
-    const char *comma = row->labels[0] ? "," : "";
-    size_t at = offsetof(struct nk_stats_page, time) + i * sizeof(struct nk_stats_time);
-    uint64_t count = 0, us = sum(s, at + offsetof(struct nk_stats_time, sum_us));
+    if (row->labels[0])
+        nk_buf_printf(out, "{%s}", row->labels);
+}
+
+/* Whole where it is counted one by one, otherwise with all six decimals. */
+static void render_number(uint64_t v, uint64_t per, struct nk_buf *out)
+{
+    nk_buf_add_u64(out, v / per);
+    if (per > 1)
+        nk_buf_printf(out, ".%06llu", (unsigned long long)(v % per));
+}
+
+static void render_histogram(const struct nk_stats *s, size_t i, struct nk_buf *out)
+{
+    const struct nk_stats_row *row = &rows[NK_STAT_COUNT + i];
+    struct nk_stats_buckets h;
+    uint64_t bounds[NK_STATS_BUCKETS], per, count = 0;
+    size_t n = nk_stats_bounds(row->scale, bounds, &per);
+    nk_stats_histogram(s, (enum nk_stat_histogram)i, &h);
     render_head(row, "histogram", out);
-    for (size_t b = 0; b < NK_STATS_BUCKETS; b++) {
-        count += sum(s, at + offsetof(struct nk_stats_time, buckets) + b * sizeof(uint64_t));
-        uint64_t bound = (uint64_t)NK_STATS_FIRST_US << b;
-        nk_buf_printf(out, "%s_bucket{%s%sle=\"", row->metric, row->labels, comma);
-        if (b == NK_STATS_BUCKETS - 1)
+    for (size_t b = 0; b <= n; b++) {
+        count += h.count[b];
+        nk_buf_printf(out, "%s_bucket{%s%sle=\"", row->metric, row->labels,
+                      row->labels[0] ? "," : "");
+        if (b == n)
             nk_buf_add(out, NK_STR("+Inf"));
         else
-            nk_buf_printf(out, "%llu.%06llu", (unsigned long long)(bound / 1000000),
-                          (unsigned long long)(bound % 1000000));
+            render_number(bounds[b], per, out);
         nk_buf_printf(out, "\"} %llu\n", (unsigned long long)count);
     }
-    char labels[TEXT_PART] = "";
-    if (row->labels[0])
-        snprintf(labels, sizeof labels, "{%s}", row->labels);
-    nk_buf_printf(out, "%s_sum%s %llu.%06llu\n%s_count%s %llu\n", row->metric, labels,
-                  (unsigned long long)(us / 1000000), (unsigned long long)(us % 1000000),
-                  row->metric, labels, (unsigned long long)count);
+    nk_buf_printf(out, "%s_sum", row->metric);
+    render_labels(row, out);
+    nk_buf_add_char(out, ' ');
+    render_number(h.sum, per, out);
+    nk_buf_printf(out, "\n%s_count", row->metric);
+    render_labels(row, out);
+    nk_buf_printf(out, " %llu\n", (unsigned long long)count);
 }
 
 void nk_stats_render(const struct nk_stats *s, struct nk_buf *out)
@@ -209,6 +258,6 @@ void nk_stats_render(const struct nk_stats *s, struct nk_buf *out)
     for (size_t i = 0; i < NK_STAT_COUNT; i++)
         render_value(s, i, out);
     nk_stats_up_render(s, out);
-    for (size_t i = 0; i < NK_STAT_TIME_COUNT; i++)
-        render_time(s, i, out);
+    for (size_t i = 0; i < NK_STAT_HISTOGRAM_COUNT; i++)
+        render_histogram(s, i, out);
 }

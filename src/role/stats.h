@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * stats.h - counters of all roles in one memory file: a page for each role instance, which it alone
+ * stats.h - counters of all roles in one memory file: a part for each role instance, which it alone
  * writes; everyone reads all. A counter costs one plain store. Counters survive a restart of their
- * role, because the page does. A gate and a courier have two pages in turn: during an upgrade the
+ * role, because the file does. A gate and a courier have two parts in turn: during an upgrade the
  * leaving one and its successor count at the same time. Names are in stats.def.
  */
 #pragma once
@@ -12,20 +12,20 @@
 
 enum nk_stat {
 #define NK_STAT(id, metric, labels, kind, help) NK_STAT_##id,
-#define NK_STAT_TIME(id, metric, labels, help)
+#define NK_STAT_HISTOGRAM(id, metric, labels, scale, help)
 #include "role/stats.def"
 #undef NK_STAT
-#undef NK_STAT_TIME
+#undef NK_STAT_HISTOGRAM
     NK_STAT_COUNT
 };
 
-enum nk_stat_time {
+enum nk_stat_histogram {
 #define NK_STAT(id, metric, labels, kind, help)
-#define NK_STAT_TIME(id, metric, labels, help) NK_STAT_##id,
+#define NK_STAT_HISTOGRAM(id, metric, labels, scale, help) NK_STAT_##id,
 #include "role/stats.def"
 #undef NK_STAT
-#undef NK_STAT_TIME
-    NK_STAT_TIME_COUNT
+#undef NK_STAT_HISTOGRAM
+    NK_STAT_HISTOGRAM_COUNT
 };
 
 /* Counters of one upstream: stats_upstream.def. */
@@ -43,40 +43,54 @@ struct nk_stats_up {
     uint64_t value[NK_STAT_UP_COUNT];
 };
 
-/* Buckets of a duration: 2^i * 64 us is the upper bound of bucket i (64 us … 134 s); the last one
- * is without bound. */
-enum { NK_STATS_BUCKETS = 23, NK_STATS_FIRST_US = 64 };
+/* Upper bounds (inclusive) of a histogram's buckets; the last bucket is without bound. */
+enum nk_stats_scale {
+    NK_STATS_WAIT,      /* 64 us, doubled 21 times: to 134 s */
+    NK_STATS_WORK,      /* 1 us, doubled 19 times: to 524 ms */
+    NK_STATS_OPERATION, /* 10 ms, doubled 13 times: to 81.92 s, as the conventions want it */
+    NK_STATS_TOKENS,    /* 1, times four 13 times: to 67108864, likewise */
+};
 
-struct nk_stats_time {
-    uint64_t sum_us, buckets[NK_STATS_BUCKETS];
+enum { NK_STATS_BUCKETS = 23 }; /* of the largest scale */
+
+struct nk_stats_buckets {
+    uint64_t sum; /* of all values: microseconds, or tokens */
+    uint64_t count[NK_STATS_BUCKETS];
 };
 
 struct nk_stats_page {
     uint64_t value[NK_STAT_COUNT];
-    struct nk_stats_time time[NK_STAT_TIME_COUNT];
+    struct nk_stats_buckets histogram[NK_STAT_HISTOGRAM_COUNT];
     uint32_t up_count;
     struct nk_stats_up up[NK_STATS_UPSTREAMS]; /* couriers */
 };
 
 struct nk_stats {
     struct nk_stats_page *own; /* writable */
-    const unsigned char *all;  /* read-only; page after page */
+    const unsigned char *all;  /* read-only; part after part */
     size_t page_size, page_count;
 };
 
-/* The memory file for all pages; the descriptor or NK_E…. */
+/* A row of stats.def. */
+struct nk_stats_row {
+    const char *metric, *labels, *help; /* help: "" but for the first row of a metric */
+    bool is_gauge, is_histogram;
+    enum nk_stats_scale scale;
+};
+
+/* The memory file for all parts; the descriptor or NK_E…. */
 int nk_stats_create(void) NK_CHECKED;
-/* `turn`: 0 or 1, for gates and couriers. */
+/* The number of a part. `turn`: 0 or 1, for gates and couriers. */
 uint32_t nk_stats_page(enum nk_role role, uint32_t slot, unsigned turn);
-/* What the numbers of a page mean to this version: another one may count other things. */
+/* What the numbers of a part mean to this version: another one may count other things. */
 uint64_t nk_stats_layout(void);
-/* The page's role has ended for good: its gauges become 0, its counters stay. */
+/* The part's role has ended for good: its gauges become 0, its counters stay. */
 void nk_stats_retire(int memfd, uint32_t page);
-/* Maps it; gauges of the own page become 0. */
+/* Maps it; gauges of the own part become 0. */
 int nk_stats_open(struct nk_stats *s, int memfd, uint32_t page) NK_CHECKED;
 void nk_stats_close(struct nk_stats *s);
 
-/* Relaxed stores are enough: one writer a page, and readers take each number by itself. */
+/* Relaxed stores are enough: one writer a part, and readers take each number by itself. */
 static inline void nk_stats_set(struct nk_stats *s, enum nk_stat id, uint64_t v)
 {
     __atomic_store_n(&s->own->value[id], v, __ATOMIC_RELAXED);
@@ -104,8 +118,16 @@ static inline void nk_stats_up_add(struct nk_stats *s, uint32_t row, enum nk_sta
     nk_stats_up_set(s, row, id, s->own->up[row].value[id] + v);
 }
 void nk_stats_up_render(const struct nk_stats *s, struct nk_buf *out);
-void nk_stats_time(struct nk_stats *s, enum nk_stat_time id, int64_t us);
-/* Sum over all pages. */
+/* One value (negative: 0) of a histogram: microseconds, or tokens. */
+void nk_stats_time(struct nk_stats *s, enum nk_stat_histogram id, int64_t value);
+/* Sums over all parts. */
 uint64_t nk_stats_total(const struct nk_stats *s, enum nk_stat id);
+void nk_stats_histogram(const struct nk_stats *s, enum nk_stat_histogram id,
+                        struct nk_stats_buckets *out);
+/* All rows: first the NK_STAT_COUNT values, then the histograms. */
+const struct nk_stats_row *nk_stats_rows(size_t *n);
+/* Bounds of a scale, at most NK_STATS_BUCKETS - 1; returns how many. *per: how many make one second, or one
+ * token. */
+size_t nk_stats_bounds(enum nk_stats_scale scale, uint64_t bounds[NK_STATS_BUCKETS], uint64_t *per);
 /* Everything in the Prometheus text format, version 0.0.4. */
 void nk_stats_render(const struct nk_stats *s, struct nk_buf *out);

@@ -12,12 +12,13 @@
 
 /* gate -> courier */
 enum nk_wire_call {
-    NK_WIRE_CALL = 1, /* head: struct nk_wire_call_head; body: first piece */
-    NK_WIRE_BODY,     /* more of the body */
-    NK_WIRE_ABORT,    /* the client is gone or the judge said no: close the upstream connection */
-    NK_WIRE_CREDIT,   /* u32: this many more bytes of body may be sent for the stream */
-    NK_WIRE_FETCH,    /* fetch a URL (issuer i's key set): head: u32 issuer index; the record's
+    NK_WIRE_CALL = 1,  /* head: struct nk_wire_call_head; body: first piece */
+    NK_WIRE_BODY,      /* more of the body */
+    NK_WIRE_ABORT,     /* the client is gone or the judge said no: close the upstream connection */
+    NK_WIRE_CREDIT,    /* u32: this many more bytes of body may be sent for the stream */
+    NK_WIRE_FETCH,     /* fetch a URL (issuer i's key set): head: u32 issuer index; the record's
                          generation is the configuration's, here and in the answer */
+    NK_WIRE_TELEMETRY, /* of a request that is over: wire_telemetry.h; generation as above */
 };
 
 /* courier -> gate */

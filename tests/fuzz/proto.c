@@ -159,14 +159,14 @@ static void run_stream(struct run *r, struct nk_str rest)
 {
     static struct nk_json held[SEEN_MAX];
     size_t held_count = 0;
-    struct nk_usage usage;
+    struct nk_reply so_far;
     struct nk_stream *s = r->call.dialect->stream_new(&r->call, &r->arena);
     must(s != NULL);
     r->client.lost = strcmp(r->call.endpoint->name, "chat.completions") != 0;
     while (rest.p && take_event(r, s, nk_str_cut(&rest, '\n'), held, &held_count))
         ;
-    r->call.dialect->stream_end(s, &usage);
-    must(usage.input_tokens >= -1 && usage.output_tokens >= -1);
+    r->call.dialect->stream_end(s, &so_far);
+    must(so_far.usage.input_tokens >= -1 && so_far.usage.output_tokens >= -1);
 }
 
 /* A request whose path and headers are the input's first line, too. */

@@ -250,6 +250,38 @@ static void choice_cases(void)
     }
 }
 
+/* The collector is a destination, with the proxy on the way. */
+static void collector_cases(void)
+{
+    static const char otlp[] =
+        ",\"telemetry\":{\"otlp\":{\"endpoint\":\"https://otel.example.com/a\"}}";
+    static const struct {
+        const char *more, *why;
+    } cases[] = {
+        {"", NULL},
+        {",\"egress\":{\"allow\":[\"a.example.com:443\"]}",
+         "telemetry.otlp.endpoint needs an entry for https://otel.example.com/a"},
+        {",\"egress\":{\"allow\":[\"a.example.com:443\",\"otel.example.com:443\"]}", NULL},
+        {",\"proxy\":\"http://p.example.com:1\",\"egress\":{\"allow\":[\"a.example.com:443\","
+         "\"p.example.com:1\"]}",
+         "telemetry.otlp.endpoint needs an entry"},
+    };
+    struct nk_origin o = origin("https://otel.example.com/a");
+    struct egress_ask ask = {.hop = &o, .target = &o, .is_private = true};
+    struct nk_address inside = address("10.0.0.1", 443), metadata = address("169.254.169.254", 443);
+    for (size_t i = 0; i < NK_COUNT(cases); i++) {
+        struct nk_config config;
+        struct egress e;
+        struct nk_fault f = {0};
+        struct nk_str more = nk_arena_printf(&arena, "%s%s", otlp, cases[i].more);
+        int rc = configure("https://a.example.com", "", more.p, &config, &e, &f);
+        tap_ok(cases[i].why ? rc && strstr(f.message, cases[i].why) : rc == 0, "collector: %s",
+               rc ? f.message : "good");
+        if (!rc)
+            TAP_CHECK(!egress_refusal(&e, &ask, &inside) && egress_refusal(&e, &ask, &metadata));
+    }
+}
+
 static void list_cases(void)
 {
     static const struct {
@@ -288,6 +320,7 @@ static void list_cases(void)
                        "\"jwks\":\"file:/x\"}]},\"egress\":{\"allow\":[\"a.example.com:443\"]}",
                        &config, &e, &f);
     tap_ok(rc == NK_EINVAL, "%s", f.message);
+    collector_cases();
 }
 
 int main(void)

@@ -55,7 +55,7 @@ static const char *read_events(const struct nk_call *call, struct nk_str body, s
     struct nk_stream *s = call->dialect->stream_new(call, &arena);
     struct nk_sse sse;
     struct nk_sse_event e;
-    struct nk_usage usage;
+    struct nk_reply so_far;
     nk_sse_init(&sse, TEXT);
     int rc = nk_sse_feed(&sse, body, f);
     while (!rc && (rc = nk_sse_next(&sse, &e, f)) == 0) {
@@ -72,7 +72,7 @@ static const char *read_events(const struct nk_call *call, struct nk_str body, s
     nk_sse_free(&sse);
     if (rc != NK_EAGAIN || pending)
         return f->message[0] ? f->message : "a piece of an event is left";
-    return call->dialect->stream_end(s, &usage) ? NULL : "the stream is not complete";
+    return call->dialect->stream_end(s, &so_far) ? NULL : "the stream is not complete";
 }
 
 static const char *read_answer(const struct nk_mock_ask *ask, struct nk_str out, struct nk_fault *f)

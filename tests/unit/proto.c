@@ -270,11 +270,15 @@ static void run_stream(const struct one *c)
                     c->lines[i]),
              f.text, bar + 3);
     }
-    struct nk_usage usage;
-    bool complete = call.dialect->stream_end(s, &usage);
+    struct nk_reply so_far;
+    bool complete = call.dialect->stream_end(s, &so_far);
     memset(&f, 0, sizeof f);
     fact(&f, "%s", complete ? "complete" : "incomplete");
-    fact_usage(&f, usage);
+    fact_usage(&f, so_far.usage);
+    if (so_far.model.p)
+        fact(&f, "model %.*s", NK_FMT(so_far.model));
+    if (so_far.finish.p)
+        fact(&f, "finish %.*s", NK_FMT(so_far.finish));
     check(c, &f);
 }
 

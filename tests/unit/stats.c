@@ -68,7 +68,7 @@ static void upstream_cases(int fd)
     tap_ok(!says(&one, "evil") && says(&one, "calls_total{upstream=\"eu\"} 2\n"),
            "a name that none can be is left out");
     nk_stats_close(&two);
-    TAP_CHECK(!nk_stats_open(&two, fd, nk_stats_page(NK_ROLE_COURIER, 1)));
+    TAP_CHECK(!nk_stats_open(&two, fd, nk_stats_page(NK_ROLE_COURIER, 1, 0)));
     TAP_CHECK(nk_stats_up_find(&two, NK_STR("new")) == NK_STATS_UPSTREAMS - 1);
     for (int i = 0; i < 100; i++) {
         snprintf(name, sizeof name, "u%d", i);
@@ -79,6 +79,32 @@ static void upstream_cases(int fd)
            "names beyond the table share a row");
     nk_stats_close(&one);
     nk_stats_close(&two);
+}
+
+/* The table itself: rows of one metric stand together, the first of them says what it is, and bounds rise. */
+static void table(void)
+{
+    size_t n;
+    const struct nk_stats_row *rows = nk_stats_rows(&n);
+    bool ok = n == NK_STAT_COUNT + NK_STAT_HISTOGRAM_COUNT;
+    for (size_t i = 0; ok && i < n; i++) {
+        bool first = i == 0 || strcmp(rows[i].metric, rows[i - 1].metric) != 0;
+        ok = first == (rows[i].help[0] != 0) && rows[i].is_histogram == (i >= NK_STAT_COUNT);
+        for (size_t j = 0; ok && first && j < i; j++)
+            ok = strcmp(rows[i].metric, rows[j].metric) != 0;
+        if (!ok)
+            printf("# row %zu, %s\n", i, rows[i].metric);
+    }
+    tap_ok(ok, "rows of one metric stand together, and the first has the help");
+    ok = true;
+    for (int scale = NK_STATS_WAIT; scale <= NK_STATS_TOKENS; scale++) {
+        uint64_t bounds[NK_STATS_BUCKETS], per;
+        size_t count = nk_stats_bounds((enum nk_stats_scale)scale, bounds, &per);
+        ok = ok && count > 0 && count < NK_STATS_BUCKETS && per > 0;
+        for (size_t i = 1; ok && i < count; i++)
+            ok = bounds[i] > bounds[i - 1];
+    }
+    tap_ok(ok, "bounds rise and fit");
 }
 
 int main(void)
@@ -110,6 +136,14 @@ int main(void)
     TAP_CHECK(says(&other, "_bucket{decision=\"deny\",le=\"0.000128\"} 3\n"));
     TAP_CHECK(says(&other, "_bucket{decision=\"deny\",le=\"+Inf\"} 4\n"));
     TAP_CHECK(says(&other, "\nnakoso_request_seconds_count{decision=\"deny\"} 4\n"));
+    nk_stats_time(&gate, NK_STAT_TOKENS_CHAT_OPENAI_OUT, 4);
+    nk_stats_time(&gate, NK_STAT_TOKENS_CHAT_OPENAI_OUT, 5);
+    TAP_CHECK(says(&other, "gen_ai_token_type=\"output\",le=\"4\"} 1\n"));
+    TAP_CHECK(says(&other, "gen_ai_token_type=\"output\",le=\"16\"} 2\n"));
+    TAP_CHECK(says(&other, "gen_ai_token_type=\"output\"} 9\n"));
+    nk_stats_time(&gate, NK_STAT_CHAT_OPENAI, 81920000);
+    TAP_CHECK(says(&other, "gen_ai_provider_name=\"openai\",le=\"81.920000\"} 1\n"));
+    table();
     nk_stats_close(&gate);
     nk_stats_close(&other);
     test_turns(fd);

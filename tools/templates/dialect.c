@@ -54,10 +54,10 @@ static int stream_event(struct nk_stream *s, const struct nk_sse_event *e,
     return nk_fault_set(f, NK_EUNSUPPORTED, "@NAME@", 0, "streams are not supported");
 }
 
-static bool stream_end(const struct nk_stream *s, struct nk_usage *usage)
+static bool stream_end(const struct nk_stream *s, struct nk_reply *so_far)
 {
     (void)s;
-    *usage = (struct nk_usage){-1, -1};
+    *so_far = (struct nk_reply){.usage = {-1, -1}};
     return false;
 }
 

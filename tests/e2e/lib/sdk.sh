@@ -1,14 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 # sdk.sh - the official clients of tests/sdk/package-lock.json, installed in build/sdk. Source it behind house.sh.
+. tests/e2e/lib/npm.sh
 sdk=build/sdk
 sdk_install() { # sdk_install NAME: one check
-  mkdir -p "$sdk"
-  if ! cmp -s tests/sdk/package-lock.json "$sdk/package-lock.json" || [ ! -e "$sdk/node_modules/.package-lock.json" ]; then
-    cp tests/sdk/package.json tests/sdk/package-lock.json "$sdk"
-    npm ci --prefix "$sdk" --ignore-scripts --no-audit --no-fund >"$dir/npm.log" 2>&1 ||
-      { rm -f "$sdk/package-lock.json"; cat "$dir/npm.log"; }
-  fi | tap "$1: the clients of the lock file are installed"
-  cp tests/sdk/*.mjs "$sdk"
+  npm_install tests/sdk "$sdk" | tap "$1: the clients of the lock file are installed"
 }
 sdk_run() { # sdk_run NAME COMMAND…: its checks go on where ours ended; the number of the first is its last argument
   local name=$1 out="$dir/out" status
