@@ -27,7 +27,6 @@ static struct nk_role_ring call_fds, answer_fds;
 static struct nk_arena arena;
 static struct identity ca, leaf;
 static int plain_listener, tls_listener, config_generation = 7, plain_port, tls_port, dead_port;
-static const char *more_config = ""; /* a comma and keys */
 
 static int64_t now_ms(void)
 {
@@ -48,7 +47,7 @@ static int listen_here(int *port)
     return fd;
 }
 
-static char more_upstreams[8192], more_groups[512]; /* a test's own, each behind a comma */
+static char more_upstreams[8192], more_groups[2048]; /* a test's own, each behind a comma */
 
 /* upstreams: 0 plain, 1 TLS, 2 nobody there, 3 a name, 4 impatient, 5 another CA, 6 unknown name,
  * 7 a name with two addresses, the first of them dead; from 8 on: the test's */
@@ -74,7 +73,7 @@ static int make_bundle(const char *credential)
              "\"policy\":{\"directory\":\"/etc\"},\"audit\":{\"directory\":\"/tmp\"},"
              "\"control\":\"/tmp/x\"%s}",
              plain_port, tls_port, dead_port, plain_port, plain_port, tls_port, tls_port,
-             plain_port, more_upstreams, plain_port, more_groups, more_config);
+             plain_port, more_upstreams, plain_port, more_groups);
     struct nk_bundle b = {0};
     struct nk_str other = nk_buf_str(&leaf.cert_pem);
     NK_MUST(!nk_bundle_add(&b, &arena, NK_STR("config"), nk_arena_copy(&arena, nk_str(json))) &&

@@ -210,7 +210,7 @@ int main(void)
              "\"json\",\"metrics\":\"off\",\"interval\":100,\"headers\":[{\"name\":\"x-tenant\","
              "\"value\":\"file:/x\"}]}}",
              collector_port);
-    more_config = config;
+    snprintf(more_groups, sizeof more_groups, "%s", config);
     open_house();
     NK_MUST(!nk_stats_open(&stats, stats_fd, nk_stats_page(NK_ROLE_GATE, 1, 0)));
     resend_cases();
