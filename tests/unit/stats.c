@@ -68,7 +68,7 @@ static void upstream_cases(int fd)
     tap_ok(!says(&one, "evil") && says(&one, "calls_total{upstream=\"eu\"} 2\n"),
            "a name that none can be is left out");
     nk_stats_close(&two);
-    TAP_CHECK(!nk_stats_open(&two, fd, nk_stats_page(NK_ROLE_COURIER, 1)));
+    TAP_CHECK(!nk_stats_open(&two, fd, nk_stats_page(NK_ROLE_COURIER, 1, 0)));
     TAP_CHECK(nk_stats_up_find(&two, NK_STR("new")) == NK_STATS_UPSTREAMS - 1);
     for (int i = 0; i < 100; i++) {
         snprintf(name, sizeof name, "u%d", i);
