@@ -27,6 +27,8 @@ enum {
     DROP_MIN = 32 << 10,
     EARLY_MAX = 32 << 20, /* bytes of all bodies that wait while the audit log is full */
     STREAM_BYTES = 1024,  /* what the machine keeps of a stream, about */
+    REST_MAX = 32 << 10,  /* of a refused request, that its answer waits for, */
+    REST_MS = 1000,       /* and for how long */
     GOODBYE_MS = 1000,
     TOLD_US = 1000000,
 };
@@ -195,6 +197,8 @@ static void take_end(struct h2_stream *x)
     else if (x->s.req)
         x->s.req->body_complete = true;
     settle(x);
+    if (x->s.state != STREAM_DEAD && x->head_put && !x->head_taken)
+        gate_mark_dirty(&x->s);
 }
 
 static void on_body(void *owner, void *call, uint32_t id, struct nk_str bytes)
@@ -334,6 +338,17 @@ static bool answer_head(struct h2_stream *x)
     return true;
 }
 
+/* The rest of a short request is let in before it is refused: the reset behind an early answer is in
+ * order (RFC 9113, section 8.1), but some clients that are about to send take it for an error and lose
+ * the answer. Those who asked whether to send, and those who need a larger window, are told at once. */
+static bool awaits_rest(const struct h2_stream *x)
+{
+    int64_t n = x->head.content_length;
+    bool waits = x->s.state == STREAM_BUSY && x->s.req && !x->s.req->close_after;
+    return waits && !x->complete && !x->head_taken && !x->cut && n > 0 && n <= REST_MAX &&
+           !x->head.expect_continue;
+}
+
 static void flush_stream(struct h2_stream *x)
 {
     struct gate_stream *s = &x->s;
@@ -343,6 +358,10 @@ static void flush_stream(struct h2_stream *x)
     }
     if (!x->head_put && !x->cut) /* a record had waited, nothing else */
         return;
+    if (awaits_rest(x)) {
+        gate_stream_deadline(s, REST_MS);
+        return;
+    }
     if (!x->head_taken && !answer_head(x))
         return;
     x->may = s->out.n;
@@ -520,7 +539,10 @@ static void fail(struct gate_stream *s)
 {
     struct gate_conn *c = s->conn;
     struct gate_h2 *h = c->h2;
-    if (!is_connection(s)) {
+    if (!is_connection(s) && awaits_rest(of(s))) {
+        s->req->close_after = true; /* it has waited long enough */
+        gate_mark_dirty(s);
+    } else if (!is_connection(s)) {
         drop(of(s), NK_H2_CANCEL);
     } else if (h->ending || h->wait == WAIT_SOCKET) {
         gate_conn_close(c);
