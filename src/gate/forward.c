@@ -22,9 +22,11 @@ static int forward_headers(struct nk_txn *t, struct nk_http_head *out)
     }
     out->headers[out->header_count++] =
         (struct nk_http_header){NK_STR("accept-encoding"), NK_STR("identity")};
-    struct nk_http_header *trace = &out->headers[out->header_count];
-    *trace = (struct nk_http_header){NK_STR("traceparent"), gate_trace_header(t)};
-    out->header_count += trace->value.p != NULL;
+    struct nk_str trace = {NULL, 0};
+    if (s->env.is_traced)
+        trace = gate_trace_header(t);
+    if (trace.p)
+        out->headers[out->header_count++] = (struct nk_http_header){NK_STR("traceparent"), trace};
     return 0;
 }
 

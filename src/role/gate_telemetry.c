@@ -95,6 +95,7 @@ static void count_call(struct gate_stream *s, const struct nk_txn_counts *f)
         count_usage(stats, NK_STAT_TOKENS_IN, kinds[i].input, true, f->usage.input_tokens);
         count_usage(stats, NK_STAT_TOKENS_OUT, kinds[i].output, kinds[i].has_output,
                     f->usage.output_tokens);
+        return;
     }
 }
 
