@@ -7,9 +7,10 @@
  */
 #include "role/courier_telemetry.h"
 
+#include <stdlib.h>
 #include <string.h>
 
-enum { POINTS_MAX = 16, NAME_ROOM = 128 };
+enum { POINTS_MAX = NK_STATS_UPSTREAMS, NAME_ROOM = 128 };
 
 /* Labels whose names are not OpenTelemetry's. */
 static const struct {
@@ -74,14 +75,27 @@ struct metric {
     uint64_t bounds[NK_STATS_BUCKETS];
 };
 
+/* Too large for the stack. */
+struct all {
+    struct metric one;
+    struct nk_stats_up upstreams[NK_STATS_UPSTREAMS];
+};
+
+static struct nk_otel_point *next_point(struct metric *to)
+{
+    size_t n = to->m.point_count++;
+    NK_MUST(n < POINTS_MAX);
+    to->attributes[n].n = 0;
+    to->points[n] = (struct nk_otel_point){.attributes = &to->attributes[n]};
+    return &to->points[n];
+}
+
 static void add_point(const struct nk_stats *s, const struct nk_stats_row *row, size_t id,
                       struct metric *to)
 {
-    size_t n = to->m.point_count++;
-    struct nk_otel_point *p = &to->points[n];
-    NK_MUST(n < POINTS_MAX);
+    size_t n = to->m.point_count;
+    struct nk_otel_point *p = next_point(to);
     labels_of(row, &to->attributes[n]);
-    *p = (struct nk_otel_point){.attributes = &to->attributes[n]};
     if (!row->is_histogram) {
         p->value = nk_stats_total(s, (enum nk_stat)id);
         return;
@@ -93,36 +107,61 @@ static void add_point(const struct nk_stats *s, const struct nk_stats_row *row, 
     p->sum = to->buckets[n].sum;
 }
 
-/* All rows of one metric stand together; returns how many they are. */
-static size_t put_metric(struct courier_telemetry *t, const struct nk_stats_row *rows, size_t i,
-                         size_t n, struct nk_otel_request *r)
+static void put_points(struct courier_telemetry *t, const struct nk_stats_row *row,
+                       struct metric *one, struct nk_otel_request *r)
 {
     char room[NAME_ROOM];
-    struct metric one;
-    const struct nk_stats *s = &t->c->stats;
-    memset(&one.m, 0, sizeof one.m);
-    size_t count = 0;
-    for (; i + count < n && strcmp(rows[i + count].metric, rows[i].metric) == 0; count++)
-        add_point(s, &rows[i + count], i + count, &one);
-    one.m.name = name_of(&rows[i], room, &one.m.unit);
-    one.m.description = nk_str(rows[i].help);
-    one.m.kind = rows[i].is_histogram ? NK_OTEL_HISTOGRAM
-                 : rows[i].is_gauge   ? NK_OTEL_GAUGE
-                                      : NK_OTEL_SUM;
-    one.m.start = nk_stats_total(s, NK_STAT_STARTED) * 1000000000;
-    one.m.time = (uint64_t)nk_loop_unix_ms(t->c->loop) * 1000000;
-    one.m.points = one.points;
+    one->m.name = name_of(row, room, &one->m.unit);
+    one->m.description = nk_str(row->help);
+    one->m.kind = row->is_histogram ? NK_OTEL_HISTOGRAM
+                  : row->is_gauge   ? NK_OTEL_GAUGE
+                                    : NK_OTEL_SUM;
+    one->m.start = nk_stats_total(&t->c->stats, NK_STAT_STARTED) * 1000000000;
+    one->m.time = (uint64_t)nk_loop_unix_ms(t->c->loop) * 1000000;
+    one->m.points = one->points;
     nk_buf_clear(&t->item);
-    nk_otel_put_metric(&one.m, r->form, &t->item);
+    nk_otel_put_metric(&one->m, r->form, &t->item);
     nk_otel_item(r, nk_buf_str(&t->item));
+}
+
+/* All rows of one metric stand together; returns how many they are. */
+static size_t put_metric(struct courier_telemetry *t, const struct nk_stats_row *rows, size_t n,
+                         size_t i, struct metric *one, struct nk_otel_request *r)
+{
+    size_t count = 0;
+    memset(&one->m, 0, sizeof one->m);
+    for (; i + count < n && strcmp(rows[i + count].metric, rows[i].metric) == 0; count++)
+        add_point(&t->c->stats, &rows[i + count], i + count, one);
+    put_points(t, &rows[i], one, r);
     return count;
+}
+
+static size_t put_upstreams(struct courier_telemetry *t, struct all *a, struct nk_otel_request *r)
+{
+    size_t n = nk_stats_up_totals(&t->c->stats, a->upstreams);
+    for (size_t k = 0; n && k < NK_STAT_UP_COUNT; k++) {
+        memset(&a->one.m, 0, sizeof a->one.m);
+        for (size_t i = 0; i < n; i++) {
+            struct nk_otel_point *p = next_point(&a->one);
+            nk_otel_add_text(&a->one.attributes[i], NK_STR("upstream"),
+                             nk_str(a->upstreams[i].name));
+            p->value = a->upstreams[i].value[k];
+        }
+        put_points(t, &nk_stats_up_rows()[k], &a->one, r);
+    }
+    return n ? NK_STAT_UP_COUNT : 0;
 }
 
 size_t courier_metrics_put(struct courier_telemetry *t, struct nk_otel_request *r)
 {
     size_t n, metrics = 0;
     const struct nk_stats_row *rows = nk_stats_rows(&n);
+    struct all *a = malloc(sizeof *a);
+    if (!a)
+        return 0;
     for (size_t i = 0; i < n; metrics++)
-        i += put_metric(t, rows, i, n, r);
+        i += put_metric(t, rows, n, i, &a->one, r);
+    metrics += put_upstreams(t, a, r);
+    free(a);
     return metrics;
 }

@@ -83,14 +83,6 @@ uint32_t nk_stats_page(enum nk_role role, uint32_t slot, unsigned turn)
     return role == NK_ROLE_SCRIBE ? 1 : 2 + turn * TURN + 2 * slot + (role == NK_ROLE_COURIER);
 }
 
-/* clang-format off */
-static const struct nk_stats_row upstream_rows[] = {
-#define NK_STAT_UP(id, metric, kind, help) {metric, "", help, KIND_##kind == KIND_GAUGE, false, NK_STATS_WAIT},
-#include "role/stats_upstream.def"
-#undef NK_STAT_UP
-};
-/* clang-format on */
-
 /* FNV-1a over a name and its scale. */
 static uint64_t layout_of(uint64_t h, const struct nk_stats_row *row)
 {
@@ -108,8 +100,8 @@ uint64_t nk_stats_layout(void)
     uint64_t h = 14695981039346656037U ^ sizeof(struct nk_stats_page);
     for (size_t i = 0; i < NK_COUNT(rows); i++)
         h = layout_of(h, &rows[i]);
-    for (size_t i = 0; i < NK_COUNT(upstream_rows); i++)
-        h = layout_of(h, &upstream_rows[i]);
+    for (size_t i = 0; i < NK_STAT_UP_COUNT; i++)
+        h = layout_of(h, &nk_stats_up_rows()[i]);
     return h;
 }
 

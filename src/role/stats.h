@@ -117,6 +117,10 @@ static inline void nk_stats_up_add(struct nk_stats *s, uint32_t row, enum nk_sta
 {
     nk_stats_up_set(s, row, id, s->own->up[row].value[id] + v);
 }
+/* Sums over all parts, a row for each name; returns how many there are. */
+size_t nk_stats_up_totals(const struct nk_stats *s, struct nk_stats_up totals[NK_STATS_UPSTREAMS]);
+/* The NK_STAT_UP_COUNT rows of stats_upstream.def; the label is the upstream's name. */
+const struct nk_stats_row *nk_stats_up_rows(void);
 void nk_stats_up_render(const struct nk_stats *s, struct nk_buf *out);
 /* One value (negative: 0) of a histogram: microseconds, or tokens. */
 void nk_stats_time(struct nk_stats *s, enum nk_stat_histogram id, int64_t value);

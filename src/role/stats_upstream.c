@@ -12,19 +12,18 @@
 
 enum { KIND_COUNTER, KIND_GAUGE };
 
-static const struct {
-    const char *metric, *help;
-    bool is_gauge;
-} rows[] = {
-#define NK_STAT_UP(id, metric, kind, help) {metric, help, KIND_##kind == KIND_GAUGE},
+/* clang-format off */
+static const struct nk_stats_row rows[] = {
+#define NK_STAT_UP(id, metric, kind, help) {metric, "", help, KIND_##kind == KIND_GAUGE, false, NK_STATS_WAIT},
 #include "role/stats_upstream.def"
 #undef NK_STAT_UP
 };
+/* clang-format on */
 
-struct total {
-    char name[sizeof((struct nk_stats_up *)0)->name];
-    uint64_t value[NK_STAT_UP_COUNT];
-};
+const struct nk_stats_row *nk_stats_up_rows(void)
+{
+    return rows;
+}
 
 /* Copies a name out of a page; false when it is none. */
 static bool take_name(const struct nk_stats_up *up, char *to)
@@ -70,7 +69,7 @@ void nk_stats_up_reset(struct nk_stats *s)
 }
 
 /* Adds the rows of one page to the totals; `n` of them have a name so far. */
-static size_t gather(const struct nk_stats_page *page, struct total *totals, size_t n)
+static size_t gather(const struct nk_stats_page *page, struct nk_stats_up *totals, size_t n)
 {
     uint32_t count = __atomic_load_n(&page->up_count, __ATOMIC_RELAXED);
     for (uint32_t i = 0; i < count && i < NK_STATS_UPSTREAMS; i++) {
@@ -89,14 +88,19 @@ static size_t gather(const struct nk_stats_page *page, struct total *totals, siz
     return n;
 }
 
-void nk_stats_up_render(const struct nk_stats *s, struct nk_buf *out)
+size_t nk_stats_up_totals(const struct nk_stats *s, struct nk_stats_up totals[NK_STATS_UPSTREAMS])
 {
-    struct total *totals = calloc(NK_STATS_UPSTREAMS, sizeof *totals);
     size_t n = 0;
-    if (!totals)
-        return;
+    memset(totals, 0, NK_STATS_UPSTREAMS * sizeof *totals);
     for (size_t i = 0; i < s->page_count; i++)
         n = gather((const void *)(s->all + i * s->page_size), totals, n);
+    return n;
+}
+
+void nk_stats_up_render(const struct nk_stats *s, struct nk_buf *out)
+{
+    struct nk_stats_up *totals = malloc(NK_STATS_UPSTREAMS * sizeof *totals);
+    size_t n = totals ? nk_stats_up_totals(s, totals) : 0;
     for (size_t k = 0; n && k < NK_STAT_UP_COUNT; k++) {
         nk_buf_printf(out, "# HELP %s %s\n# TYPE %s %s\n", rows[k].metric, rows[k].help,
                       rows[k].metric, rows[k].is_gauge ? "gauge" : "counter");
