@@ -58,9 +58,10 @@ struct nk_h2_handler {
     /* Server: a request begins. Sets the arena for its head and the caller's pointer, both good
      * until its end. Not 0: no (REFUSED_STREAM), and nothing more comes of it. */
     int (*begin)(void *owner, uint32_t stream, struct nk_arena **arena, void **call);
-    /* The head is complete and lives in the stream's arena. keep_alive is true; a request has
-     * exactly one Host, made from :authority, and it is the first header; cookies are one header;
-     * chunked says that a body of unknown length comes. Interim answers (1xx) are skipped. */
+    /* The head is complete: it is valid during the call, its texts as long as the stream's arena.
+     * keep_alive is true; a request has exactly one Host, made from :authority, and it is the first
+     * header; cookies are one header; chunked says that a body of unknown length comes. Interim
+     * answers (1xx) are skipped. */
     void (*head)(void *owner, void *call, uint32_t stream, const struct nk_http_head *head);
     /* A piece of the body, valid during the call; count it with nk_h2_consumed once it is used. */
     void (*body)(void *owner, void *call, uint32_t stream, struct nk_str bytes);
