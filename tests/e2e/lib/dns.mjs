@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// dns.mjs ADDRESS…: a name server on 127.0.0.1:53 (UDP) that answers every question for an A record whose first label
-// begins with "at" by the address of that number: at0.example.com, at1.example.com …
+// dns.mjs ADDRESS…: a name server on 127.0.0.1 (UDP, port 53 or DNS_PORT) that answers every question for an A record
+// whose first label begins with "at" by the address of that number: at0.example.com, at1.example.com …
 import dgram from 'node:dgram';
 
 const addresses = process.argv.slice(2);
@@ -18,4 +18,4 @@ server.on('message', (q, from) => {
   const answer = address ? Buffer.from([0xc0, 12, 0, 1, 0, 1, 0, 0, 0, 1, 0, 4, ...address.split('.').map(Number)]) : Buffer.alloc(0);
   server.send(Buffer.concat([head, answer]), from.port, from.address);
 });
-server.bind(53, '127.0.0.1', () => console.log('ready'));
+server.bind(Number(process.env.DNS_PORT ?? 53), '127.0.0.1', () => console.log('ready'));

@@ -76,6 +76,7 @@ const faults = {
     pour(s, 10 * GB, () => piece);
   },
   'bad-status': (s) => s.write('HTTP/1.1 999 Odd\r\nContent-Length: 0\r\n\r\n'),
+  full: (s) => s.write(head('Content-Length: 2\r\n', '503 Service Unavailable') + '{}'),
   busy: (s) => s.write(head('Retry-After: 1\r\nContent-Length: 2\r\n', '503 Service Unavailable') + '{}'),
 };
 
