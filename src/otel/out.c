@@ -142,7 +142,9 @@ void nk_out_double(struct nk_otel_out *o, struct nk_otel_field f, uint64_t v, ui
         put_fixed(o, bits(v, scale), 8);
 }
 
-void nk_out_fixeds(struct nk_otel_out *o, struct nk_otel_field f, const uint64_t *v, size_t n)
+/* Numbers in one field: whole ones, or with a scale of which each is a part. */
+static void put_numbers(struct nk_otel_out *o, struct nk_otel_field f, const uint64_t *v, size_t n,
+                        uint64_t scale)
 {
     bool json = name(o, f, LENGTH);
     if (json)
@@ -152,33 +154,26 @@ void nk_out_fixeds(struct nk_otel_out *o, struct nk_otel_field f, const uint64_t
     for (size_t i = 0; i < n; i++) {
         if (json && i)
             nk_buf_add_char(o->b, ',');
-        if (json)
+        if (json && scale)
+            put_decimal(o->b, v[i], scale);
+        else if (json)
             put_quoted(o->b, v[i]);
         else
-            put_fixed(o, v[i], 8);
+            put_fixed(o, scale ? bits(v[i], scale) : v[i], 8);
     }
     if (json)
         nk_buf_add_char(o->b, ']');
 }
 
+void nk_out_fixeds(struct nk_otel_out *o, struct nk_otel_field f, const uint64_t *v, size_t n)
+{
+    put_numbers(o, f, v, n, 0);
+}
+
 void nk_out_doubles(struct nk_otel_out *o, struct nk_otel_field f, const uint64_t *v, size_t n,
                     uint64_t scale)
 {
-    bool json = name(o, f, LENGTH);
-    if (json)
-        nk_buf_add_char(o->b, '[');
-    else
-        put_varint(o, 8 * n);
-    for (size_t i = 0; i < n; i++) {
-        if (json && i)
-            nk_buf_add_char(o->b, ',');
-        if (json)
-            put_decimal(o->b, v[i], scale);
-        else
-            put_fixed(o, bits(v[i], scale), 8);
-    }
-    if (json)
-        nk_buf_add_char(o->b, ']');
+    put_numbers(o, f, v, n, scale);
 }
 
 static size_t open(struct nk_otel_out *o)
