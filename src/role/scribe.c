@@ -327,7 +327,6 @@ int nk_scribe_main(struct nk_role_start *start)
     if (e)
         nk_log(NK_LOG_ERROR, "scribe.start", "%s", f.message);
     if (nk_role_ready(start, e ? &f : NULL) == 0 && e == 0) {
-        nk_stats_add(&s->stats, NK_STAT_ROLE_STARTS_SCRIBE, 1);
         note_opening(s);
         go_on(s, scribe_store(s, true)); /* what a killed scribe left, and rings of dead gates */
         status = nk_loop_run(s->loop);
