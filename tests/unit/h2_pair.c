@@ -185,27 +185,54 @@ static bool move(struct side *from, struct side *to, struct nk_buf *wire, int64_
     return true;
 }
 
+struct pair {
+    struct side *client, *server;
+    struct nk_buf up, down; /* to the server, to the client */
+};
+
+static void pair_open(struct pair *p, const struct nk_h2_limits *lim, unsigned *random)
+{
+    p->client = calloc(1, sizeof *p->client);
+    p->server = calloc(1, sizeof *p->server);
+    p->client->random = p->server->random = random;
+    p->server->server = true;
+    p->client->h2 = nk_h2_new(false, lim, &handler, p->client);
+    p->server->h2 = nk_h2_new(true, lim, &handler, p->server);
+    nk_buf_init(&p->up, 1 << 20);
+    nk_buf_init(&p->down, 1 << 20);
+}
+
+static void pair_close(struct pair *p)
+{
+    nk_h2_free(p->client->h2);
+    nk_h2_free(p->server->h2);
+    nk_buf_free(&p->up);
+    nk_buf_free(&p->down);
+    free(p->client);
+    free(p->server);
+}
+
+static bool pair_move(struct pair *p, int64_t now)
+{
+    return move(p->client, p->server, &p->up, now) && move(p->server, p->client, &p->down, now);
+}
+
 static void run(unsigned seed)
 {
     struct nk_h2_limits lim;
-    struct nk_buf up, down;
+    struct pair p;
     unsigned random = seed;
-    struct side *client = calloc(1, sizeof *client), *server = calloc(1, sizeof *server);
     nk_h2_limits_default(&lim);
     lim.stream_window = 30000 + draw(&random, 100000);
     lim.connection_window = 65535 + draw(&random, 100000);
     lim.streams = 1 + draw(&random, 40);
-    client->random = server->random = &random;
-    server->server = true;
-    client->h2 = nk_h2_new(false, &lim, &handler, client);
-    server->h2 = nk_h2_new(true, &lim, &handler, server);
-    nk_buf_init(&up, 1 << 20);
-    nk_buf_init(&down, 1 << 20);
+    pair_open(&p, &lim, &random);
+    struct side *client = p.client, *server = p.server;
     bool ok = true, bounded = true;
     int steps = 0;
     while (ok && steps++ < STEPS_MAX && client->whole + client->failed < REQUESTS) {
         ask(client);
-        ok = move(client, server, &up, steps) && move(server, client, &down, steps);
+        ok = pair_move(&p, steps);
         bounded &=
             client->waiting <= lim.connection_window && server->waiting <= lim.connection_window;
         work(client);
@@ -219,15 +246,10 @@ static void run(unsigned seed)
     nk_h2_shutdown(server->h2);
     for (int i = 0; ok && i < 100000 && !(nk_h2_is_over(server->h2) && nk_h2_is_over(client->h2));
          i++)
-        ok = move(client, server, &up, steps) && move(server, client, &down, steps);
+        ok = pair_move(&p, steps);
     tap_ok(ok && nk_h2_is_over(server->h2) && nk_h2_is_over(client->h2), "seed %u: both are over",
            seed);
-    nk_h2_free(client->h2);
-    nk_h2_free(server->h2);
-    nk_buf_free(&up);
-    nk_buf_free(&down);
-    free(client);
-    free(server);
+    pair_close(&p);
 }
 
 /* As much memory as `most`, which is too little more often than not: a machine fails by a clear
@@ -235,34 +257,24 @@ static void run(unsigned seed)
 static bool starve(uint32_t most)
 {
     struct nk_h2_limits lim;
-    struct nk_buf up, down;
+    struct pair p;
     unsigned random = most;
-    struct side *client = calloc(1, sizeof *client), *server = calloc(1, sizeof *server);
     nk_h2_limits_default(&lim);
     lim.max_memory = most;
     lim.streams = 4;
-    client->random = server->random = &random;
-    server->server = true;
-    client->h2 = nk_h2_new(false, &lim, &handler, client);
-    server->h2 = nk_h2_new(true, &lim, &handler, server);
-    nk_buf_init(&up, 1 << 20);
-    nk_buf_init(&down, 1 << 20);
+    pair_open(&p, &lim, &random);
+    struct side *client = p.client, *server = p.server;
     bool ok = client->h2 && server->h2;
     for (int i = 0; ok && i < 60; i++) {
         size_t before = client->opened;
         ask(client);
-        ok = client->wrong == 0 && move(client, server, &up, 0) && move(server, client, &down, 0);
+        ok = client->wrong == 0 && pair_move(&p, 0);
         if (client->wrong)
             client->opened = before;
         work(client);
         work(server);
     }
-    nk_h2_free(client->h2);
-    nk_h2_free(server->h2);
-    nk_buf_free(&up);
-    nk_buf_free(&down);
-    free(client);
-    free(server);
+    pair_close(&p);
     return ok;
 }
 
