@@ -221,19 +221,26 @@ static unsigned word_stops(__m128i v)
     return (unsigned)_mm_movemask_epi8(good) ^ 0xFFFF;
 }
 
-const char *nk_scan_word(const char *p, const char *end)
+/* The first byte of a kind that `stops` marks and `is_in` denies. */
+NK_INLINE const char *walk(const char *p, const char *end, unsigned (*stops)(__m128i),
+                           int (*is_in)(char))
 {
     for (; end - p >= 16; p += 16) {
-        unsigned stops = word_stops(_mm_loadu_si128((const __m128i *)(const void *)p));
-        if (stops)
-            return p + __builtin_ctz(stops);
+        unsigned mask = stops(_mm_loadu_si128((const __m128i *)(const void *)p));
+        if (mask)
+            return p + __builtin_ctz(mask);
     }
     size_t n = (size_t)(end - p);
     if (n >= 4)
-        return p + place(word_stops(both_ends(p, n)), n);
-    while (p < end && is_word(*p))
+        return p + place(stops(both_ends(p, n)), n);
+    while (p < end && is_in(*p))
         p++;
     return p;
+}
+
+const char *nk_scan_word(const char *p, const char *end)
+{
+    return walk(p, end, word_stops, is_word);
 }
 
 static unsigned text_stops(__m128i v)
@@ -246,17 +253,7 @@ static unsigned text_stops(__m128i v)
 
 const char *nk_scan_text(const char *p, const char *end)
 {
-    for (; end - p >= 16; p += 16) {
-        unsigned stops = text_stops(_mm_loadu_si128((const __m128i *)(const void *)p));
-        if (stops)
-            return p + __builtin_ctz(stops);
-    }
-    size_t n = (size_t)(end - p);
-    if (n >= 4)
-        return p + place(text_stops(both_ends(p, n)), n);
-    while (p < end && is_text(*p))
-        p++;
-    return p;
+    return walk(p, end, text_stops, is_text);
 }
 
 /* Bytes of the valid two-byte sequences that v begins with: 110xxxxx 10xxxxxx, the first neither C0
