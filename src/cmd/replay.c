@@ -5,20 +5,15 @@
  */
 #include "cmd/replay.h"
 #include "cmd/audit_args.h"
+#include "cmd/policy_input.h"
 
-#include <dirent.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 #include "chain/replay.h"
-#include "chain/set.h"
 #include "edge/dirfile.h"
 
-enum { POLICY_MAX = 4 << 20, POLICY_FILES = 1024, OUT_MAX = 1 << 20 };
+enum { OUT_MAX = 1 << 20 };
 
 struct replay {
     int dir;
@@ -36,71 +31,6 @@ struct replay {
 };
 
 static const struct nk_json_limits limits = {NK_CHAIN_LINE_MAX, 64, 65536};
-
-/* Other policies ----------------------------------------------------------------------------------
- */
-static int by_name(const void *a, const void *b)
-{
-    const struct nk_set_policy *x = a, *y = b;
-    return nk_str_cmp(x->name, y->name);
-}
-
-static int add_policy(struct replay *r, struct nk_set_policy *list, int dir, const char *path,
-                      const char *name)
-{
-    struct nk_buf text;
-    nk_buf_init(&text, POLICY_MAX);
-    int e = r->given.policy_count < POLICY_FILES ? nk_dir_read(dir, path, &text) : NK_ELIMIT;
-    struct nk_set_policy *p = list + r->given.policy_count;
-    if (e == 0) {
-        p->name = nk_arena_copy(&r->given_arena, nk_str(name));
-        p->text = nk_arena_copy(&r->given_arena, nk_buf_str(&text));
-        e = p->name.p && p->text.p ? 0 : NK_ENOMEM;
-        r->given.policy_count++;
-    }
-    if (e)
-        fprintf(stderr, "nakoso: %s: %s\n", path,
-                e == NK_EIO || e == NK_ENOTFOUND ? strerror(errno) : nk_error_name(e));
-    nk_buf_free(&text);
-    return e;
-}
-
-static int add_directory(struct replay *r, struct nk_set_policy *list, const char *path)
-{
-    int dir = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    DIR *d = dir < 0 ? NULL : fdopendir(dup(dir));
-    int e = 0;
-    if (!d) {
-        fprintf(stderr, "nakoso: %s: %s\n", path, strerror(errno));
-        e = NK_EIO;
-    } else {
-        for (struct dirent *entry; e == 0 && (entry = readdir(d));)
-            if (nk_str_ends(nk_str(entry->d_name), NK_STR(".cedar")))
-                e = add_policy(r, list, dir, entry->d_name, entry->d_name);
-        closedir(d);
-    }
-    if (dir >= 0)
-        close(dir);
-    qsort(list, r->given.policy_count, sizeof *list, by_name);
-    return e;
-}
-
-/* --policies: a directory of *.cedar, or one such file. */
-static int take_policies(struct replay *r)
-{
-    const char *path = r->args->policies;
-    struct stat st;
-    struct nk_set_policy *list = nk_arena_array(&r->given_arena, POLICY_FILES, sizeof *list);
-    if (!list || stat(path, &st)) {
-        fprintf(stderr, "nakoso: %s: %s\n", path, strerror(errno));
-        return NK_EIO;
-    }
-    r->given.policies = list;
-    if (S_ISDIR(st.st_mode))
-        return add_directory(r, list, path);
-    const char *base = strrchr(path, '/');
-    return add_policy(r, list, AT_FDCWD, path, base ? base + 1 : path);
-}
 
 /* Sets --------------------------------------------------------------------------------------------
  */
@@ -283,7 +213,12 @@ int nk_cmd_replay(int argc, char **argv)
     nk_arena_init(&r.arena, 512 << 20);
     nk_arena_init(&r.scratch, 64 << 20);
     nk_buf_init(&r.out, OUT_MAX);
-    int status = args.policies && take_policies(&r) ? 1 : replay_all(&r);
+    struct nk_fault f = {.code = 0};
+    int status = 1;
+    if (args.policies && nk_input_policies(args.policies, &r.given_arena, &r.given, &f))
+        fprintf(stderr, "nakoso: %s\n", f.message);
+    else
+        status = replay_all(&r);
     nk_buf_free(&r.out);
     nk_arena_free(&r.scratch);
     nk_arena_free(&r.arena);

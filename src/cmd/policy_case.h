@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * policy_case.h - what `nakoso policy test` does with one test: decide its requests and compare with
+ * what it expects. Reasons and errors are sets of policy ids. Private to src/cmd.
+ */
+#pragma once
+
+#include "cmd/policy_input.h"
+
+/* How tests went. A failure is a line "PLACE: WHAT: expected X, got Y". */
+struct nk_case_tally {
+    struct nk_buf out;
+    uint64_t passed, failed;
+};
+
+/* The test at hand. */
+struct nk_case {
+    struct nk_case_tally *tally;
+    struct nk_arena *arena; /* of this test */
+    struct nk_str place;    /* the file, or the file with line and id */
+    struct nk_input input;
+};
+
+/* Counts one more check; `what` is what was checked ("request 3"). */
+void nk_case_result(struct nk_case *c, bool good, struct nk_str what, struct nk_str expected,
+                    struct nk_str got);
+/* Counts a check that came to no result at all. */
+void nk_case_broken(struct nk_case *c, struct nk_str what, const struct nk_fault *f);
+/* Decides all of the member "requests" of object `at`. */
+void nk_case_requests(struct nk_case *c, const struct nk_json *doc, uint32_t at);

@@ -1,0 +1,129 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * policy_test.c - `nakoso policy test`: tests in the form of Cedar's own integration tests, a JSON
+ * file each, and sets of policies with requests, one a line of a JSONL file. docs/policies.md shows
+ * both.
+ */
+#include "cmd/policy.h"
+
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+#include "cmd/audit_args.h"
+#include "cmd/policy_case.h"
+
+enum { OUT_MAX = 64 << 20, ARENA_BLOCK = 1 << 16 };
+
+struct run {
+    struct nk_case_tally tally;
+    struct nk_arena arena; /* of the test at hand */
+};
+
+/* Integration tests -------------------------------------------------------------------------------
+ */
+/* Paths in a test are relative to a directory above it. The first one, going up, that has the file
+ * of that name gives the path; absent when none does. */
+static struct nk_str find_root(const char *file, struct nk_str name, struct nk_arena *a)
+{
+    char whole[PATH_MAX];
+    struct nk_str dir = {NULL, 0};
+    if (realpath(file, whole))
+        dir = nk_str(whole);
+    while (dir.n > 0) {
+        while (dir.n > 0 && dir.p[--dir.n] != '/')
+            ;
+        struct nk_str root = nk_arena_copy(a, dir);
+        struct nk_str path = nk_arena_printf(a, "%.*s/%.*s", NK_FMT(dir), NK_FMT(name));
+        if (root.p && path.p && access(path.p, F_OK) == 0)
+            return root;
+    }
+    return (struct nk_str){NULL, 0};
+}
+
+/* The text of the file that member `name` of the test names. */
+static int read_named(struct nk_case *c, const struct nk_json *doc, struct nk_str name,
+                      struct nk_str root, struct nk_str *out, struct nk_fault *f)
+{
+    struct nk_str file = nk_json_string(doc, nk_json_get(doc, 0, name), c->arena);
+    struct nk_str path = nk_arena_printf(c->arena, "%.*s/%.*s", NK_FMT(root), NK_FMT(file));
+    if (!file.p || !path.p)
+        return nk_fault_set(f, NK_EINVAL, "test", 0, "it names no file of %.*s", NK_FMT(name));
+    return nk_input_read(path.p, c->arena, out, f);
+}
+
+static int read_test(struct nk_case *c, const struct nk_json *doc, const char *file,
+                     struct nk_fault *f)
+{
+    struct nk_str policies, entities;
+    struct nk_str name = nk_json_string(doc, nk_json_get(doc, 0, NK_STR("policies")), c->arena);
+    if (!name.p || nk_json_get(doc, 0, NK_STR("requests")) == NK_JSON_NONE)
+        return nk_fault_set(f, NK_EINVAL, "test", 0,
+                            "this is no test: it needs \"policies\" (a file) and \"requests\"");
+    struct nk_str root = find_root(file, name, c->arena);
+    if (!root.p)
+        return nk_fault_set(f, NK_ENOTFOUND, "test", 0, "%.*s is in no directory above the test",
+                            NK_FMT(name));
+    int rc = read_named(c, doc, NK_STR("policies"), root, &policies, f);
+    if (!rc)
+        rc = read_named(c, doc, NK_STR("entities"), root, &entities, f);
+    if (rc)
+        return rc;
+    c->input.policies = nk_cedar_policies_new(c->arena);
+    c->input.entities = nk_cedar_entities_new(c->arena, NULL);
+    if (!c->input.policies || !c->input.entities)
+        return nk_fault_set(f, NK_ENOMEM, "test", 0, "out of memory");
+    rc = nk_cedar_policies_add(c->input.policies, policies, NK_STR("policy"), false, f);
+    if (!rc)
+        rc = nk_cedar_entities_parse(c->input.entities, entities, f);
+    return rc ? rc : nk_cedar_entities_seal(c->input.entities, f);
+}
+
+static void test_file(struct run *r, const char *file)
+{
+    struct nk_case c = {.tally = &r->tally, .arena = &r->arena, .place = nk_str(file)};
+    struct nk_fault f = {.code = 0};
+    struct nk_json doc;
+    struct nk_str text;
+    int rc = nk_input_read(file, &r->arena, &text, &f);
+    if (!rc)
+        rc = nk_json_parse_any_name(&nk_input_limits, text, &r->arena, &doc, &f);
+    if (!rc)
+        rc = read_test(&c, &doc, file, &f);
+    if (rc)
+        nk_case_broken(&c, NK_STR("the test"), &f);
+    else
+        nk_case_requests(&c, &doc, 0);
+    nk_arena_reset(&r->arena);
+}
+
+static int usage(void)
+{
+    fputs(
+        "usage: nakoso policy test FILE…\n"
+        "FILE.json is a test as upstream's integration tests are: policies, entities and schema "
+        "are files,\nnamed from a directory above the test. Each failure is a line; the last line "
+        "is\n\"N passed, N failed\". Exit status 1 when something failed.\n",
+        stderr);
+    return 2;
+}
+
+int nk_policy_test(int argc, char **argv)
+{
+    static struct run r;
+    if (argc < 2 || argv[1][0] == '-')
+        return usage();
+    nk_arena_init_sized(&r.arena, NK_INPUT_ARENA, ARENA_BLOCK);
+    nk_buf_init(&r.tally.out, OUT_MAX);
+    bool printed = true;
+    for (int i = 1; printed && i < argc; i++) {
+        test_file(&r, argv[i]);
+        printed = nk_audit_print(&r.tally.out);
+    }
+    nk_buf_printf(&r.tally.out, "%llu passed, %llu failed\n", (unsigned long long)r.tally.passed,
+                  (unsigned long long)r.tally.failed);
+    printed = printed && nk_audit_print(&r.tally.out) && fflush(stdout) == 0;
+    nk_buf_free(&r.tally.out);
+    nk_arena_free(&r.arena);
+    return printed && r.tally.failed == 0 ? 0 : 1;
+}
