@@ -43,9 +43,22 @@ void *cedar_parse_unexpected(struct cedar_parser *p, const char *expected)
     return cedar_parse_fail(p, NK_EINVAL, p->token.offset, text);
 }
 
+struct cedar_span cedar_token_span(const struct cedar_parser *p)
+{
+    return (struct cedar_span){(uint32_t)p->token.offset, (uint32_t)p->lexer.at};
+}
+
+struct cedar_span cedar_span_from(const struct cedar_parser *p, size_t offset)
+{
+    return (struct cedar_span){(uint32_t)offset, (uint32_t)p->end};
+}
+
 void cedar_next(struct cedar_parser *p)
 {
-    if (!p->code && !cedar_lex(&p->lexer, &p->token))
+    if (p->code)
+        return;
+    p->end = p->lexer.at;
+    if (!cedar_lex(&p->lexer, &p->token))
         cedar_parse_fail(p, NK_EINVAL, p->token.offset, p->lexer.error);
 }
 

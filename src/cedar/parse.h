@@ -13,6 +13,7 @@
 struct cedar_parser {
     struct cedar_lexer lexer;
     struct cedar_token token; /* the one not yet taken */
+    size_t end;               /* past the last byte of the token taken last */
     struct nk_arena *arena;
     struct nk_fault *fault;
     int code;       /* 0, or the error */
@@ -36,6 +37,10 @@ bool cedar_need(struct cedar_parser *p, int kind, const char *expected);
  * on an error. A trailing comma is allowed. */
 bool cedar_more(struct cedar_parser *p, int close);
 
+/* The token at hand; what was taken since `offset`. */
+struct cedar_span cedar_token_span(const struct cedar_parser *p);
+struct cedar_span cedar_span_from(const struct cedar_parser *p, size_t offset);
+
 /* Takes a quoted string and unescapes it. */
 bool cedar_take_string(struct cedar_parser *p, struct nk_str *out);
 /* A type's name, A::B, in its normal spelling without white space; if an entity's id follows
@@ -46,6 +51,14 @@ bool cedar_take_type(struct cedar_parser *p, struct nk_str *out, bool *uid_follo
 struct cedar_node *cedar_parse_expr(struct cedar_parser *p);
 /* All policies up to the end, linked by `next`, ids not yet given; check p->code. */
 struct cedar_policy *cedar_parse_policies(struct cedar_parser *p);
+
+/* A policy set under construction: room for so many more (0, NK_ELIMIT, NK_ENOMEM), then each is
+ * appended, to the templates if it has slots; false when its id is there already. */
+int cedar_policies_reserve(struct nk_cedar_policies *p, size_t policies,
+                           size_t templates) NK_CHECKED;
+bool cedar_policies_append(struct nk_cedar_policies *p, struct cedar_policy *item) NK_CHECKED;
+/* The policy or template of that id, or NULL. */
+struct cedar_policy *cedar_policies_find(const struct nk_cedar_policies *p, struct nk_str id);
 
 /* Gives `node` its constant value if all its children have one (sets, records, extension calls that
  * succeed). 0 or NK_ENOMEM. */
