@@ -118,20 +118,15 @@ static bool folds_to(struct nk_str s, struct nk_str name)
     return at == s.n && n == name.n;
 }
 
-static bool is_exactly(struct nk_str s, const char *name)
+/* Can it differ from a name in lower case, and yet fold to it? Hardly any name can. */
+static bool may_fold(struct nk_str s)
 {
-    size_t i = 0;
-    while (i < s.n && s.p[i] == name[i]) /* ends at name's NUL: no name of ours has one inside */
-        i++;
-    return i == s.n && name[i] == 0;
-}
-
-/* May it differ from `name` in case only? A look at two bytes: every request pays for this, and hardly any
- * name gets further. Bytes above 0x7F may fold to a letter. */
-static inline bool may_fold(struct nk_str s, int first, int second, const char *name)
-{
-    bool one = first == name[0] || first >= 0x80;
-    return one && (s.n < 2 || second == (name[1] | 0x20) || second >= 0x80);
+    unsigned odd = 0;
+    for (size_t i = 0; i < s.n; i++) {
+        unsigned c = (unsigned char)s.p[i];
+        odd |= (c - 'A' < 26) | (c >> 7);
+    }
+    return odd;
 }
 
 int nk_member_no_doubles(const struct nk_json *doc, uint32_t obj, const char *const *names,
@@ -141,11 +136,8 @@ int nk_member_no_doubles(const struct nk_json *doc, uint32_t obj, const char *co
         struct nk_str s = nk_json_string(doc, i, a);
         if (!s.p)
             return nk_fault_set(f, NK_ENOMEM, "proto", place(doc, i), "out of memory");
-        int first = s.n ? (unsigned char)s.p[0] | 0x20 : 0;
-        int second = s.n > 1 ? (unsigned char)s.p[1] | 0x20 : 0;
-        for (size_t k = 0; s.n && k < n; k++)
-            if (may_fold(s, first, second, names[k]) && !is_exactly(s, names[k]) &&
-                folds_to(s, nk_str(names[k])))
+        for (size_t k = 0; may_fold(s) && k < n; k++)
+            if (folds_to(s, nk_str(names[k])))
                 return nk_fault_set(f, NK_EINVAL, "proto", place(doc, i),
                                     "a member's name differs from \"%s\" in case only", names[k]);
     }

@@ -31,6 +31,7 @@ int nk_member_missing(const struct nk_json *doc, uint32_t obj, const char *name,
 
 /* Refuses an object that has, beside or instead of one of the `names` that are decided about, a
  * member that some readers take for it: encoding/json of Go matches names without case (and folds
- * U+017F to s and U+212A to k), so "Model" would choose another model there than we decided on. */
+ * U+017F to s and U+212A to k), so "Model" would choose another model there than we decided on. The
+ * names are ASCII in lower case. */
 int nk_member_no_doubles(const struct nk_json *doc, uint32_t obj, const char *const *names,
                          size_t n, struct nk_arena *a, struct nk_fault *f) NK_CHECKED;
