@@ -10,6 +10,7 @@
 #include "cmd/lines.h"
 #include "cmd/options.h"
 #include "cmd/policy_input.h"
+#include "cmd/policy_text.h"
 
 enum { ALLOW = 0, FAILED = 1, DENY = 2, SCRATCH_MAX = 512 << 20, OUT_MAX = 64 << 20 };
 
@@ -42,27 +43,6 @@ static int usage(void)
         "else 0.\n",
         stderr);
     return FAILED;
-}
-
-static void put_json(struct nk_buf *out, const struct nk_cedar_answer *answer)
-{
-    nk_json_put_member(out, NK_STR("decision"), answer->allow ? NK_STR("allow") : NK_STR("deny"));
-    nk_json_put_name(out, NK_STR("reasons"));
-    nk_buf_add_char(out, '[');
-    for (size_t i = 0; i < answer->reason_count; i++) {
-        nk_buf_add(out, i ? NK_STR(",") : NK_STR(""));
-        nk_json_put_string(out, answer->reasons[i]);
-    }
-    nk_buf_add_char(out, ']');
-    nk_json_put_name(out, NK_STR("errors"));
-    nk_buf_add_char(out, '[');
-    for (size_t i = 0; i < answer->error_count; i++) {
-        nk_buf_add(out, i ? NK_STR(",{") : NK_STR("{"));
-        nk_json_put_member(out, NK_STR("policy"), answer->errors[i].policy);
-        nk_json_put_member(out, NK_STR("error"), nk_str(answer->errors[i].what));
-        nk_buf_add_char(out, '}');
-    }
-    nk_buf_add_char(out, ']');
 }
 
 static void put_text(struct nk_buf *out, const struct nk_cedar_answer *answer)
@@ -107,7 +87,7 @@ static int one(struct job *j)
         return say(&j->fault);
     if (j->json) {
         nk_buf_add_char(&j->out, '{');
-        put_json(&j->out, &answer);
+        nk_policy_put_answer(&j->out, &answer);
         nk_buf_add(&j->out, NK_STR("}\n"));
     } else {
         put_text(&j->out, &answer);
@@ -158,7 +138,7 @@ static int one_line(struct job *j, struct nk_str line)
     if (rc)
         nk_json_put_member(&j->out, NK_STR("error"), nk_str(f.message));
     else
-        put_json(&j->out, &answer);
+        nk_policy_put_answer(&j->out, &answer);
     nk_buf_add(&j->out, NK_STR("}\n"));
     nk_arena_reset(&j->scratch);
     return rc;
