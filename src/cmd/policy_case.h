@@ -26,5 +26,8 @@ void nk_case_result(struct nk_case *c, bool good, struct nk_str what, struct nk_
                     struct nk_str got);
 /* Counts a check that came to no result at all. */
 void nk_case_broken(struct nk_case *c, struct nk_str what, const struct nk_fault *f);
+/* Is value i of x the same as value k of y? The order of members does not matter. */
+bool nk_case_same_json(const struct nk_json *x, uint32_t i, const struct nk_json *y, uint32_t k,
+                       struct nk_arena *a);
 /* Decides all of the member "requests" of object `at`. */
 void nk_case_requests(struct nk_case *c, const struct nk_json *doc, uint32_t at);

@@ -10,7 +10,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
+#include "cedar/convert.h"
 #include "cmd/audit_args.h"
+#include "cmd/lines.h"
 #include "cmd/policy_case.h"
 
 enum { OUT_MAX = 64 << 20, ARENA_BLOCK = 1 << 16 };
@@ -97,6 +99,111 @@ static void test_file(struct run *r, const char *file)
     nk_arena_reset(&r->arena);
 }
 
+/* Sets, one a line -----------------------------------------------------------------------------
+ */
+/* Does `what` come to what member `name` says it should (true, if it says nothing)? */
+static bool is_verdict(struct nk_case *c, const struct nk_json *doc, struct nk_str name, int rc,
+                       const struct nk_fault *f)
+{
+    uint32_t at = nk_json_get(doc, 0, name);
+    bool expected = at == NK_JSON_NONE || nk_json_type(doc, at) == NK_JSON_TRUE;
+    if (at == NK_JSON_NONE && rc == 0)
+        return true;
+    nk_case_result(c, expected == (rc == 0), name, expected ? NK_STR("true") : NK_STR("false"),
+                   rc ? nk_str(f->message) : NK_STR("true"));
+    return rc == 0;
+}
+
+static bool line_policies(struct nk_case *c, const struct nk_json *doc)
+{
+    struct nk_fault f = {.code = 0};
+    uint32_t at = nk_json_get(doc, 0, NK_STR("policies"));
+    if (at == NK_JSON_NONE)
+        return true;
+    struct nk_str text = nk_json_string(doc, at, c->arena);
+    int rc = text.p ? nk_cedar_policies_add(c->input.policies, text, NK_STR("policy"), false, &f)
+                    : nk_cedar_policies_add_json(c->input.policies, nk_json_span(doc, at), &f);
+    return is_verdict(c, doc, NK_STR("parses"), rc, &f);
+}
+
+static bool line_entities(struct nk_case *c, const struct nk_json *doc)
+{
+    struct nk_fault f = {.code = 0};
+    uint32_t at = nk_json_get(doc, 0, NK_STR("entities"));
+    int rc = 0;
+    if (at != NK_JSON_NONE)
+        rc = nk_cedar_entities_parse(c->input.entities, nk_json_span(doc, at), &f);
+    if (!rc)
+        rc = nk_cedar_entities_seal(c->input.entities, &f);
+    return is_verdict(c, doc, NK_STR("entitiesValid"), rc, &f);
+}
+
+/* The JSON form of each policy that the member "est" names. */
+static void line_forms(struct nk_case *c, const struct nk_json *doc)
+{
+    uint32_t list = nk_json_get(doc, 0, NK_STR("est"));
+    struct nk_buf b;
+    nk_buf_init(&b, NK_INPUT_MAX);
+    for (uint32_t i = nk_json_first(doc, list); i != NK_JSON_NONE; i = nk_json_next(doc, list, i)) {
+        struct nk_json form;
+        struct nk_str id = nk_json_string(doc, i, c->arena);
+        nk_buf_clear(&b);
+        int rc = nk_cedar_policy_put_json(c->input.policies, id, &b);
+        struct nk_str text = rc ? NK_STR("") : nk_arena_copy(c->arena, nk_buf_str(&b));
+        bool same = !rc && !nk_json_parse_any_name(&nk_input_limits, text, c->arena, &form, NULL) &&
+                    nk_case_same_json(doc, i + 1, &form, 0, c->arena);
+        nk_case_result(c, same, nk_arena_printf(c->arena, "JSON form of %.*s", NK_FMT(id)),
+                       nk_json_span(doc, i + 1), rc ? nk_str(nk_error_name(rc)) : text);
+    }
+    nk_buf_free(&b);
+}
+
+static void test_line(struct run *r, const struct nk_lines *lines, struct nk_str line)
+{
+    struct nk_case c = {.tally = &r->tally, .arena = &r->arena};
+    struct nk_fault f = {.code = 0};
+    struct nk_json doc;
+    c.place = nk_arena_printf(&r->arena, "%s:%llu", lines->path, (unsigned long long)lines->n);
+    c.input.policies = nk_cedar_policies_new(c.arena);
+    c.input.entities = nk_cedar_entities_new(c.arena, NULL);
+    int rc = c.place.p && c.input.policies && c.input.entities ? 0 : NK_ENOMEM;
+    if (rc)
+        nk_fault_set(&f, rc, "test", 0, "out of memory");
+    else
+        rc = nk_json_parse_any_name(&nk_input_limits, line, c.arena, &doc, &f);
+    if (rc) {
+        nk_case_broken(&c, NK_STR("the line"), &f);
+        return;
+    }
+    struct nk_str id = nk_json_string(&doc, nk_json_get(&doc, 0, NK_STR("id")), c.arena);
+    if (id.n)
+        c.place = nk_arena_printf(c.arena, "%.*s (%.*s)", NK_FMT(c.place), NK_FMT(id));
+    bool policies = line_policies(&c, &doc), entities = line_entities(&c, &doc);
+    if (policies)
+        line_forms(&c, &doc);
+    if (policies && entities)
+        nk_case_requests(&c, &doc, 0);
+}
+
+static void test_lines(struct run *r, const char *file)
+{
+    struct nk_lines lines;
+    struct nk_fault f = {.code = 0};
+    struct nk_str line;
+    int rc = nk_lines_open(&lines, file, &f);
+    while (!rc && !(rc = nk_lines_next(&lines, &line, &f))) {
+        test_line(r, &lines, line);
+        nk_arena_reset(&r->arena);
+        if (!nk_audit_print(&r->tally.out))
+            break;
+    }
+    if (rc && rc != NK_ENOTFOUND) {
+        struct nk_case c = {.tally = &r->tally, .arena = &r->arena, .place = nk_str(file)};
+        nk_case_broken(&c, NK_STR("the file"), &f);
+    }
+    nk_lines_close(&lines);
+}
+
 static int usage(void)
 {
     fputs(
@@ -117,7 +224,10 @@ int nk_policy_test(int argc, char **argv)
     nk_buf_init(&r.tally.out, OUT_MAX);
     bool printed = true;
     for (int i = 1; printed && i < argc; i++) {
-        test_file(&r, argv[i]);
+        if (nk_str_ends(nk_str(argv[i]), NK_STR(".json")))
+            test_file(&r, argv[i]);
+        else
+            test_lines(&r, argv[i]);
         printed = nk_audit_print(&r.tally.out);
     }
     nk_buf_printf(&r.tally.out, "%llu passed, %llu failed\n", (unsigned long long)r.tally.passed,
