@@ -13,6 +13,7 @@
 #include "cedar/convert.h"
 #include "cmd/audit_args.h"
 #include "cmd/lines.h"
+#include "cmd/options.h"
 #include "cmd/policy_case.h"
 
 enum { OUT_MAX = 64 << 20, ARENA_BLOCK = 1 << 16 };
@@ -206,24 +207,25 @@ static void test_lines(struct run *r, const char *file)
 
 static int usage(void)
 {
-    fputs(
-        "usage: nakoso policy test FILE…\n"
-        "FILE.json is a test as upstream's integration tests are: policies, entities and schema "
-        "are files,\nnamed from a directory above the test. Each failure is a line; the last line "
-        "is\n\"N passed, N failed\". Exit status 1 when something failed.\n",
-        stderr);
+    fputs("usage: nakoso policy test FILE…\n"
+          "FILE.json is a test as upstream's integration tests are: policies, entities and schema "
+          "are files,\nnamed from a directory above the test. Any other file, or \"-\", holds a "
+          "policy set with requests on\neach line. Each failure is a line; the last line is "
+          "\"N passed, N failed\". Exit status 1 when\nsomething failed.\n",
+          stderr);
     return 2;
 }
 
 int nk_policy_test(int argc, char **argv)
 {
     static struct run r;
-    if (argc < 2 || argv[1][0] == '-')
+    int files;
+    if (nk_options_read("policy test", argc, argv, NULL, 0, &files) || files == 0)
         return usage();
     nk_arena_init_sized(&r.arena, NK_INPUT_ARENA, ARENA_BLOCK);
     nk_buf_init(&r.tally.out, OUT_MAX);
     bool printed = true;
-    for (int i = 1; printed && i < argc; i++) {
+    for (int i = 1; printed && i <= files; i++) {
         if (nk_str_ends(nk_str(argv[i]), NK_STR(".json")))
             test_file(&r, argv[i]);
         else
