@@ -5,7 +5,7 @@
  */
 #include "cedar/explain_own.h"
 
-#include "cedar/cedar.h"
+#include "cedar/parse.h"
 
 /* The policy at hand. */
 struct tree {
@@ -57,6 +57,22 @@ static struct nk_str words(struct tree *t, struct cedar_span span)
         n += to - at;
     }
     return (struct nk_str){p, n};
+}
+
+/* What a policy that did not come as text, or a link with its entities, would say. */
+static struct nk_str printed(struct tree *t, const struct cedar_node *node,
+                             const struct cedar_scope *scope, unsigned var)
+{
+    struct nk_buf b;
+    nk_buf_init(&b, CEDAR_TEXT);
+    if (node)
+        cedar_expr_put_text(node, &b);
+    else
+        cedar_scope_put_text(scope, var, &b);
+    struct nk_str s = b.error == NK_ELIMIT ? NK_STR("…") : nk_arena_copy(t->arena, nk_buf_str(&b));
+    s = b.error == NK_ENOMEM ? (struct nk_str){NULL, 0} : s;
+    nk_buf_free(&b);
+    return s;
 }
 
 /* What stands behind an operand -------------------------------------------------------------------
@@ -156,7 +172,7 @@ static struct nk_cedar_part *make(struct tree *t, const struct cedar_node *node,
     if (!part)
         return NULL;
     enum cedar_node_kind kind = cedar_explain_logic(node);
-    part->text = words(t, node->span);
+    part->text = node->span.end ? words(t, node->span) : printed(t, node, NULL, 0);
     part->value = cedar_explain_value(t->e, node);
     part->error = part->value ? NULL : t->e->call.what;
     part->logic = kind == CEDAR_NODE_AND || kind == CEDAR_NODE_OR || kind == CEDAR_NODE_NOT ||
@@ -254,27 +270,21 @@ static struct nk_cedar_part *operand(struct tree *t, struct nk_str text,
     struct nk_cedar_part *part = nk_arena_alloc(t->arena, sizeof *part);
     if (part)
         *part = (struct nk_cedar_part){.text = text, .value = value, .path = true};
-    return value ? part : NULL;
+    return part;
 }
 
 static int scope_clause(struct tree *t, int var, struct nk_cedar_clause *out)
 {
     static const char *const names[] = {"principal", "action", "resource"};
-    static const char *const slots[] = {"?principal", "", "?resource"};
     const struct cedar_scope *scope = &t->policy->scope[var];
-    struct nk_cedar_part *part = nk_arena_alloc(t->arena, sizeof *part), *who, *slot;
+    struct nk_cedar_part *part = nk_arena_alloc(t->arena, sizeof *part);
+    struct nk_cedar_part *who = operand(t, nk_str(names[var]), t->e->vars[var]);
     bool v = cedar_explain_scope(t->e, var, scope);
-    who = operand(t, nk_str(names[var]), t->e->vars[var]);
     if (!part || !who)
         return NK_ENOMEM;
-    *part = (struct nk_cedar_part){
-        .text = words(t, scope->span), .value = v ? &cedar_true : &cedar_false, .first = who};
-    if (scope->slot) {
-        slot = operand(t, nk_str(slots[var]), nk_cedar_entity(t->arena, scope->uids[0].uid));
-        who->next = slot;
-        if (!slot)
-            return NK_ENOMEM;
-    }
+    *part = (struct nk_cedar_part){.value = v ? &cedar_true : &cedar_false, .first = who};
+    part->text = scope->span.end && !scope->slot ? words(t, scope->span)
+                                                 : printed(t, NULL, scope, (unsigned)var);
     *out = (struct nk_cedar_clause){.kind = (enum nk_cedar_clause_kind)var,
                                     .any = scope->kind == CEDAR_SCOPE_ANY,
                                     .holds = v,

@@ -9,8 +9,7 @@
 
 #include <stdio.h>
 #include "base/encode.h"
-#include "base/utf8.h"
-#include "cedar/value.h"
+#include "cedar/parse.h"
 
 enum {
     DECIMAL_UNIT = 10000,
@@ -23,46 +22,11 @@ enum {
 /* Milliseconds of 0000-01-01 and of 10000-01-01. */
 static const int64_t years[] = {-62167219200000, 253402300800000};
 
-/* Strings -----------------------------------------------------------------------------------------
- */
-static void put_escaped(struct nk_buf *out, int32_t c)
-{
-    static const char names[] = "nrt\\0\"", values[] = "\n\r\t\\\0\"";
-    ptrdiff_t at = c < 128 ? nk_str_find(NK_STR(values), (char)c) : -1;
-    if (at >= 0)
-        nk_buf_printf(out, "\\%c", names[at]);
-    else
-        nk_buf_printf(out, "\\u{%x}", (unsigned)c);
-}
-
-/* Controls, and what a terminal or a reader would take for something else, are escaped. */
-static bool is_plain(int32_t c)
-{
-    return c >= 0x20 && c != '"' && c != '\\' && (c < 0x7F || c >= 0xA0) &&
-           !(c >= 0x200B && c <= 0x200F) && !(c >= 0x2028 && c <= 0x202E) &&
-           !(c >= 0x2066 && c <= 0x2069) && c != 0xFEFF;
-}
-
-static void put_string(struct nk_buf *out, struct nk_str s)
-{
-    nk_buf_add_char(out, '"');
-    for (size_t at = 0, from = 0; at < s.n; from = at) {
-        int32_t c = nk_utf8_next(s, &at);
-        if (c < 0)
-            at++;
-        else if (is_plain(c))
-            nk_buf_add(out, nk_str_sub(s, from, at));
-        else
-            put_escaped(out, c);
-    }
-    nk_buf_add_char(out, '"');
-}
-
 void nk_cedar_uid_put(struct nk_buf *out, struct nk_cedar_uid uid)
 {
     nk_buf_add(out, uid.type);
     nk_buf_add(out, NK_STR("::"));
-    put_string(out, uid.id);
+    cedar_string_put_text(uid.id, out);
 }
 
 /* Extension values --------------------------------------------------------------------------------
@@ -217,7 +181,7 @@ static void put_members(struct nk_buf *out, const struct nk_cedar_value *v)
     nk_buf_add_char(out, '{');
     for (uint32_t i = 0; i < v->n; i++) {
         nk_buf_add(out, i ? NK_STR(", ") : NK_STR(""));
-        put_string(out, v->as.members[i].name);
+        cedar_string_put_text(v->as.members[i].name, out);
         nk_buf_add(out, NK_STR(": "));
         nk_cedar_value_put(out, v->as.members[i].value);
     }
@@ -234,7 +198,7 @@ void nk_cedar_value_put(struct nk_buf *out, const struct nk_cedar_value *v)
         nk_buf_add_i64(out, v->as.number);
         break;
     case CEDAR_STRING:
-        put_string(out, v->as.string);
+        cedar_string_put_text(v->as.string, out);
         break;
     case CEDAR_ENTITY:
         nk_cedar_uid_put(out, v->as.entity.uid);

@@ -50,13 +50,6 @@ static int say(const struct nk_fault *f)
     return TROUBLE;
 }
 
-static int load_side(const char *path, struct nk_arena *a, struct side *out, struct nk_fault *f)
-{
-    struct nk_set set = {.policy_count = 0};
-    int rc = nk_input_policies(path, a, &set, f);
-    return rc ? rc : nk_set_policies(&set, a, &out->policies, f);
-}
-
 /* Output ------------------------------------------------------------------------------------------
  */
 static void put_uid_json(struct nk_buf *out, struct nk_str name, struct nk_cedar_uid uid)
@@ -216,7 +209,8 @@ static int run(struct job *j, char **paths)
     nk_arena_init(&j->scratch, SCRATCH_MAX);
     nk_buf_init(&j->out, OUT_MAX);
     nk_recorded_init(&j->recorded, dir);
-    if (load_side(paths[0], &j->arena, &j->old, &f) || load_side(paths[1], &j->arena, &j->new, &f))
+    if (nk_input_policy_set(paths[0], &j->arena, &j->old.policies, &f) ||
+        nk_input_policy_set(paths[1], &j->arena, &j->new.policies, &f))
         status = say(&f);
     else
         status = compare_all(j);

@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <sys/stat.h>
 #include "base/utf8.h"
+#include "cedar/convert.h"
 #include "cedar/parse.h"
 
 const struct nk_json_limits nk_input_limits = {NK_INPUT_MAX, 256, 1 << 26};
@@ -113,6 +114,31 @@ int nk_input_policies(const char *path, struct nk_arena *a, struct nk_set *out, 
     return nk_input_read(path, a, &list[0].text, f);
 }
 
+static int load_json(const char *path, struct nk_arena *a, struct nk_cedar_policies **out,
+                     struct nk_fault *f)
+{
+    struct nk_fault inner = {.code = 0};
+    struct nk_str text;
+    int rc = nk_input_read(path, a, &text, f);
+    if (rc)
+        return rc;
+    *out = nk_cedar_policies_new(a);
+    rc = *out ? nk_cedar_policies_add_json(*out, text, &inner) : NK_ENOMEM;
+    return rc ? nk_fault_set(f, rc, "policy", inner.offset, "policy file %s: %s", path,
+                             inner.code ? inner.message : "out of memory")
+              : 0;
+}
+
+int nk_input_policy_set(const char *path, struct nk_arena *a, struct nk_cedar_policies **out,
+                        struct nk_fault *f)
+{
+    struct nk_set set = {.policy_count = 0};
+    if (nk_str_ends(nk_str(path), NK_STR(".json")))
+        return load_json(path, a, out, f);
+    int rc = nk_input_policies(path, a, &set, f);
+    return rc ? rc : nk_set_policies(&set, a, out, f);
+}
+
 static int load_entities(const char *path, struct nk_arena *a, struct nk_cedar_entities **out,
                          struct nk_fault *f)
 {
@@ -134,10 +160,7 @@ static int load_entities(const char *path, struct nk_arena *a, struct nk_cedar_e
 int nk_input_load(const char *policies, const char *entities, struct nk_arena *a,
                   struct nk_input *out, struct nk_fault *f)
 {
-    struct nk_set set = {.policy_count = 0};
-    int rc = nk_input_policies(policies, a, &set, f);
-    if (!rc)
-        rc = nk_set_policies(&set, a, &out->policies, f);
+    int rc = nk_input_policy_set(policies, a, &out->policies, f);
     return rc ? rc : load_entities(entities, a, &out->entities, f);
 }
 

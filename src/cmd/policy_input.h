@@ -23,12 +23,17 @@ int nk_input_read(const char *path, struct nk_arena *a, struct nk_str *out,
 int nk_input_policies(const char *path, struct nk_arena *a, struct nk_set *out,
                       struct nk_fault *f) NK_CHECKED;
 
+/* The policies at `path`, ready to decide: files as above with the ids that the gateway gives them
+ * (nk_set_policies), or a *.json file that holds a whole set with its templates and links. */
+int nk_input_policy_set(const char *path, struct nk_arena *a, struct nk_cedar_policies **out,
+                        struct nk_fault *f) NK_CHECKED;
+
 /* What a decision needs beside the request. */
 struct nk_input {
     struct nk_cedar_policies *policies;
     struct nk_cedar_entities *entities; /* sealed */
 };
-/* Reads both as the gateway does (ids as nk_set_policies gives them); `entities` may be NULL. */
+/* Reads both; `entities` may be NULL. */
 int nk_input_load(const char *policies, const char *entities, struct nk_arena *a,
                   struct nk_input *out, struct nk_fault *f) NK_CHECKED;
 
