@@ -115,37 +115,6 @@ static bool is_expected(const struct nk_json *doc, uint32_t request,
     return same;
 }
 
-static bool same_scalar(const struct nk_json *x, uint32_t i, const struct nk_json *y, uint32_t k,
-                        struct nk_arena *a)
-{
-    enum nk_json_type type = nk_json_type(x, i);
-    if (type == NK_JSON_STRING)
-        return nk_json_is(y, k, nk_json_string(x, i, a));
-    return nk_str_eq(nk_json_span(x, i), nk_json_span(y, k));
-}
-
-/* As deep as its limits let JSON be (nk_input_limits). */
-bool nk_case_same_json(const struct nk_json *x, uint32_t i, const struct nk_json *y, uint32_t k,
-                       struct nk_arena *a)
-{
-    enum nk_json_type type = nk_json_type(x, i);
-    if (type != nk_json_type(y, k))
-        return false;
-    if (type != NK_JSON_ARRAY && type != NK_JSON_OBJECT)
-        return same_scalar(x, i, y, k, a);
-    if (x->tape[i].count != y->tape[k].count)
-        return false;
-    bool object = type == NK_JSON_OBJECT, same = true;
-    uint32_t other = nk_json_first(y, k);
-    for (uint32_t at = nk_json_first(x, i); same && at != NK_JSON_NONE;
-         at = nk_json_next(x, i, at)) {
-        uint32_t value = object ? nk_json_get(y, k, nk_json_string(x, at, a)) : other;
-        same = value != NK_JSON_NONE && nk_case_same_json(x, object ? at + 1 : at, y, value, a);
-        other = object ? other : nk_json_next(y, k, other);
-    }
-    return same;
-}
-
 static struct nk_str request_name(struct nk_case *c, const struct nk_json *doc, uint32_t request,
                                   size_t n)
 {

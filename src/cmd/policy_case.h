@@ -29,5 +29,9 @@ void nk_case_broken(struct nk_case *c, struct nk_str what, const struct nk_fault
 /* Is value i of x the same as value k of y? The order of members does not matter. */
 bool nk_case_same_json(const struct nk_json *x, uint32_t i, const struct nk_json *y, uint32_t k,
                        struct nk_arena *a);
+/* Compares the JSON forms of policies with those of object `list` (id: form). */
+void nk_case_forms(struct nk_case *c, const struct nk_json *doc, uint32_t list);
+/* Writes each policy as JSON and as text, and reads it again. */
+void nk_case_round_trips(struct nk_case *c);
 /* Decides all of the member "requests" of object `at`. */
 void nk_case_requests(struct nk_case *c, const struct nk_json *doc, uint32_t at);

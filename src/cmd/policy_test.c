@@ -93,10 +93,12 @@ static void test_file(struct run *r, const char *file)
         rc = nk_json_parse_any_name(&nk_input_limits, text, &r->arena, &doc, &f);
     if (!rc)
         rc = read_test(&c, &doc, file, &f);
-    if (rc)
+    if (rc) {
         nk_case_broken(&c, NK_STR("the test"), &f);
-    else
+    } else {
+        nk_case_round_trips(&c);
         nk_case_requests(&c, &doc, 0);
+    }
     nk_arena_reset(&r->arena);
 }
 
@@ -139,26 +141,6 @@ static bool line_entities(struct nk_case *c, const struct nk_json *doc)
     return is_verdict(c, doc, NK_STR("entitiesValid"), rc, &f);
 }
 
-/* The JSON form of each policy that the member "est" names. */
-static void line_forms(struct nk_case *c, const struct nk_json *doc)
-{
-    uint32_t list = nk_json_get(doc, 0, NK_STR("est"));
-    struct nk_buf b;
-    nk_buf_init(&b, NK_INPUT_MAX);
-    for (uint32_t i = nk_json_first(doc, list); i != NK_JSON_NONE; i = nk_json_next(doc, list, i)) {
-        struct nk_json form;
-        struct nk_str id = nk_json_string(doc, i, c->arena);
-        nk_buf_clear(&b);
-        int rc = nk_cedar_policy_put_json(c->input.policies, id, &b);
-        struct nk_str text = rc ? NK_STR("") : nk_arena_copy(c->arena, nk_buf_str(&b));
-        bool same = !rc && !nk_json_parse_any_name(&nk_input_limits, text, c->arena, &form, NULL) &&
-                    nk_case_same_json(doc, i + 1, &form, 0, c->arena);
-        nk_case_result(c, same, nk_arena_printf(c->arena, "JSON form of %.*s", NK_FMT(id)),
-                       nk_json_span(doc, i + 1), rc ? nk_str(nk_error_name(rc)) : text);
-    }
-    nk_buf_free(&b);
-}
-
 static void test_line(struct run *r, const struct nk_lines *lines, struct nk_str line)
 {
     struct nk_case c = {.tally = &r->tally, .arena = &r->arena};
@@ -180,8 +162,10 @@ static void test_line(struct run *r, const struct nk_lines *lines, struct nk_str
     if (id.n)
         c.place = nk_arena_printf(c.arena, "%.*s (%.*s)", NK_FMT(c.place), NK_FMT(id));
     bool policies = line_policies(&c, &doc), entities = line_entities(&c, &doc);
-    if (policies)
-        line_forms(&c, &doc);
+    if (policies) {
+        nk_case_forms(&c, &doc, nk_json_get(&doc, 0, NK_STR("est")));
+        nk_case_round_trips(&c);
+    }
     if (policies && entities)
         nk_case_requests(&c, &doc, 0);
 }
