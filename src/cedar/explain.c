@@ -11,7 +11,7 @@
 
 uint32_t cedar_explain_sum(uint32_t a, uint32_t b)
 {
-    return a > UINT32_MAX - b ? NK_CEDAR_NEVER : a + b;
+    return a + b < NK_CEDAR_NEVER ? a + b : NK_CEDAR_NEVER;
 }
 
 static uint32_t least(uint32_t a, uint32_t b)

@@ -12,7 +12,7 @@
 
 #include "cedar/cedar.h"
 
-enum { NK_CEDAR_NEVER = UINT32_MAX }; /* no change of conditions is enough */
+enum { NK_CEDAR_NEVER = INT32_MAX }; /* no change of conditions is enough */
 
 /* An expression of a policy and what it came to. */
 struct nk_cedar_part {
