@@ -7,8 +7,8 @@
  */
 #pragma once
 
-#include "cedar/ast.h"
 #include "cedar/lexer.h"
+#include "cedar/node.h"
 
 struct cedar_parser {
     struct cedar_lexer lexer;

@@ -61,7 +61,7 @@ static void refusals(void)
         {"permit(principal,action,resource);", 19, 2, NK_EINVAL, "20 to 1000 characters"},
         {"permit(principal,action,resource);", 1001, 2, NK_EINVAL, "20 to 1000 characters"},
         {"permit(principal,action,resource);", 80, 17, NK_EINVAL, "0 to 16 spaces"},
-        {"permit(principal,action,resource); permit", 80, 2, NK_EINVAL, "column 43"},
+        {"permit(principal,action,resource); permit", 80, 2, NK_EINVAL, "column 42"},
         {"permit(principal,action,resource);\xff", 80, 2, NK_EINVAL, "not UTF-8"},
         {"permit(principal,action,resource);", 20, 0, 0, ""},
         {"permit(principal,action,resource);", 1000, 16, 0, ""},
@@ -76,7 +76,7 @@ static void refusals(void)
         int rc =
             nk_cedar_format(nk_str(cases[i].text), cases[i].width, cases[i].indent, &a, &out, &f);
         tap_ok(rc == cases[i].code && strstr(f.message, cases[i].says) && (out.n == 7) == (rc != 0),
-               "%s, %u, %u: %s", cases[i].text, cases[i].width, cases[i].indent, f.message);
+               "text %zu, %u, %u: %s", i, cases[i].width, cases[i].indent, f.message);
         nk_buf_free(&out);
         nk_arena_free(&a);
     }
