@@ -147,6 +147,7 @@ static bool is_alive(struct link *l)
 {
     char byte;
     struct nk_fault f = {0};
+    l->unread = false;
     return nk_sock_read(&l->sock, &byte, 1, &f) == NK_EAGAIN && !l->sock.want_write;
 }
 
@@ -170,7 +171,7 @@ struct link *link_take(struct endpoint *up)
         unpool(l);
         /* The end may have come in this very batch; but servers end what has been idle for long, so a
          * link that was used a moment ago is not worth a system call. */
-        bool fresh = nk_loop_now(l->c->loop) - l->kept_us < FRESH_US;
+        bool fresh = !l->unread && nk_loop_now(l->c->loop) - l->kept_us < FRESH_US;
         if (fresh || is_alive(l)) {
             l->reused = true;
             return l;
@@ -205,7 +206,9 @@ bool link_is_connecting(const struct link *l)
 }
 
 /* Asks epoll for what the link can go on with, and for nothing else: a paused link is not watched
- * at all, since the end of a connection is reported whether asked for or not. */
+ * at all, since the end of a connection is reported whether asked for or not. A plain one is told of
+ * each arrival once (an edge): that spares the kernel a look at it after each answer. What a reader
+ * may have left there is for link_look_again. */
 void link_watch(struct link *l)
 {
     const struct exchange *x = l->x;
@@ -215,6 +218,19 @@ void link_watch(struct link *l)
         bool write = link_is_connecting(l) || l->sock.want_write || (unsent && !l->needs_read);
         events = (x->paused ? 0 : (uint32_t)EPOLLIN) | (write ? (uint32_t)EPOLLOUT : 0);
     }
+    if (events && !l->mux && !l->up->tls)
+        events |= EPOLLET | EPOLLRDHUP;
     if (nk_loop_watch(l->c->loop, &l->watch, events) && x)
         exchange_fail(l->x, NK_WIRE_FAIL_BUSY, "cannot watch a connection");
+}
+
+void link_look_again(struct link *l)
+{
+    if (!(l->watch.events & EPOLLET) || !l->unread ||
+        nk_loop_watch_anew(l->c->loop, &l->watch) == 0)
+        return;
+    if (l->x)
+        exchange_fail(l->x, NK_WIRE_FAIL_BUSY, "cannot watch a connection");
+    else
+        close_idle(l);
 }
