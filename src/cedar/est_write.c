@@ -4,7 +4,6 @@
  * writes. A chain of n operands is n - 1 objects inside each other there, leaning to the left; it is
  * written in a loop, so that only nesting that a reader of the policy sees costs stack.
  */
-#include "cedar/ast.h"
 #include "cedar/convert.h"
 #include "cedar/est.h"
 

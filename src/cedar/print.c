@@ -7,7 +7,6 @@
  * Characters that a reader cannot see, or that turn the direction of the text around them, are
  * written as escapes: what a reviewer reads is what is decided.
  */
-#include "cedar/ast.h"
 #include "cedar/convert.h"
 #include "cedar/parse.h"
 
