@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * policy_case_forms.c - the other forms of a test's policies: the JSON that it expects, and that
- * text and JSON that we write read back as the same policies.
+ * text, JSON and layout that we write read back as the same policies.
  */
 #include "cmd/policy_case.h"
 
@@ -80,6 +80,29 @@ static void through_json(struct nk_case *c, struct nk_str id, struct nk_str json
                    f.code ? nk_str(f.message) : again);
 }
 
+/* Text that was laid out is the same policy, and stays as it is when it is laid out again. */
+static void through_layout(struct nk_case *c, struct nk_str id, struct nk_str text,
+                           struct nk_str json, struct nk_buf *b)
+{
+    struct nk_cedar_policies *p = nk_cedar_policies_new(c->arena);
+    struct nk_fault f = {.code = 0};
+    struct nk_str once = NK_STR(""), again = NK_STR("");
+    nk_buf_clear(b);
+    if (!nk_cedar_format(text, NK_CEDAR_WIDTH, NK_CEDAR_INDENT, c->arena, b, &f))
+        once = nk_arena_copy(c->arena, nk_buf_str(b));
+    nk_buf_clear(b);
+    bool stable = once.n &&
+                  !nk_cedar_format(once, NK_CEDAR_WIDTH, NK_CEDAR_INDENT, c->arena, b, &f) &&
+                  nk_str_eq(once, nk_buf_str(b));
+    nk_case_result(c, stable, nk_arena_printf(c->arena, "layout of %.*s is stable", NK_FMT(id)),
+                   once, f.code ? nk_str(f.message) : nk_buf_str(b));
+    if (p && once.n && !nk_cedar_policies_add(p, once, NK_STR("policy"), false, &f))
+        again = json_of(c, p, NK_STR("policy0"), b);
+    nk_case_result(c, nk_str_eq(json, again),
+                   nk_arena_printf(c->arena, "layout of %.*s means the same", NK_FMT(id)), json,
+                   f.code ? nk_str(f.message) : again);
+}
+
 /* Text that is read again is the same policy. */
 static void through_text(struct nk_case *c, struct nk_str id, struct nk_str json, struct nk_buf *b)
 {
@@ -94,6 +117,7 @@ static void through_text(struct nk_case *c, struct nk_str id, struct nk_str json
     nk_case_result(c, json.n && nk_str_eq(json, again),
                    nk_arena_printf(c->arena, "text of %.*s read again", NK_FMT(id)), json,
                    f.code ? nk_str(f.message) : again);
+    through_layout(c, id, text, json, b);
 }
 
 void nk_case_round_trips(struct nk_case *c)
