@@ -113,4 +113,7 @@ struct nk_cedar_policies {
     size_t n, cap;
     uint32_t *index; /* ids, open addressing: position + 1 in items, or 0 */
     size_t index_cap;
+    const struct cedar_index *sealed; /* of the first sealed_n policies; see index.h */
+    size_t sealed_n;
+    bool strict; /* a forbid that errs denies */
 };

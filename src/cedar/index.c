@@ -1,0 +1,455 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * index.c - builds the index of a policy set, once, in time that grows with its size alone. See
+ * index.h. Everything grows in memory of its own and is copied to the set's arena at the end, packed,
+ * rules in the order of their spots.
+ */
+#include "cedar/plan.h"
+
+enum { INDEX_MAX = 1 << 30, BLOCK = 64 << 10 };
+
+struct made { /* a policy on its way */
+    uint32_t spot;
+    uint32_t start, places;       /* of its code */
+    const struct cedar_node *head; /* the first test of its code, or NULL */
+};
+
+struct builder {
+    struct nk_arena temp, code_arena;
+    struct cedar_writer code;
+    struct cedar_index index; /* tables under construction */
+    struct made *made;        /* one for each policy */
+    struct cedar_spot *spots;
+    struct cedar_term *terms;
+    struct cedar_key *keys;
+    const struct nk_cedar_value **constants;
+    struct cedar_guard guards[CEDAR_GUARDS];
+    size_t spot_n, spot_cap, term_n, term_cap, key_n, key_cap, constant_n, constant_cap;
+    uint32_t guard_n;
+    struct cedar_slots by_term, by_code;
+};
+
+/* Looking up ----------------------------------------------------------------------------------- */
+
+uint32_t cedar_edge_hash(uint32_t parent, uint32_t label)
+{
+    uint64_t h = ((uint64_t)parent << 32 | label) * 0x9e3779b97f4a7c15u;
+    return (uint32_t)(h >> 32);
+}
+
+bool cedar_can_guard(const struct nk_cedar_value *v)
+{
+    return v->kind == CEDAR_BOOL || v->kind == CEDAR_LONG || v->kind == CEDAR_STRING ||
+           v->kind == CEDAR_ENTITY;
+}
+
+uint32_t cedar_scalar_hash(const struct nk_cedar_value *v)
+{
+    if (v->kind == CEDAR_ENTITY)
+        return (uint32_t)v->as.entity.hash;
+    if (v->kind == CEDAR_STRING)
+        return (uint32_t)cedar_uid((struct nk_cedar_uid){NK_STR(""), v->as.string}).hash;
+    uint64_t n = v->kind == CEDAR_BOOL ? v->as.truth : (uint64_t)v->as.number;
+    return (uint32_t)((n + v->kind) * 0x9e3779b97f4a7c15u >> 32);
+}
+
+struct edge {
+    const struct cedar_spot *spots;
+    uint32_t parent, label;
+};
+
+static bool same_edge(const void *what, uint32_t number)
+{
+    const struct edge *edge = what;
+    const struct cedar_spot *spot = &edge->spots[number];
+    return spot->parent == edge->parent && spot->label == edge->label;
+}
+
+uint32_t cedar_index_spot(const struct cedar_index *index, uint32_t parent, uint32_t label)
+{
+    struct edge edge = {index->spots, parent, label};
+    return cedar_slots_at(&index->by_edge, cedar_edge_hash(parent, label), same_edge, &edge)
+        ->number;
+}
+
+struct wanted_key {
+    const struct cedar_key *keys;
+    const struct cedar_uid *uid;
+    bool is_type;
+};
+
+static bool same_key(const void *what, uint32_t number)
+{
+    const struct wanted_key *wanted = what;
+    const struct cedar_key *key = &wanted->keys[number];
+    return key->is_type == wanted->is_type && cedar_uid_eq(&key->uid, wanted->uid);
+}
+
+uint32_t cedar_index_key(const struct cedar_index *index, const struct cedar_uid *uid, bool is_type)
+{
+    struct wanted_key wanted = {index->keys, uid, is_type};
+    return cedar_slots_at(&index->by_key, (uint32_t)uid->hash, same_key, &wanted)->number;
+}
+
+struct wanted_constant {
+    const struct nk_cedar_value *const *constants;
+    const struct nk_cedar_value *v;
+};
+
+static bool same_constant(const void *what, uint32_t number)
+{
+    const struct wanted_constant *wanted = what;
+    return cedar_value_cmp(wanted->constants[number], wanted->v) == 0;
+}
+
+uint32_t cedar_index_constant(const struct cedar_index *index, const struct nk_cedar_value *v)
+{
+    struct wanted_constant wanted = {index->constants, v};
+    if (!cedar_can_guard(v))
+        return 0;
+    return cedar_slots_at(&index->by_constant, cedar_scalar_hash(v), same_constant, &wanted)
+        ->number;
+}
+
+/* Numbering ------------------------------------------------------------------------------------ */
+
+/* The child of `parent` on `label`, made if it is not there; 0: no memory. */
+static uint32_t spot_below(struct builder *b, uint32_t parent, uint32_t label)
+{
+    struct edge edge = {b->spots, parent, label};
+    uint32_t hash = cedar_edge_hash(parent, label);
+    if (cedar_slots_reserve(&b->index.by_edge, &b->temp))
+        return 0;
+    struct cedar_slot *slot = cedar_slots_at(&b->index.by_edge, hash, same_edge, &edge);
+    if (slot->number)
+        return slot->number;
+    void *spots = cedar_grow(&b->temp, b->spots, b->spot_n, &b->spot_cap, sizeof *b->spots);
+    if (!spots)
+        return 0;
+    b->spots = spots;
+    uint32_t number = (uint32_t)b->spot_n++;
+    b->spots[number] = (struct cedar_spot){
+        .parent = parent, .label = label, .next = b->spots[parent].child};
+    b->spots[parent].child = number;
+    b->spots[parent].children++;
+    cedar_slots_put(&b->index.by_edge, slot, hash, number);
+    return number;
+}
+
+/* The number of a uid or type, made if it is not there; 0: no memory. */
+static uint32_t key_of(struct builder *b, const struct cedar_uid *uid, bool is_type)
+{
+    struct wanted_key wanted = {b->keys, uid, is_type};
+    if (cedar_slots_reserve(&b->index.by_key, &b->temp))
+        return 0;
+    struct cedar_slot *slot =
+        cedar_slots_at(&b->index.by_key, (uint32_t)uid->hash, same_key, &wanted);
+    if (slot->number)
+        return slot->number;
+    void *keys = cedar_grow(&b->temp, b->keys, b->key_n, &b->key_cap, sizeof *b->keys);
+    if (!keys)
+        return 0;
+    b->keys = keys;
+    b->keys[b->key_n] = (struct cedar_key){.uid = *uid, .is_type = is_type};
+    cedar_slots_put(&b->index.by_key, slot, (uint32_t)uid->hash, (uint32_t)b->key_n);
+    return (uint32_t)b->key_n++;
+}
+
+static uint32_t constant_of(struct builder *b, const struct nk_cedar_value *v)
+{
+    struct wanted_constant wanted = {b->constants, v};
+    uint32_t hash = cedar_scalar_hash(v);
+    if (cedar_slots_reserve(&b->index.by_constant, &b->temp))
+        return 0;
+    struct cedar_slot *slot = cedar_slots_at(&b->index.by_constant, hash, same_constant, &wanted);
+    if (slot->number)
+        return slot->number;
+    void *all = cedar_grow(&b->temp, b->constants, b->constant_n, &b->constant_cap,
+                           sizeof *b->constants);
+    if (!all)
+        return 0;
+    b->constants = all;
+    b->constants[b->constant_n] = v;
+    cedar_slots_put(&b->index.by_constant, slot, hash, (uint32_t)b->constant_n);
+    return (uint32_t)b->constant_n++;
+}
+
+struct wanted_term {
+    const struct cedar_term *terms, *term;
+};
+
+static bool same_term(const void *what, uint32_t number)
+{
+    const struct wanted_term *wanted = what;
+    const struct cedar_term *a = &wanted->terms[number], *b = wanted->term;
+    bool same = a->kind == b->kind && a->var == b->var && a->n == b->n &&
+                nk_str_eq(a->type, b->type);
+    for (uint32_t i = 0; same && i < a->n; i++)
+        same = cedar_uid_eq(&a->uids[i], &b->uids[i]);
+    return same;
+}
+
+static uint32_t term_hash(const struct cedar_term *t)
+{
+    uint64_t h = cedar_uid((struct nk_cedar_uid){NK_STR(""), t->type}).hash;
+    for (uint32_t i = 0; i < t->n; i++)
+        h = (h ^ t->uids[i].hash) * 0x9e3779b97f4a7c15u;
+    return (uint32_t)(h >> 32) + t->kind * 4u + t->var;
+}
+
+/* Notes at the keys that this term is to be found there; how many are in `within` is counted. */
+static int tell_keys(struct builder *b, const struct cedar_term *t, uint32_t number)
+{
+    struct cedar_uid type = cedar_uid((struct nk_cedar_uid){t->type, NK_STR("")});
+    bool by_type = t->kind == CEDAR_SCOPE_IS;
+    if (by_type || t->kind == CEDAR_SCOPE_EQ) {
+        uint32_t key = key_of(b, by_type ? &type : t->uids, by_type);
+        b->keys[key].of[t->var].self = key ? number : 0;
+        b->index.types[t->var] |= by_type;
+        return key ? 0 : NK_ENOMEM;
+    }
+    for (uint32_t i = 0; i < t->n; i++) {
+        uint32_t key = key_of(b, &t->uids[i], false);
+        if (!key)
+            return NK_ENOMEM;
+        b->keys[key].of[t->var].to++;
+    }
+    return 0;
+}
+
+/* The number of a term, made if it is not there. */
+static int term_of(struct builder *b, const struct cedar_term *t, uint32_t *out)
+{
+    struct wanted_term wanted = {b->terms, t};
+    uint32_t hash = term_hash(t);
+    *out = 0;
+    if (t->kind == CEDAR_SCOPE_ANY)
+        return 0;
+    int rc = cedar_slots_reserve(&b->by_term, &b->temp);
+    if (rc)
+        return rc;
+    struct cedar_slot *slot = cedar_slots_at(&b->by_term, hash, same_term, &wanted);
+    *out = slot->number;
+    if (*out)
+        return 0;
+    void *terms = cedar_grow(&b->temp, b->terms, b->term_n, &b->term_cap, sizeof *b->terms);
+    if (!terms)
+        return NK_ENOMEM;
+    b->terms = terms;
+    b->terms[b->term_n] = *t;
+    *out = (uint32_t)b->term_n++;
+    cedar_slots_put(&b->by_term, slot, hash, *out);
+    return tell_keys(b, t, *out);
+}
+
+/* The number of a guard; CEDAR_GUARDS when there are too many different ones. */
+static uint32_t guard_of(struct builder *b, const struct cedar_guard *guard)
+{
+    uint32_t i = 0;
+    while (i < b->guard_n &&
+           (b->guards[i].var != guard->var || !nk_str_eq(b->guards[i].name, guard->name)))
+        i++;
+    if (i == b->guard_n && i < CEDAR_GUARDS)
+        b->guards[b->guard_n++] = *guard;
+    return i;
+}
+
+/* Policies ------------------------------------------------------------------------------------- */
+
+static int hang_by_scope(struct builder *b, const struct cedar_plan *plan, uint32_t *spot)
+{
+    static const enum cedar_var order[CEDAR_LEVELS] = {CEDAR_ACTION, CEDAR_PRINCIPAL,
+                                                       CEDAR_RESOURCE};
+    *spot = 0;
+    for (int level = 0; level < CEDAR_LEVELS; level++) {
+        uint32_t term;
+        int rc = term_of(b, &plan->terms[order[level]], &term);
+        if (!rc && !(*spot = spot_below(b, *spot, term)))
+            rc = NK_ENOMEM;
+        if (rc)
+            return rc;
+    }
+    return 0;
+}
+
+static int hang_by_guards(struct builder *b, struct cedar_plan *plan, uint32_t *spot)
+{
+    for (unsigned i = 0; i < plan->guard_n; i++) {
+        const struct cedar_plan_guard *guard = &plan->guards[i];
+        uint32_t number = guard_of(b, &guard->on);
+        if (number == CEDAR_GUARDS) {
+            plan->rest = guard->before;
+            return 0;
+        }
+        uint32_t constant = constant_of(b, guard->constant);
+        uint32_t family = spot_below(b, *spot, 4 * number + guard->mode);
+        if (!constant || !family || !(*spot = spot_below(b, family, constant)))
+            return NK_ENOMEM;
+    }
+    return 0;
+}
+
+struct wanted_code {
+    const struct made *made;
+    const struct cedar_node *head;
+};
+
+static bool same_code(const void *what, uint32_t number)
+{
+    const struct wanted_code *wanted = what;
+    return wanted->made[number - 1].head == wanted->head;
+}
+
+/* Policies that were linked from one template have the same conditions, and so the same code. */
+static int write_code(struct builder *b, const struct cedar_tests *rest, uint32_t at)
+{
+    struct made *made = &b->made[at];
+    struct wanted_code wanted = {b->made, rest->node};
+    uint32_t hash = (uint32_t)((uintptr_t)rest->node * 0x9e3779b97f4a7c15u >> 32);
+    if (!rest->node)
+        return 0;
+    int rc = cedar_slots_reserve(&b->by_code, &b->temp);
+    if (rc)
+        return rc;
+    struct cedar_slot *slot = cedar_slots_at(&b->by_code, hash, same_code, &wanted);
+    made->head = rest->node;
+    if (slot->number) {
+        made->start = b->made[slot->number - 1].start;
+        made->places = b->made[slot->number - 1].places;
+        return 0;
+    }
+    cedar_slots_put(&b->by_code, slot, hash, at + 1);
+    made->start = b->code.n;
+    made->places = cedar_compile(&b->code, *rest);
+    return b->code.code;
+}
+
+static int add_policy(struct builder *b, const struct cedar_policy *policy, uint32_t at)
+{
+    struct cedar_plan plan;
+    int rc = cedar_plan(policy, &b->temp, &plan);
+    if (!rc)
+        rc = hang_by_scope(b, &plan, &b->made[at].spot);
+    if (!rc)
+        rc = hang_by_guards(b, &plan, &b->made[at].spot);
+    return rc ? rc : write_code(b, &plan.rest, at);
+}
+
+/* Packing -------------------------------------------------------------------------------------- */
+
+static void *copy(struct nk_arena *a, const void *items, size_t n, size_t size)
+{
+    void *own = nk_arena_array(a, n, size);
+    return own && n ? memcpy(own, items, n * size) : own;
+}
+
+static bool copy_slots(struct nk_arena *a, struct cedar_slots *s)
+{
+    s->p = copy(a, s->p, (size_t)s->mask + 1, sizeof *s->p);
+    return s->p;
+}
+
+/* Uids of lists that a condition's set became must outlive the builder. */
+static bool copy_terms(struct builder *b, struct nk_arena *a)
+{
+    b->index.terms = b->terms = copy(a, b->terms, b->term_n, sizeof *b->terms);
+    for (size_t i = 0; b->terms && i < b->term_n; i++)
+        if (b->terms[i].n > 1) {
+            b->terms[i].uids =
+                copy(a, b->terms[i].uids, b->terms[i].n, sizeof *b->terms[i].uids);
+            if (!b->terms[i].uids)
+                return false;
+        }
+    return b->terms;
+}
+
+/* Gives each key its part of `within` and fills it. */
+static bool spread_terms(struct builder *b, struct nk_arena *a)
+{
+    size_t n = 0;
+    for (size_t k = 1; k < b->key_n; k++)
+        for (int var = 0; var < CEDAR_LEVELS; var++) {
+            uint32_t more = b->keys[k].of[var].to;
+            b->keys[k].of[var].from = b->keys[k].of[var].to = (uint32_t)n;
+            n += more;
+        }
+    uint32_t *within = nk_arena_array(a, n, sizeof *within);
+    b->index.within = within;
+    b->index.keys = b->keys;
+    for (uint32_t t = 1; within && t < b->term_n; t++)
+        for (uint32_t i = 0; b->terms[t].kind != CEDAR_SCOPE_EQ && i < b->terms[t].n; i++) {
+            struct cedar_key *key = &b->keys[cedar_index_key(&b->index, &b->terms[t].uids[i], false)];
+            within[key->of[b->terms[t].var].to++] = t;
+        }
+    return within;
+}
+
+/* Rules in the order of spots, and of loading within each. */
+static bool place_rules(struct builder *b, const struct nk_cedar_policies *p, struct nk_arena *a)
+{
+    struct cedar_rule *rules = nk_arena_array(a, p->n, sizeof *rules);
+    struct cedar_op *ops = copy(a, b->code.ops, b->code.n, sizeof *ops);
+    uint32_t n = 0;
+    if (!rules || !ops)
+        return false;
+    for (size_t i = 0; i < p->n; i++)
+        b->spots[b->made[i].spot].to++;
+    for (size_t s = 0; s < b->spot_n; s++) {
+        uint32_t more = b->spots[s].to;
+        b->spots[s].from = b->spots[s].to = n;
+        n += more;
+    }
+    for (size_t i = 0; i < p->n; i++)
+        rules[b->spots[b->made[i].spot].to++] =
+            (struct cedar_rule){.policy = p->items[i],
+                                .code = b->made[i].head ? ops + b->made[i].start : NULL,
+                                .places = b->made[i].places,
+                                .at = (uint32_t)i};
+    b->index.rules = rules;
+    return true;
+}
+
+static const struct cedar_index *pack(struct builder *b, const struct nk_cedar_policies *p)
+{
+    struct nk_arena *a = p->arena;
+    if (!place_rules(b, p, a) || !copy_terms(b, a) || !spread_terms(b, a) ||
+        !copy_slots(a, &b->index.by_edge) || !copy_slots(a, &b->index.by_key) ||
+        !copy_slots(a, &b->index.by_constant))
+        return NULL;
+    b->index.spots = copy(a, b->spots, b->spot_n, sizeof *b->spots);
+    b->index.keys = copy(a, b->keys, b->key_n, sizeof *b->keys);
+    b->index.constants = copy(a, b->constants, b->constant_n, sizeof *b->constants);
+    b->index.guards = copy(a, b->guards, b->guard_n, sizeof *b->guards);
+    bool whole = b->index.spots && b->index.keys && b->index.constants && b->index.guards;
+    return whole ? copy(a, &b->index, 1, sizeof b->index) : NULL;
+}
+
+/* Numbers begin with 1 (spots: behind the root), and no table is without places. */
+static int begin(struct builder *b, size_t policies)
+{
+    b->made = nk_arena_array(&b->temp, policies, sizeof *b->made);
+    b->spots = cedar_grow(&b->temp, NULL, 0, &b->spot_cap, sizeof *b->spots);
+    b->terms = cedar_grow(&b->temp, NULL, 0, &b->term_cap, sizeof *b->terms);
+    b->keys = cedar_grow(&b->temp, NULL, 0, &b->key_cap, sizeof *b->keys);
+    b->constants = cedar_grow(&b->temp, NULL, 0, &b->constant_cap, sizeof *b->constants);
+    b->spot_n = b->term_n = b->key_n = b->constant_n = 1;
+    if (!b->made || !b->spots || !b->terms || !b->keys || !b->constants ||
+        cedar_slots_reserve(&b->index.by_edge, &b->temp) ||
+        cedar_slots_reserve(&b->index.by_key, &b->temp))
+        return NK_ENOMEM;
+    return cedar_slots_reserve(&b->index.by_constant, &b->temp);
+}
+
+int cedar_index_new(const struct nk_cedar_policies *p, const struct cedar_index **out)
+{
+    struct builder b = {.code = {.arena = &b.code_arena}};
+    nk_arena_init_sized(&b.temp, INDEX_MAX, BLOCK);
+    nk_arena_init_sized(&b.code_arena, INDEX_MAX, BLOCK);
+    int rc = begin(&b, p->n);
+    for (size_t i = 0; !rc && i < p->n; i++)
+        rc = add_policy(&b, p->items[i], (uint32_t)i);
+    *out = rc ? NULL : pack(&b, p);
+    nk_arena_free(&b.temp);
+    nk_arena_free(&b.code_arena);
+    return rc || *out ? rc : NK_ENOMEM;
+}
