@@ -109,7 +109,10 @@ int nk_cedar_authorize(const struct nk_cedar_policies *p, const struct nk_cedar_
         vars[var].kind = CEDAR_ENTITY;
         vars[var].n = vars[var].depth = 0;
         vars[var].as.entity = cedar_uid(*uids[var]);
+        cedar_entities_expect(entities, &vars[var].as.entity);
     }
+    cedar_entities_fetch(entities, &vars[CEDAR_PRINCIPAL].as.entity);
+    cedar_entities_fetch(entities, &vars[CEDAR_RESOURCE].as.entity);
     if (!cedar_search(p->sealed, &e, &found))
         return NK_ENOMEM;
     return answer(a, &found, p->strict, out);

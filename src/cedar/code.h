@@ -75,6 +75,7 @@ enum cedar_opcode {
 struct cedar_op {
     uint8_t op; /* enum cedar_opcode */
     uint8_t a;
+    uint16_t zero; /* so that equal instructions have equal bytes */
     uint32_t n;
     const void *p;
 };
@@ -92,7 +93,8 @@ void cedar_tests_skip(struct cedar_tests *t);
 
 /* The code of a policy set while it grows. */
 struct cedar_writer {
-    struct nk_arena *arena; /* for `ops` alone, which grows in place */
+    struct nk_arena *arena;  /* for `ops` alone, which grows in place */
+    struct cedar_pool *pool; /* of what the instructions point to */
     struct cedar_op *ops;
     uint32_t n, cap;
     uint32_t level, most; /* places of the stack in use; and the most of them */

@@ -67,7 +67,7 @@ static uint32_t put(struct cedar_writer *w, enum cedar_opcode op, unsigned a, ui
 {
     if (!make_room(w))
         return 0;
-    w->ops[w->n] = (struct cedar_op){.op = (uint8_t)op, .a = (uint8_t)a, .n = n, .p = p};
+    w->ops[w->n] = (struct cedar_op){(uint8_t)op, (uint8_t)a, 0, n, p};
     w->level += effect;
     w->most = w->level > w->most ? w->level : w->most;
     return w->n++;
@@ -78,6 +78,30 @@ static void land(struct cedar_writer *w, uint32_t at)
 {
     if (!w->code)
         w->ops[at].n = w->n - at;
+}
+
+/* What an instruction points to, as the pool has it. */
+static const void *name(struct cedar_writer *w, const struct nk_str *text)
+{
+    const void *own = w->code ? NULL : cedar_pool_text(w->pool, *text);
+    if (!own && !w->code)
+        w->code = NK_ENOMEM;
+    return own;
+}
+
+static const void *constant(struct cedar_writer *w, const struct nk_cedar_value *v)
+{
+    if (w->code || !cedar_is_scalar(v))
+        return v;
+    uint32_t number = cedar_pool_value(w->pool, v);
+    if (!number)
+        w->code = NK_ENOMEM;
+    return w->pool->values[number];
+}
+
+static const void *path(struct cedar_writer *w, const struct cedar_node *node)
+{
+    return node->path_n == 1 ? name(w, node->path) : node->path;
 }
 
 static void emit(struct cedar_writer *w, const struct cedar_node *node);
@@ -149,7 +173,7 @@ static void emit_eq(struct cedar_writer *w, const struct cedar_node *node)
     }
     emit(w, a);
     if (b->constant) {
-        put(w, CEDAR_OP_EQ_CONST, node->op, 0, b->constant, 0);
+        put(w, CEDAR_OP_EQ_CONST, node->op, 0, constant(w, b->constant), 0);
     } else if (is_var(b)) {
         put(w, CEDAR_OP_EQ_VAR, node->op, b->op, NULL, 0);
     } else {
@@ -165,7 +189,7 @@ static void emit_two(struct cedar_writer *w, const struct cedar_node *node, enum
     const struct cedar_node *b = node->kid->next;
     emit(w, node->kid);
     if (b->constant) {
-        put(w, with_const, node->op, 0, b->constant, 0);
+        put(w, with_const, node->op, 0, constant(w, b->constant), 0);
         return;
     }
     emit(w, b);
@@ -186,10 +210,10 @@ static void emit_is(struct cedar_writer *w, const struct cedar_node *node)
 {
     emit(w, node->kid);
     if (node->n == 1) {
-        put(w, CEDAR_OP_IS, 0, 0, &node->name, 0);
+        put(w, CEDAR_OP_IS, 0, 0, name(w, &node->name), 0);
         return;
     }
-    uint32_t to_end = put(w, CEDAR_OP_IS_IN, 0, 0, &node->name, 0);
+    uint32_t to_end = put(w, CEDAR_OP_IS_IN, 0, 0, name(w, &node->name), 0);
     emit(w, node->kid->next);
     put(w, CEDAR_OP_IN, 0, 0, NULL, -1);
     land(w, to_end);
@@ -223,7 +247,7 @@ static void emit_contains(struct cedar_writer *w, const struct cedar_node *node)
     const struct cedar_node *item = node->kid->next;
     emit(w, node->kid);
     if (item->constant) {
-        put(w, CEDAR_OP_HAS_CONST, 0, 0, item->constant, 0);
+        put(w, CEDAR_OP_HAS_CONST, 0, 0, constant(w, item->constant), 0);
         return;
     }
     emit_expect(w, CEDAR_SET);
@@ -270,21 +294,21 @@ static void emit_is_empty(struct cedar_writer *w, const struct cedar_node *node)
 static void emit_attr(struct cedar_writer *w, const struct cedar_node *node)
 {
     if (is_var(node->kid)) {
-        put(w, CEDAR_OP_VAR_ATTR, node->kid->op, 0, &node->name, 1);
+        put(w, CEDAR_OP_VAR_ATTR, node->kid->op, 0, name(w, &node->name), 1);
         return;
     }
     emit(w, node->kid);
-    put(w, CEDAR_OP_ATTR, 0, 0, &node->name, 0);
+    put(w, CEDAR_OP_ATTR, 0, 0, name(w, &node->name), 0);
 }
 
 static void emit_has(struct cedar_writer *w, const struct cedar_node *node)
 {
     if (is_var(node->kid)) {
-        put(w, CEDAR_OP_VAR_HAS, node->kid->op, node->path_n, node->path, 1);
+        put(w, CEDAR_OP_VAR_HAS, node->kid->op, node->path_n, path(w, node), 1);
         return;
     }
     emit(w, node->kid);
-    put(w, CEDAR_OP_HAS, 0, node->path_n, node->path, 0);
+    put(w, CEDAR_OP_HAS, 0, node->path_n, path(w, node), 0);
 }
 
 static void emit_like(struct cedar_writer *w, const struct cedar_node *node)
@@ -300,7 +324,8 @@ static void emit_list(struct cedar_writer *w, const struct cedar_node *node)
     put(w, CEDAR_OP_LIST, record, node->n, NULL, 1);
     for (const struct cedar_node *kid = node->kid; kid; kid = kid->next) {
         emit(w, kid);
-        put(w, record ? CEDAR_OP_MEMBER : CEDAR_OP_ITEM, 0, n++, &kid->label, -1);
+        put(w, record ? CEDAR_OP_MEMBER : CEDAR_OP_ITEM, 0, n++,
+            record ? name(w, &kid->label) : NULL, -1);
     }
     put(w, record ? CEDAR_OP_RECORD : CEDAR_OP_SET, 0, node->n, NULL, 0);
 }
@@ -351,7 +376,7 @@ static void emit(struct cedar_writer *w, const struct cedar_node *node)
     if (w->code)
         return;
     if (node->constant)
-        put(w, CEDAR_OP_CONST, 0, 0, node->constant, 1);
+        put(w, CEDAR_OP_CONST, 0, 0, constant(w, node->constant), 1);
     else
         table[node->kind](w, node);
 }

@@ -1,17 +1,25 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * entities.h - entity stores inside the module. Ancestors are computed once, when a store is
- * sealed, so that `in` is one search.
+ * sealed, so that `in` is one search. Looking at an entity costs what its memory costs: when a store
+ * of a whole life is sealed, each entity is packed into one piece (pack.c), with what decisions
+ * look at first in front.
  */
 #pragma once
 
-#include "cedar/value.h"
+#include "cedar/pool.h"
+
+/* The hash stands beside the pointer: uids that differ are told apart without following it. */
+struct cedar_ancestor {
+    uint64_t hash;
+    const struct cedar_uid *uid;
+};
 
 struct cedar_entity {
     struct cedar_uid id;
     const struct nk_cedar_value *attrs, *tags; /* records */
+    const struct cedar_ancestor *ancestors;    /* all of them, sorted by cedar_uid_cmp */
     const struct cedar_uid *parents;           /* as given */
-    const struct cedar_uid **ancestors;        /* all of them, sorted by cedar_uid_cmp */
     uint32_t parent_n, ancestor_n;
     uint32_t state; /* while sealing: the next parent to visit + 1; 0: new, UINT32_MAX: done */
 };
@@ -19,7 +27,14 @@ struct cedar_entity {
 /* The entity of that uid in this store or those below, or NULL. */
 const struct cedar_entity *cedar_entities_find(const struct nk_cedar_entities *e,
                                                const struct cedar_uid *uid);
+/* Say that this entity will be looked for soon: first its place in the table, then itself. */
+void cedar_entities_expect(const struct nk_cedar_entities *e, const struct cedar_uid *uid);
+void cedar_entities_fetch(const struct nk_cedar_entities *e, const struct cedar_uid *uid);
 /* Is `uid` an ancestor of `entity` (not the entity itself)? */
 bool cedar_entity_in(const struct cedar_entity *entity, const struct cedar_uid *uid);
 struct nk_arena *cedar_entities_arena(const struct nk_cedar_entities *e);
 bool cedar_entities_sealed(const struct nk_cedar_entities *e);
+
+/* A copy of the entity in one piece of memory; NULL: no memory. Values that are nested deeply stay
+ * where they are. */
+struct cedar_entity *cedar_entity_pack(struct cedar_pool *pool, const struct cedar_entity *from);

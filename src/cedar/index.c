@@ -9,9 +9,12 @@
 enum { INDEX_MAX = 1 << 30, BLOCK = 64 << 10 };
 
 struct made { /* a policy on its way */
-    uint32_t spot;
-    uint32_t start, places;       /* of its code */
-    const struct cedar_node *head; /* the first test of its code, or NULL */
+    uint32_t spot, code;
+    const struct cedar_node *head; /* the first test of its code */
+};
+
+struct written { /* code on its way; `pack` turns starts into addresses */
+    uint32_t start, n, places, users;
 };
 
 struct builder {
@@ -22,35 +25,20 @@ struct builder {
     struct cedar_spot *spots;
     struct cedar_term *terms;
     struct cedar_key *keys;
-    const struct nk_cedar_value **constants;
+    struct written *codes;
+    struct cedar_pool pool;
     struct cedar_guard guards[CEDAR_GUARDS];
-    size_t spot_n, spot_cap, term_n, term_cap, key_n, key_cap, constant_n, constant_cap;
+    size_t spot_n, spot_cap, term_n, term_cap, key_n, key_cap, code_n, code_cap;
     uint32_t guard_n;
-    struct cedar_slots by_term, by_code;
+    struct cedar_slots by_term, by_head, by_code;
 };
 
 /* Looking up ----------------------------------------------------------------------------------- */
 
-uint32_t cedar_edge_hash(uint32_t parent, uint32_t label)
+static uint32_t edge_hash(uint32_t parent, uint32_t label)
 {
     uint64_t h = ((uint64_t)parent << 32 | label) * 0x9e3779b97f4a7c15u;
     return (uint32_t)(h >> 32);
-}
-
-bool cedar_can_guard(const struct nk_cedar_value *v)
-{
-    return v->kind == CEDAR_BOOL || v->kind == CEDAR_LONG || v->kind == CEDAR_STRING ||
-           v->kind == CEDAR_ENTITY;
-}
-
-uint32_t cedar_scalar_hash(const struct nk_cedar_value *v)
-{
-    if (v->kind == CEDAR_ENTITY)
-        return (uint32_t)v->as.entity.hash;
-    if (v->kind == CEDAR_STRING)
-        return (uint32_t)cedar_uid((struct nk_cedar_uid){NK_STR(""), v->as.string}).hash;
-    uint64_t n = v->kind == CEDAR_BOOL ? v->as.truth : (uint64_t)v->as.number;
-    return (uint32_t)((n + v->kind) * 0x9e3779b97f4a7c15u >> 32);
 }
 
 struct edge {
@@ -68,7 +56,7 @@ static bool same_edge(const void *what, uint32_t number)
 uint32_t cedar_index_spot(const struct cedar_index *index, uint32_t parent, uint32_t label)
 {
     struct edge edge = {index->spots, parent, label};
-    return cedar_slots_at(&index->by_edge, cedar_edge_hash(parent, label), same_edge, &edge)
+    return cedar_slots_at(&index->by_edge, edge_hash(parent, label), same_edge, &edge)
         ->number;
 }
 
@@ -91,24 +79,9 @@ uint32_t cedar_index_key(const struct cedar_index *index, const struct cedar_uid
     return cedar_slots_at(&index->by_key, (uint32_t)uid->hash, same_key, &wanted)->number;
 }
 
-struct wanted_constant {
-    const struct nk_cedar_value *const *constants;
-    const struct nk_cedar_value *v;
-};
-
-static bool same_constant(const void *what, uint32_t number)
+uint32_t cedar_index_value(const struct cedar_index *index, const struct nk_cedar_value *v)
 {
-    const struct wanted_constant *wanted = what;
-    return cedar_value_cmp(wanted->constants[number], wanted->v) == 0;
-}
-
-uint32_t cedar_index_constant(const struct cedar_index *index, const struct nk_cedar_value *v)
-{
-    struct wanted_constant wanted = {index->constants, v};
-    if (!cedar_can_guard(v))
-        return 0;
-    return cedar_slots_at(&index->by_constant, cedar_scalar_hash(v), same_constant, &wanted)
-        ->number;
+    return cedar_find_value(&index->by_value, index->values, v);
 }
 
 /* Numbering ------------------------------------------------------------------------------------ */
@@ -117,7 +90,7 @@ uint32_t cedar_index_constant(const struct cedar_index *index, const struct nk_c
 static uint32_t spot_below(struct builder *b, uint32_t parent, uint32_t label)
 {
     struct edge edge = {b->spots, parent, label};
-    uint32_t hash = cedar_edge_hash(parent, label);
+    uint32_t hash = edge_hash(parent, label);
     if (cedar_slots_reserve(&b->index.by_edge, &b->temp))
         return 0;
     struct cedar_slot *slot = cedar_slots_at(&b->index.by_edge, hash, same_edge, &edge);
@@ -149,29 +122,13 @@ static uint32_t key_of(struct builder *b, const struct cedar_uid *uid, bool is_t
     void *keys = cedar_grow(&b->temp, b->keys, b->key_n, &b->key_cap, sizeof *b->keys);
     if (!keys)
         return 0;
+    const struct cedar_uid *own = cedar_pool_uid(&b->pool, uid);
+    if (!own)
+        return 0;
     b->keys = keys;
-    b->keys[b->key_n] = (struct cedar_key){.uid = *uid, .is_type = is_type};
+    b->keys[b->key_n] = (struct cedar_key){.uid = *own, .is_type = is_type};
     cedar_slots_put(&b->index.by_key, slot, (uint32_t)uid->hash, (uint32_t)b->key_n);
     return (uint32_t)b->key_n++;
-}
-
-static uint32_t constant_of(struct builder *b, const struct nk_cedar_value *v)
-{
-    struct wanted_constant wanted = {b->constants, v};
-    uint32_t hash = cedar_scalar_hash(v);
-    if (cedar_slots_reserve(&b->index.by_constant, &b->temp))
-        return 0;
-    struct cedar_slot *slot = cedar_slots_at(&b->index.by_constant, hash, same_constant, &wanted);
-    if (slot->number)
-        return slot->number;
-    void *all = cedar_grow(&b->temp, b->constants, b->constant_n, &b->constant_cap,
-                           sizeof *b->constants);
-    if (!all)
-        return 0;
-    b->constants = all;
-    b->constants[b->constant_n] = v;
-    cedar_slots_put(&b->index.by_constant, slot, hash, (uint32_t)b->constant_n);
-    return (uint32_t)b->constant_n++;
 }
 
 struct wanted_term {
@@ -281,7 +238,7 @@ static int hang_by_guards(struct builder *b, struct cedar_plan *plan, uint32_t *
             plan->rest = guard->before;
             return 0;
         }
-        uint32_t constant = constant_of(b, guard->constant);
+        uint32_t constant = cedar_pool_value(&b->pool, guard->constant);
         uint32_t family = spot_below(b, *spot, 4 * number + guard->mode);
         if (!constant || !family || !(*spot = spot_below(b, family, constant)))
             return NK_ENOMEM;
@@ -289,39 +246,79 @@ static int hang_by_guards(struct builder *b, struct cedar_plan *plan, uint32_t *
     return 0;
 }
 
-struct wanted_code {
+struct wanted_head {
     const struct made *made;
     const struct cedar_node *head;
+};
+
+static bool same_head(const void *what, uint32_t number)
+{
+    const struct wanted_head *wanted = what;
+    return wanted->made[number - 1].head == wanted->head;
+}
+
+struct wanted_code {
+    const struct builder *b;
+    uint32_t start, n;
 };
 
 static bool same_code(const void *what, uint32_t number)
 {
     const struct wanted_code *wanted = what;
-    return wanted->made[number - 1].head == wanted->head;
+    const struct written *other = &wanted->b->codes[number];
+    const struct cedar_op *ops = wanted->b->code.ops;
+    return other->n == wanted->n &&
+           memcmp(ops + other->start, ops + wanted->start, wanted->n * sizeof *ops) == 0;
 }
 
-/* Policies that were linked from one template have the same conditions, and so the same code. */
+/* The number of the code that was written from `start` on; code that is there already is taken back.
+ * 0: no memory. */
+static uint32_t number_code(struct builder *b, uint32_t start, uint32_t places)
+{
+    struct wanted_code wanted = {b, start, b->code.n - start};
+    struct nk_str bytes = {(const char *)(b->code.ops + start),
+                           wanted.n * sizeof(struct cedar_op)};
+    uint32_t hash = cedar_text_hash(bytes);
+    if (cedar_slots_reserve(&b->by_code, &b->temp))
+        return 0;
+    struct cedar_slot *slot = cedar_slots_at(&b->by_code, hash, same_code, &wanted);
+    if (slot->number) {
+        b->code.n = start;
+        return slot->number;
+    }
+    void *codes = cedar_grow(&b->temp, b->codes, b->code_n, &b->code_cap, sizeof *b->codes);
+    if (!codes)
+        return 0;
+    b->codes = codes;
+    b->codes[b->code_n] = (struct written){start, wanted.n, places, 0};
+    cedar_slots_put(&b->by_code, slot, hash, (uint32_t)b->code_n);
+    return (uint32_t)b->code_n++;
+}
+
+/* Policies that were linked from one template have the same conditions: they are compiled once. */
 static int write_code(struct builder *b, const struct cedar_tests *rest, uint32_t at)
 {
     struct made *made = &b->made[at];
-    struct wanted_code wanted = {b->made, rest->node};
+    struct wanted_head wanted = {b->made, rest->node};
     uint32_t hash = (uint32_t)((uintptr_t)rest->node * 0x9e3779b97f4a7c15u >> 32);
     if (!rest->node)
         return 0;
-    int rc = cedar_slots_reserve(&b->by_code, &b->temp);
+    int rc = cedar_slots_reserve(&b->by_head, &b->temp);
     if (rc)
         return rc;
-    struct cedar_slot *slot = cedar_slots_at(&b->by_code, hash, same_code, &wanted);
-    made->head = rest->node;
+    struct cedar_slot *slot = cedar_slots_at(&b->by_head, hash, same_head, &wanted);
     if (slot->number) {
-        made->start = b->made[slot->number - 1].start;
-        made->places = b->made[slot->number - 1].places;
-        return 0;
+        made->code = b->made[slot->number - 1].code;
+    } else {
+        uint32_t start = b->code.n, places = cedar_compile(&b->code, *rest);
+        made->head = rest->node;
+        cedar_slots_put(&b->by_head, slot, hash, at + 1);
+        made->code = b->code.code ? 0 : number_code(b, start, places);
     }
-    cedar_slots_put(&b->by_code, slot, hash, at + 1);
-    made->start = b->code.n;
-    made->places = cedar_compile(&b->code, *rest);
-    return b->code.code;
+    if (!made->code)
+        return b->code.code ? b->code.code : NK_ENOMEM;
+    b->codes[made->code].users++;
+    return 0;
 }
 
 static int add_policy(struct builder *b, const struct cedar_policy *policy, uint32_t at)
@@ -349,17 +346,25 @@ static bool copy_slots(struct nk_arena *a, struct cedar_slots *s)
     return s->p;
 }
 
-/* Uids of lists that a condition's set became must outlive the builder. */
+/* Terms name uids as the pool has them: a list that a condition's set became must outlive the
+ * builder. */
 static bool copy_terms(struct builder *b, struct nk_arena *a)
 {
     b->index.terms = b->terms = copy(a, b->terms, b->term_n, sizeof *b->terms);
-    for (size_t i = 0; b->terms && i < b->term_n; i++)
-        if (b->terms[i].n > 1) {
-            b->terms[i].uids =
-                copy(a, b->terms[i].uids, b->terms[i].n, sizeof *b->terms[i].uids);
-            if (!b->terms[i].uids)
-                return false;
+    for (size_t i = 1; b->terms && i < b->term_n; i++) {
+        struct cedar_term *t = &b->terms[i];
+        struct cedar_uid *uids = t->n > 1 ? copy(a, t->uids, t->n, sizeof *uids) : NULL;
+        if (t->n > 1 && !uids)
+            return false;
+        for (uint32_t k = 0; k < t->n; k++) {
+            const struct cedar_key *key = &b->keys[cedar_index_key(&b->index, &t->uids[k], false)];
+            if (uids)
+                uids[k] = key->uid;
+            else
+                t->uids = &key->uid;
         }
+        t->uids = uids ? uids : t->uids;
+    }
     return b->terms;
 }
 
@@ -375,7 +380,6 @@ static bool spread_terms(struct builder *b, struct nk_arena *a)
         }
     uint32_t *within = nk_arena_array(a, n, sizeof *within);
     b->index.within = within;
-    b->index.keys = b->keys;
     for (uint32_t t = 1; within && t < b->term_n; t++)
         for (uint32_t i = 0; b->terms[t].kind != CEDAR_SCOPE_EQ && i < b->terms[t].n; i++) {
             struct cedar_key *key = &b->keys[cedar_index_key(&b->index, &b->terms[t].uids[i], false)];
@@ -388,9 +392,8 @@ static bool spread_terms(struct builder *b, struct nk_arena *a)
 static bool place_rules(struct builder *b, const struct nk_cedar_policies *p, struct nk_arena *a)
 {
     struct cedar_rule *rules = nk_arena_array(a, p->n, sizeof *rules);
-    struct cedar_op *ops = copy(a, b->code.ops, b->code.n, sizeof *ops);
     uint32_t n = 0;
-    if (!rules || !ops)
+    if (!rules)
         return false;
     for (size_t i = 0; i < p->n; i++)
         b->spots[b->made[i].spot].to++;
@@ -401,51 +404,62 @@ static bool place_rules(struct builder *b, const struct nk_cedar_policies *p, st
     }
     for (size_t i = 0; i < p->n; i++)
         rules[b->spots[b->made[i].spot].to++] =
-            (struct cedar_rule){.policy = p->items[i],
-                                .code = b->made[i].head ? ops + b->made[i].start : NULL,
-                                .places = b->made[i].places,
-                                .at = (uint32_t)i};
+            (struct cedar_rule){p->items[i], b->made[i].code, (uint32_t)i};
     b->index.rules = rules;
     return true;
+}
+
+static bool place_codes(struct builder *b, struct nk_arena *a)
+{
+    struct cedar_op *ops = copy(a, b->code.ops, b->code.n, sizeof *ops);
+    struct cedar_code *codes = nk_arena_array(a, b->code_n, sizeof *codes);
+    for (size_t i = 1; ops && codes && i < b->code_n; i++)
+        codes[i] = (struct cedar_code){ops + b->codes[i].start, b->codes[i].places,
+                                       b->codes[i].users};
+    b->index.codes = codes;
+    return ops && codes;
 }
 
 static const struct cedar_index *pack(struct builder *b, const struct nk_cedar_policies *p)
 {
     struct nk_arena *a = p->arena;
-    if (!place_rules(b, p, a) || !copy_terms(b, a) || !spread_terms(b, a) ||
-        !copy_slots(a, &b->index.by_edge) || !copy_slots(a, &b->index.by_key) ||
-        !copy_slots(a, &b->index.by_constant))
+    struct cedar_index *index = &b->index;
+    index->keys = b->keys = copy(a, b->keys, b->key_n, sizeof *b->keys);
+    index->by_value = b->pool.by_value;
+    if (!index->keys || !copy_slots(a, &index->by_edge) || !copy_slots(a, &index->by_key) ||
+        !copy_slots(a, &index->by_value) || !place_rules(b, p, a) || !place_codes(b, a) ||
+        !copy_terms(b, a) || !spread_terms(b, a))
         return NULL;
-    b->index.spots = copy(a, b->spots, b->spot_n, sizeof *b->spots);
-    b->index.keys = copy(a, b->keys, b->key_n, sizeof *b->keys);
-    b->index.constants = copy(a, b->constants, b->constant_n, sizeof *b->constants);
-    b->index.guards = copy(a, b->guards, b->guard_n, sizeof *b->guards);
-    bool whole = b->index.spots && b->index.keys && b->index.constants && b->index.guards;
-    return whole ? copy(a, &b->index, 1, sizeof b->index) : NULL;
+    index->spots = copy(a, b->spots, b->spot_n, sizeof *b->spots);
+    index->values = copy(a, b->pool.values, b->pool.value_n, sizeof *b->pool.values);
+    index->guards = copy(a, b->guards, b->guard_n, sizeof *b->guards);
+    bool whole = index->spots && index->values && index->guards;
+    return whole ? copy(a, index, 1, sizeof *index) : NULL;
 }
 
 /* Numbers begin with 1 (spots: behind the root), and no table is without places. */
-static int begin(struct builder *b, size_t policies)
+static int begin(struct builder *b, const struct nk_cedar_policies *p)
 {
-    b->made = nk_arena_array(&b->temp, policies, sizeof *b->made);
+    b->made = nk_arena_array(&b->temp, p->n, sizeof *b->made);
     b->spots = cedar_grow(&b->temp, NULL, 0, &b->spot_cap, sizeof *b->spots);
     b->terms = cedar_grow(&b->temp, NULL, 0, &b->term_cap, sizeof *b->terms);
     b->keys = cedar_grow(&b->temp, NULL, 0, &b->key_cap, sizeof *b->keys);
-    b->constants = cedar_grow(&b->temp, NULL, 0, &b->constant_cap, sizeof *b->constants);
-    b->spot_n = b->term_n = b->key_n = b->constant_n = 1;
-    if (!b->made || !b->spots || !b->terms || !b->keys || !b->constants ||
+    b->codes = cedar_grow(&b->temp, NULL, 0, &b->code_cap, sizeof *b->codes);
+    b->spot_n = b->term_n = b->key_n = b->code_n = 1;
+    if (!b->made || !b->spots || !b->terms || !b->keys || !b->codes ||
         cedar_slots_reserve(&b->index.by_edge, &b->temp) ||
         cedar_slots_reserve(&b->index.by_key, &b->temp))
         return NK_ENOMEM;
-    return cedar_slots_reserve(&b->index.by_constant, &b->temp);
+    b->code = (struct cedar_writer){.arena = &b->code_arena, .pool = &b->pool};
+    return cedar_pool_init(&b->pool, p->arena, &b->temp);
 }
 
 int cedar_index_new(const struct nk_cedar_policies *p, const struct cedar_index **out)
 {
-    struct builder b = {.code = {.arena = &b.code_arena}};
+    struct builder b = {.guard_n = 0};
     nk_arena_init_sized(&b.temp, INDEX_MAX, BLOCK);
     nk_arena_init_sized(&b.code_arena, INDEX_MAX, BLOCK);
-    int rc = begin(&b, p->n);
+    int rc = begin(&b, p);
     for (size_t i = 0; !rc && i < p->n; i++)
         rc = add_policy(&b, p->items[i], (uint32_t)i);
     *out = rc ? NULL : pack(&b, p);

@@ -30,9 +30,15 @@ enum {
 /* A policy, as far as a decision needs it. */
 struct cedar_rule {
     const struct cedar_policy *policy;
-    const struct cedar_op *code; /* what is left to ask; NULL: nothing */
-    uint32_t places;             /* of the stack, see cedar_run */
-    uint32_t at;                 /* in order of loading */
+    uint32_t code; /* what is left to ask: a number; 0: nothing */
+    uint32_t at;   /* in order of loading */
+};
+
+/* What policies ask; those that ask the same share it, and a request asks it once. */
+struct cedar_code {
+    const struct cedar_op *ops;
+    uint32_t places; /* of the stack, see cedar_run */
+    uint32_t users;  /* policies */
 };
 
 /* A place of the tree. */
@@ -71,13 +77,14 @@ struct cedar_guard { /* var.name; a family's label is 4 * guard + mode */
 
 struct cedar_index {
     const struct cedar_rule *rules;
+    const struct cedar_code *codes; /* by number; [0] is not used */
     const struct cedar_spot *spots; /* [0]: the root */
     const struct cedar_term *terms;
     const struct cedar_key *keys;                 /* by number; [0] is not used */
     const uint32_t *within;                       /* see struct cedar_key */
-    const struct nk_cedar_value *const *constants; /* by number; [0] is not used */
+    const struct nk_cedar_value *const *values; /* constants by number; [0] is not used */
     const struct cedar_guard *guards;
-    struct cedar_slots by_edge, by_key, by_constant; /* -> spots, keys, constants */
+    struct cedar_slots by_edge, by_key, by_value; /* -> spots, keys, values */
     bool types[CEDAR_LEVELS];                        /* some term of this variable is "is T" */
 };
 
@@ -88,9 +95,4 @@ int cedar_index_new(const struct nk_cedar_policies *p, const struct cedar_index 
 uint32_t cedar_index_key(const struct cedar_index *index, const struct cedar_uid *uid,
                          bool is_type);
 uint32_t cedar_index_spot(const struct cedar_index *index, uint32_t parent, uint32_t label);
-uint32_t cedar_index_constant(const struct cedar_index *index, const struct nk_cedar_value *v);
-
-/* Of a scalar that can guard (bool, long, string, entity). */
-bool cedar_can_guard(const struct nk_cedar_value *v);
-uint32_t cedar_scalar_hash(const struct nk_cedar_value *v);
-uint32_t cedar_edge_hash(uint32_t parent, uint32_t label);
+uint32_t cedar_index_value(const struct cedar_index *index, const struct nk_cedar_value *v);

@@ -140,7 +140,7 @@ bool cedar_plan_guard(const struct cedar_node *node, bool want, struct cedar_pla
         left = right;
         right = node->kid;
     }
-    if (!right->constant || !cedar_can_guard(right->constant) || !is_attribute(left, &out->on))
+    if (!right->constant || !cedar_is_scalar(right->constant) || !is_attribute(left, &out->on))
         return false;
     out->mode = equal ? CEDAR_EQUALS : CEDAR_HOLDS;
     out->constant = right->constant;

@@ -7,7 +7,7 @@
  */
 #include "cedar/search.h"
 
-enum { FEW = 4, ACTIVE = 24 };
+enum { FEW = 4, ACTIVE = 24, MEMOS = 64 };
 
 /* The terms of one variable that the request makes true. */
 struct active {
@@ -24,13 +24,23 @@ struct value {
     uint32_t constant; /* its number, or 0 */
 };
 
+/* What code came to. */
+struct said {
+    uint32_t code;
+    bool holds;
+    int rc; /* 0, NK_EINVAL: it erred, NK_ENOMEM */
+    const char *what;
+};
+
 struct search {
     const struct cedar_index *index;
     struct cedar_eval *e;
     struct cedar_found *found;
     uint64_t asked; /* guards whose value is known */
+    uint64_t kept;  /* memos in use */
     struct active active[CEDAR_LEVELS];
     struct value values[CEDAR_GUARDS];
+    struct said memo[MEMOS];
 };
 
 static const enum cedar_var order[CEDAR_LEVELS] = {CEDAR_ACTION, CEDAR_PRINCIPAL, CEDAR_RESOURCE};
@@ -156,7 +166,7 @@ static bool find_active(struct search *s, enum cedar_var var)
         (s->index->types[var] && !activate_type(s, var)))
         return false;
     for (uint32_t i = 0; entity && i < entity->ancestor_n; i++)
-        if (!activate_within(s, var, entity->ancestors[i], false))
+        if (!activate_within(s, var, entity->ancestors[i].uid, false))
             return false;
     return true;
 }
@@ -190,17 +200,40 @@ static bool is_true(struct search *s, enum cedar_var var, uint32_t term)
 
 /* Rules and guards ----------------------------------------------------------------------------- */
 
+static struct said run(struct search *s, const struct cedar_code *code)
+{
+    struct cedar_eval *e = s->e;
+    e->call.code = 0;
+    bool holds = cedar_run(e, code->ops, code->places);
+    return (struct said){.holds = holds, .rc = e->call.code, .what = e->call.what};
+}
+
+/* The outcome of code; what several policies ask is run once, if its place is not taken. */
+static struct said outcome(struct search *s, uint32_t number)
+{
+    const struct cedar_code *code = &s->index->codes[number];
+    struct said *memo = &s->memo[number % MEMOS];
+    uint64_t bit = (uint64_t)1 << number % MEMOS;
+    if (code->users < 2)
+        return run(s, code);
+    if (!(s->kept & bit) || memo->code != number) {
+        *memo = run(s, code);
+        memo->code = number;
+        s->kept |= bit;
+    }
+    return *memo;
+}
+
 /* Asks one policy; false: memory is out. */
 static bool ask(struct search *s, const struct cedar_rule *rule)
 {
-    struct cedar_eval *e = s->e;
     struct cedar_found *found = s->found;
-    e->call.code = 0;
-    if (!rule->code || cedar_run(e, rule->code, rule->places))
+    struct said said = {.holds = true};
+    if (rule->code)
+        said = outcome(s, rule->code);
+    if (said.holds)
         return add_hit(s, rule->policy->forbid ? &found->forbids : &found->permits, rule, NULL);
-    if (e->call.code == NK_EINVAL)
-        return add_error(s, rule, e->call.what);
-    return e->call.code == 0;
+    return said.rc == NK_EINVAL ? add_error(s, rule, said.what) : said.rc == 0;
 }
 
 /* Everything at and below the spot errs. */
@@ -225,7 +258,7 @@ static const struct value *value_of(struct search *s, uint32_t guard)
     s->e->call.code = 0;
     out->v = cedar_attr(s->e, s->e->vars[g->var], g->name);
     out->what = s->e->call.what;
-    out->constant = out->v ? cedar_index_constant(s->index, out->v) : 0;
+    out->constant = out->v ? cedar_index_value(s->index, out->v) : 0;
     return out;
 }
 
@@ -245,12 +278,12 @@ static bool members(struct search *s, uint32_t family, const struct nk_cedar_val
     const struct cedar_spot *spot = &index->spots[family];
     if (set->n <= spot->children) {
         for (uint32_t i = 0; i < set->n; i++)
-            if (!member(s, family, cedar_index_constant(index, set->as.items[i])))
+            if (!member(s, family, cedar_index_value(index, set->as.items[i])))
                 return false;
         return true;
     }
     for (uint32_t kid = spot->child; kid; kid = index->spots[kid].next)
-        if (cedar_set_has(set, index->constants[index->spots[kid].label]) && !settle(s, kid))
+        if (cedar_set_has(set, index->values[index->spots[kid].label]) && !settle(s, kid))
             return false;
     return true;
 }
@@ -311,7 +344,7 @@ bool cedar_search(const struct cedar_index *index, struct cedar_eval *e, struct 
     s.index = index;
     s.e = e;
     s.found = out;
-    s.asked = 0;
+    s.asked = s.kept = 0;
     for (int var = 0; var < CEDAR_LEVELS; var++)
         s.active[var].known = false;
     out->permits.n = out->forbids.n = out->errors.n = 0;

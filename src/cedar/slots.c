@@ -36,7 +36,7 @@ void *cedar_grow(struct nk_arena *a, void *items, size_t n, size_t *cap, size_t 
     void *own = nk_arena_array(a, bigger, size);
     if (!own)
         return NULL;
-    if (n)
+    if (items)
         memcpy(own, items, n * size);
     *cap = bigger;
     return own;
