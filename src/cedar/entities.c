@@ -11,7 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { FIRST_CAP = 4, SHORT = 8, LINE = 64, LINES = 6, TEMP_MAX = 1 << 30, TEMP_BLOCK = 64 << 10 };
+enum { FIRST_CAP = 4, SHORT = 8, LINE = 64, LINES = 6, NEAR = 64, TEMP_MAX = 1 << 30, TEMP_BLOCK = 64 << 10 };
 
 static const uint32_t done = UINT32_MAX;
 
@@ -63,14 +63,14 @@ const struct cedar_entity *cedar_entities_find(const struct nk_cedar_entities *e
 void cedar_entities_expect(const struct nk_cedar_entities *e, const struct cedar_uid *uid)
 {
     for (; e; e = e->below)
-        if (e->n)
+        if (e->n > NEAR)
             __builtin_prefetch(&e->slots[uid->hash & (e->cap - 1)]);
 }
 
 void cedar_entities_fetch(const struct nk_cedar_entities *e, const struct cedar_uid *uid)
 {
     for (; e; e = e->below) {
-        const struct slot *slot = e->n ? &e->slots[uid->hash & (e->cap - 1)] : NULL;
+        const struct slot *slot = e->n > NEAR ? &e->slots[uid->hash & (e->cap - 1)] : NULL;
         const char *entity = slot && slot->hash == uid->hash ? (const char *)slot->entity : NULL;
         for (int i = 0; entity && i < LINES; i++)
             __builtin_prefetch(entity + i * LINE);

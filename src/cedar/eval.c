@@ -274,14 +274,9 @@ const struct nk_cedar_value *cedar_eval(struct cedar_eval *e, const struct cedar
 const struct cedar_entity *cedar_eval_entity(struct cedar_eval *e,
                                              const struct nk_cedar_value *value)
 {
-    for (int var = CEDAR_PRINCIPAL; var < CEDAR_CONTEXT; var++) {
-        if (value != e->vars[var])
-            continue;
-        if (!e->looked_up[var])
-            e->known[var] = cedar_entities_find(e->entities, &value->as.entity);
-        e->looked_up[var] = true;
-        return e->known[var];
-    }
+    for (int var = CEDAR_PRINCIPAL; var < CEDAR_CONTEXT; var++)
+        if (value == e->vars[var])
+            return cedar_eval_known(e, (enum cedar_var)var);
     return cedar_entities_find(e->entities, &value->as.entity);
 }
 

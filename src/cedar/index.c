@@ -9,8 +9,14 @@
 enum { INDEX_MAX = 1 << 30, BLOCK = 64 << 10 };
 
 struct made { /* a policy on its way */
-    uint32_t spot, code;
+    uint32_t knot, code;
     const struct cedar_node *head; /* the first test of its code */
+};
+
+struct knot { /* a spot on its way */
+    uint32_t parent, label;
+    uint32_t child, next; /* first child, next sibling; 0: none */
+    uint32_t children, rules;
 };
 
 struct written { /* code on its way; `pack` turns starts into addresses */
@@ -22,15 +28,16 @@ struct builder {
     struct cedar_writer code;
     struct cedar_index index; /* tables under construction */
     struct made *made;        /* one for each policy */
-    struct cedar_spot *spots;
+    struct knot *knots;
+    struct cedar_spot *spots; /* packed */
     struct cedar_term *terms;
     struct cedar_key *keys;
     struct written *codes;
     struct cedar_pool pool;
     struct cedar_guard guards[CEDAR_GUARDS];
-    size_t spot_n, spot_cap, term_n, term_cap, key_n, key_cap, code_n, code_cap;
+    size_t knot_n, knot_cap, term_n, term_cap, key_n, key_cap, code_n, code_cap;
     uint32_t guard_n;
-    struct cedar_slots by_term, by_head, by_code;
+    struct cedar_slots by_edge, by_term, by_head, by_code;
 };
 
 /* Looking up ----------------------------------------------------------------------------------- */
@@ -41,82 +48,67 @@ static uint32_t edge_hash(uint32_t parent, uint32_t label)
     return (uint32_t)(h >> 32);
 }
 
-struct edge {
-    const struct cedar_spot *spots;
+uint32_t cedar_index_child(const struct cedar_index *index, uint32_t parent, uint32_t label)
+{
+    const struct cedar_spot *spot = &index->spots[parent];
+    uint32_t at = edge_hash(parent, label) & index->edge_mask;
+    if (spot->children <= CEDAR_FEW) {
+        for (uint32_t kid = spot->first; kid < spot->first + spot->children; kid++)
+            if (index->labels[kid] == label)
+                return kid;
+        return 0;
+    }
+    const struct cedar_edge *edge = &index->edges[at];
+    while (edge->spot && (edge->parent != parent || edge->label != label))
+        edge = &index->edges[at = (at + 1) & index->edge_mask];
+    return edge->spot;
+}
+
+/* Numbering ------------------------------------------------------------------------------------ */
+
+struct wanted_edge {
+    const struct knot *knots;
     uint32_t parent, label;
 };
 
 static bool same_edge(const void *what, uint32_t number)
 {
-    const struct edge *edge = what;
-    const struct cedar_spot *spot = &edge->spots[number];
-    return spot->parent == edge->parent && spot->label == edge->label;
+    const struct wanted_edge *wanted = what;
+    const struct knot *knot = &wanted->knots[number];
+    return knot->parent == wanted->parent && knot->label == wanted->label;
 }
-
-uint32_t cedar_index_spot(const struct cedar_index *index, uint32_t parent, uint32_t label)
-{
-    struct edge edge = {index->spots, parent, label};
-    return cedar_slots_at(&index->by_edge, edge_hash(parent, label), same_edge, &edge)
-        ->number;
-}
-
-struct wanted_key {
-    const struct cedar_key *keys;
-    const struct cedar_uid *uid;
-    bool is_type;
-};
-
-static bool same_key(const void *what, uint32_t number)
-{
-    const struct wanted_key *wanted = what;
-    const struct cedar_key *key = &wanted->keys[number];
-    return key->is_type == wanted->is_type && cedar_uid_eq(&key->uid, wanted->uid);
-}
-
-uint32_t cedar_index_key(const struct cedar_index *index, const struct cedar_uid *uid, bool is_type)
-{
-    struct wanted_key wanted = {index->keys, uid, is_type};
-    return cedar_slots_at(&index->by_key, (uint32_t)uid->hash, same_key, &wanted)->number;
-}
-
-uint32_t cedar_index_value(const struct cedar_index *index, const struct nk_cedar_value *v)
-{
-    return cedar_find_value(&index->by_value, index->values, v);
-}
-
-/* Numbering ------------------------------------------------------------------------------------ */
 
 /* The child of `parent` on `label`, made if it is not there; 0: no memory. */
-static uint32_t spot_below(struct builder *b, uint32_t parent, uint32_t label)
+static uint32_t knot_below(struct builder *b, uint32_t parent, uint32_t label)
 {
-    struct edge edge = {b->spots, parent, label};
+    struct wanted_edge wanted = {b->knots, parent, label};
     uint32_t hash = edge_hash(parent, label);
-    if (cedar_slots_reserve(&b->index.by_edge, &b->temp))
+    if (cedar_slots_reserve(&b->by_edge, &b->temp))
         return 0;
-    struct cedar_slot *slot = cedar_slots_at(&b->index.by_edge, hash, same_edge, &edge);
+    struct cedar_slot *slot = cedar_slots_at(&b->by_edge, hash, same_edge, &wanted);
     if (slot->number)
         return slot->number;
-    void *spots = cedar_grow(&b->temp, b->spots, b->spot_n, &b->spot_cap, sizeof *b->spots);
-    if (!spots)
+    void *knots = cedar_grow(&b->temp, b->knots, b->knot_n, &b->knot_cap, sizeof *b->knots);
+    if (!knots)
         return 0;
-    b->spots = spots;
-    uint32_t number = (uint32_t)b->spot_n++;
-    b->spots[number] = (struct cedar_spot){
-        .parent = parent, .label = label, .next = b->spots[parent].child};
-    b->spots[parent].child = number;
-    b->spots[parent].children++;
-    cedar_slots_put(&b->index.by_edge, slot, hash, number);
+    b->knots = knots;
+    uint32_t number = (uint32_t)b->knot_n++;
+    b->knots[number] =
+        (struct knot){.parent = parent, .label = label, .next = b->knots[parent].child};
+    b->knots[parent].child = number;
+    b->knots[parent].children++;
+    cedar_slots_put(&b->by_edge, slot, hash, number);
     return number;
 }
 
 /* The number of a uid or type, made if it is not there; 0: no memory. */
 static uint32_t key_of(struct builder *b, const struct cedar_uid *uid, bool is_type)
 {
-    struct wanted_key wanted = {b->keys, uid, is_type};
+    struct cedar_wanted_key wanted = {b->keys, uid, is_type};
     if (cedar_slots_reserve(&b->index.by_key, &b->temp))
         return 0;
     struct cedar_slot *slot =
-        cedar_slots_at(&b->index.by_key, (uint32_t)uid->hash, same_key, &wanted);
+        cedar_slots_at(&b->index.by_key, (uint32_t)uid->hash, cedar_same_key, &wanted);
     if (slot->number)
         return slot->number;
     void *keys = cedar_grow(&b->temp, b->keys, b->key_n, &b->key_cap, sizeof *b->keys);
@@ -213,15 +205,15 @@ static uint32_t guard_of(struct builder *b, const struct cedar_guard *guard)
 
 /* Policies ------------------------------------------------------------------------------------- */
 
-static int hang_by_scope(struct builder *b, const struct cedar_plan *plan, uint32_t *spot)
+static int hang_by_scope(struct builder *b, const struct cedar_plan *plan, uint32_t *knot)
 {
     static const enum cedar_var order[CEDAR_LEVELS] = {CEDAR_ACTION, CEDAR_PRINCIPAL,
                                                        CEDAR_RESOURCE};
-    *spot = 0;
+    *knot = 0;
     for (int level = 0; level < CEDAR_LEVELS; level++) {
         uint32_t term;
         int rc = term_of(b, &plan->terms[order[level]], &term);
-        if (!rc && !(*spot = spot_below(b, *spot, term)))
+        if (!rc && !(*knot = knot_below(b, *knot, term)))
             rc = NK_ENOMEM;
         if (rc)
             return rc;
@@ -229,7 +221,7 @@ static int hang_by_scope(struct builder *b, const struct cedar_plan *plan, uint3
     return 0;
 }
 
-static int hang_by_guards(struct builder *b, struct cedar_plan *plan, uint32_t *spot)
+static int hang_by_guards(struct builder *b, struct cedar_plan *plan, uint32_t *knot)
 {
     for (unsigned i = 0; i < plan->guard_n; i++) {
         const struct cedar_plan_guard *guard = &plan->guards[i];
@@ -239,8 +231,8 @@ static int hang_by_guards(struct builder *b, struct cedar_plan *plan, uint32_t *
             return 0;
         }
         uint32_t constant = cedar_pool_value(&b->pool, guard->constant);
-        uint32_t family = spot_below(b, *spot, 4 * number + guard->mode);
-        if (!constant || !family || !(*spot = spot_below(b, family, constant)))
+        uint32_t family = knot_below(b, *knot, 4 * number + guard->mode);
+        if (!constant || !family || !(*knot = knot_below(b, family, constant)))
             return NK_ENOMEM;
     }
     return 0;
@@ -326,9 +318,9 @@ static int add_policy(struct builder *b, const struct cedar_policy *policy, uint
     struct cedar_plan plan;
     int rc = cedar_plan(policy, &b->temp, &plan);
     if (!rc)
-        rc = hang_by_scope(b, &plan, &b->made[at].spot);
+        rc = hang_by_scope(b, &plan, &b->made[at].knot);
     if (!rc)
-        rc = hang_by_guards(b, &plan, &b->made[at].spot);
+        rc = hang_by_guards(b, &plan, &b->made[at].knot);
     return rc ? rc : write_code(b, &plan.rest, at);
 }
 
@@ -346,6 +338,11 @@ static bool copy_slots(struct nk_arena *a, struct cedar_slots *s)
     return s->p;
 }
 
+static uint32_t key_number(const struct builder *b, const struct cedar_uid *uid)
+{
+    return cedar_index_key(&b->index, uid->hash, uid, false);
+}
+
 /* Terms name uids as the pool has them: a list that a condition's set became must outlive the
  * builder. */
 static bool copy_terms(struct builder *b, struct nk_arena *a)
@@ -357,7 +354,7 @@ static bool copy_terms(struct builder *b, struct nk_arena *a)
         if (t->n > 1 && !uids)
             return false;
         for (uint32_t k = 0; k < t->n; k++) {
-            const struct cedar_key *key = &b->keys[cedar_index_key(&b->index, &t->uids[k], false)];
+            const struct cedar_key *key = &b->keys[key_number(b, &t->uids[k])];
             if (uids)
                 uids[k] = key->uid;
             else
@@ -382,28 +379,74 @@ static bool spread_terms(struct builder *b, struct nk_arena *a)
     b->index.within = within;
     for (uint32_t t = 1; within && t < b->term_n; t++)
         for (uint32_t i = 0; b->terms[t].kind != CEDAR_SCOPE_EQ && i < b->terms[t].n; i++) {
-            struct cedar_key *key = &b->keys[cedar_index_key(&b->index, &b->terms[t].uids[i], false)];
-            within[key->of[b->terms[t].var].to++] = t;
+            struct cedar_key *key = &b->keys[key_number(b, &b->terms[t].uids[i])];
+            within[key->of[b->terms[t].var].to++] = t | (b->terms[t].type.p ? CEDAR_TYPED : 0);
         }
     return within;
 }
 
-/* Rules in the order of spots, and of loading within each. */
-static bool place_rules(struct builder *b, const struct nk_cedar_policies *p, struct nk_arena *a)
+/* Numbers spots anew, level by level, so that children stand side by side. numbers[knot] is then
+ * the spot's. */
+static bool place_spots(struct builder *b, struct nk_arena *a, uint32_t *numbers)
 {
-    struct cedar_rule *rules = nk_arena_array(a, p->n, sizeof *rules);
-    uint32_t n = 0;
-    if (!rules)
+    struct cedar_spot *spots = nk_arena_array(a, b->knot_n, sizeof *spots);
+    uint32_t *labels = nk_arena_array(a, b->knot_n, sizeof *labels);
+    uint32_t *order = nk_arena_array(&b->temp, b->knot_n, sizeof *order);
+    uint32_t n = 1, rules = 0;
+    if (!spots || !labels || !order)
+        return false;
+    for (uint32_t i = 0; i < b->knot_n; i++) {
+        const struct knot *knot = &b->knots[order[i]];
+        spots[i] = (struct cedar_spot){n, knot->children, rules, rules};
+        labels[i] = knot->label;
+        numbers[order[i]] = i;
+        rules += knot->rules;
+        for (uint32_t kid = knot->child; kid; kid = b->knots[kid].next)
+            order[n++] = kid;
+    }
+    b->spots = spots;
+    b->index.spots = spots;
+    b->index.labels = labels;
+    return true;
+}
+
+static bool place_edges(struct builder *b, struct nk_arena *a)
+{
+    const struct cedar_index *index = &b->index;
+    uint32_t n = 0, cap = 2;
+    for (size_t i = 0; i < b->knot_n; i++)
+        n += index->spots[i].children > CEDAR_FEW ? index->spots[i].children : 0;
+    while (cap < 2 * n)
+        cap *= 2;
+    struct cedar_edge *edges = nk_arena_array(a, cap, sizeof *edges);
+    b->index.edges = edges;
+    b->index.edge_mask = cap - 1;
+    for (uint32_t i = 0; edges && i < b->knot_n; i++) {
+        const struct cedar_spot *spot = &index->spots[i];
+        for (uint32_t k = 0; spot->children > CEDAR_FEW && k < spot->children; k++) {
+            uint32_t label = index->labels[spot->first + k];
+            uint32_t at = edge_hash(i, label) & (cap - 1);
+            while (edges[at].spot)
+                at = (at + 1) & (cap - 1);
+            edges[at] = (struct cedar_edge){i, label, spot->first + k};
+        }
+    }
+    return edges;
+}
+
+/* Rules in the order of spots, and of loading within each. */
+static bool place_rules(struct builder *b, const struct nk_cedar_policies *p)
+{
+    struct cedar_rule *rules = nk_arena_array(p->arena, p->n, sizeof *rules);
+    uint32_t *numbers = nk_arena_array(&b->temp, b->knot_n, sizeof *numbers);
+    if (!rules || !numbers)
         return false;
     for (size_t i = 0; i < p->n; i++)
-        b->spots[b->made[i].spot].to++;
-    for (size_t s = 0; s < b->spot_n; s++) {
-        uint32_t more = b->spots[s].to;
-        b->spots[s].from = b->spots[s].to = n;
-        n += more;
-    }
+        b->knots[b->made[i].knot].rules++;
+    if (!place_spots(b, p->arena, numbers))
+        return false;
     for (size_t i = 0; i < p->n; i++)
-        rules[b->spots[b->made[i].spot].to++] =
+        rules[b->spots[numbers[b->made[i].knot]].to++] =
             (struct cedar_rule){p->items[i], b->made[i].code, (uint32_t)i};
     b->index.rules = rules;
     return true;
@@ -426,14 +469,13 @@ static const struct cedar_index *pack(struct builder *b, const struct nk_cedar_p
     struct cedar_index *index = &b->index;
     index->keys = b->keys = copy(a, b->keys, b->key_n, sizeof *b->keys);
     index->by_value = b->pool.by_value;
-    if (!index->keys || !copy_slots(a, &index->by_edge) || !copy_slots(a, &index->by_key) ||
-        !copy_slots(a, &index->by_value) || !place_rules(b, p, a) || !place_codes(b, a) ||
-        !copy_terms(b, a) || !spread_terms(b, a))
+    if (!index->keys || !copy_slots(a, &index->by_key) || !copy_slots(a, &index->by_value) ||
+        !place_rules(b, p) || !place_edges(b, a) || !place_codes(b, a) || !copy_terms(b, a) ||
+        !spread_terms(b, a))
         return NULL;
-    index->spots = copy(a, b->spots, b->spot_n, sizeof *b->spots);
     index->values = copy(a, b->pool.values, b->pool.value_n, sizeof *b->pool.values);
     index->guards = copy(a, b->guards, b->guard_n, sizeof *b->guards);
-    bool whole = index->spots && index->values && index->guards;
+    bool whole = index->values && index->guards;
     return whole ? copy(a, index, 1, sizeof *index) : NULL;
 }
 
@@ -441,13 +483,13 @@ static const struct cedar_index *pack(struct builder *b, const struct nk_cedar_p
 static int begin(struct builder *b, const struct nk_cedar_policies *p)
 {
     b->made = nk_arena_array(&b->temp, p->n, sizeof *b->made);
-    b->spots = cedar_grow(&b->temp, NULL, 0, &b->spot_cap, sizeof *b->spots);
+    b->knots = cedar_grow(&b->temp, NULL, 0, &b->knot_cap, sizeof *b->knots);
     b->terms = cedar_grow(&b->temp, NULL, 0, &b->term_cap, sizeof *b->terms);
     b->keys = cedar_grow(&b->temp, NULL, 0, &b->key_cap, sizeof *b->keys);
     b->codes = cedar_grow(&b->temp, NULL, 0, &b->code_cap, sizeof *b->codes);
-    b->spot_n = b->term_n = b->key_n = b->code_n = 1;
-    if (!b->made || !b->spots || !b->terms || !b->keys || !b->codes ||
-        cedar_slots_reserve(&b->index.by_edge, &b->temp) ||
+    b->knot_n = b->term_n = b->key_n = b->code_n = 1;
+    if (!b->made || !b->knots || !b->terms || !b->keys || !b->codes ||
+        cedar_slots_reserve(&b->by_edge, &b->temp) ||
         cedar_slots_reserve(&b->index.by_key, &b->temp))
         return NK_ENOMEM;
     b->code = (struct cedar_writer){.arena = &b->code_arena, .pool = &b->pool};

@@ -2,19 +2,21 @@
  *
  * search.c - walks the index with one request. See index.h and search.h.
  *
- * At each level the search either looks at every child of a spot, or looks up every term that the
- * request makes true, whichever are fewer: the cost never exceeds that of a walk over all policies.
+ * What a variable makes true is found once, as a list of terms. At each level the search then looks
+ * through the children of a spot, or looks up the terms of the list, whichever are fewer: the cost
+ * never exceeds that of a walk over all policies.
  */
 #include "cedar/search.h"
 
-enum { FEW = 4, ACTIVE = 24, MEMOS = 64 };
+enum { ACTIVE = 24, MEMOS = 64 };
 
 /* The terms of one variable that the request makes true. */
 struct active {
     uint32_t *terms;
     uint32_t n, cap;
-    uint32_t first[ACTIVE];
     bool known;
+    uint64_t sieve; /* bit term % 64: the list may have it */
+    uint32_t first[ACTIVE];
 };
 
 /* The value of a guard for this request: looked up once. */
@@ -87,21 +89,34 @@ static void sift(struct cedar_hit *items, uint32_t at, uint32_t n)
     items[at] = item;
 }
 
-/* Sorts by the order of loading and drops doubles: a list of actions can be met by two ways. */
-static void put_in_order(struct cedar_hits *h)
+static void sort(struct cedar_hit *items, uint32_t n)
 {
-    struct cedar_hit *items = cedar_hits(h);
-    uint32_t kept = 0;
-    if (h->n < 2)
+    if (n <= CEDAR_HITS) {
+        for (uint32_t i = 1; i < n; i++) {
+            struct cedar_hit item = items[i];
+            uint32_t at = i;
+            for (; at > 0 && items[at - 1].at > item.at; at--)
+                items[at] = items[at - 1];
+            items[at] = item;
+        }
         return;
-    for (uint32_t i = h->n / 2; i-- > 0;)
-        sift(items, i, h->n);
-    for (uint32_t n = h->n; n-- > 1;) {
+    }
+    for (uint32_t i = n / 2; i-- > 0;)
+        sift(items, i, n);
+    while (n-- > 1) {
         struct cedar_hit last = items[n];
         items[n] = items[0];
         items[0] = last;
         sift(items, 0, n);
     }
+}
+
+/* Sorts by the order of loading and drops doubles: a list of actions can be met by two ways. */
+static void put_in_order(struct cedar_hits *h)
+{
+    struct cedar_hit *items = cedar_hits(h);
+    uint32_t kept = 0;
+    sort(items, h->n);
     for (uint32_t i = 0; i < h->n; i++)
         if (kept == 0 || items[kept - 1].at != items[i].at)
             items[kept++] = items[i];
@@ -110,92 +125,87 @@ static void put_in_order(struct cedar_hits *h)
 
 /* Terms ---------------------------------------------------------------------------------------- */
 
-static bool is_type(const struct cedar_term *t, const struct nk_cedar_value *v)
+static bool grow_active(struct search *s, struct active *a)
 {
-    return !t->type.p || nk_str_eq(t->type, v->as.entity.uid.type);
+    uint32_t *terms = nk_arena_array(s->e->call.arena, 4 * (size_t)a->n, sizeof *terms);
+    if (!terms)
+        return false;
+    memcpy(terms, a->terms, a->n * sizeof *terms);
+    a->terms = terms;
+    a->cap *= 4;
+    return true;
 }
 
 static bool activate(struct search *s, struct active *a, uint32_t term)
 {
-    if (a->n == a->cap) {
-        uint32_t *terms = nk_arena_array(s->e->call.arena, 4 * (size_t)a->n, sizeof *terms);
-        if (!terms)
-            return false;
-        memcpy(terms, a->terms, a->n * sizeof *terms);
-        a->terms = terms;
-        a->cap *= 4;
-    }
+    if (a->n == a->cap && !grow_active(s, a))
+        return false;
     a->terms[a->n++] = term;
+    a->sieve |= (uint64_t)1 << term % 64;
     return true;
 }
 
-/* The terms with `in` this uid. */
-static bool activate_within(struct search *s, enum cedar_var var, const struct cedar_uid *uid,
-                            bool itself)
+static bool is_active(const struct active *a, uint32_t term)
+{
+    uint32_t i = 0;
+    if (!(a->sieve >> term % 64 & 1))
+        return false;
+    while (i < a->n && a->terms[i] != term)
+        i++;
+    return i < a->n;
+}
+
+/* The terms with `in` a uid. */
+static bool activate_within(struct search *s, enum cedar_var var, const struct cedar_key *key)
 {
     const struct cedar_index *index = s->index;
-    const struct cedar_key *key = &index->keys[cedar_index_key(index, uid, false)];
-    struct active *a = &s->active[var];
-    if (itself && key->of[var].self && !activate(s, a, key->of[var].self))
-        return false;
-    for (uint32_t i = key->of[var].from; i < key->of[var].to; i++)
-        if (is_type(&index->terms[index->within[i]], s->e->vars[var]) &&
-            !activate(s, a, index->within[i]))
+    const struct nk_str type = s->e->vars[var]->as.entity.uid.type;
+    for (uint32_t i = key->of[var].from; i < key->of[var].to; i++) {
+        uint32_t term = index->within[i] & ~CEDAR_TYPED;
+        if ((!(index->within[i] & CEDAR_TYPED) || cedar_same(index->terms[term].type, type)) &&
+            !activate(s, &s->active[var], term))
             return false;
+    }
     return true;
+}
+
+/* The term that a uid or type itself makes true. */
+static bool activate_self(struct search *s, enum cedar_var var, const struct cedar_key *key)
+{
+    return !key->of[var].self || activate(s, &s->active[var], key->of[var].self);
 }
 
 static bool activate_type(struct search *s, enum cedar_var var)
 {
     struct nk_cedar_uid type = {s->e->vars[var]->as.entity.uid.type, NK_STR("")};
     struct cedar_uid uid = cedar_uid(type);
-    uint32_t term = s->index->keys[cedar_index_key(s->index, &uid, true)].of[var].self;
-    return !term || activate(s, &s->active[var], term);
+    return activate_self(s, var,
+                         &s->index->keys[cedar_index_key(s->index, uid.hash, &uid, true)]);
 }
 
 static bool find_active(struct search *s, enum cedar_var var)
 {
-    const struct nk_cedar_value *v = s->e->vars[var];
-    const struct cedar_entity *entity = cedar_eval_entity(s->e, v);
+    const struct cedar_index *index = s->index;
+    const struct cedar_uid *uid = &s->e->vars[var]->as.entity;
+    const struct cedar_entity *entity = cedar_eval_known(s->e, var);
     struct active *a = &s->active[var];
     a->known = true;
+    a->sieve = 1; /* "any" */
     a->terms = a->first;
-    a->n = 0;
+    a->terms[0] = 0;
+    a->n = 1;
     a->cap = ACTIVE;
-    if (!activate(s, a, 0) || !activate_within(s, var, &v->as.entity, true) ||
-        (s->index->types[var] && !activate_type(s, var)))
+    const struct cedar_key *key = &index->keys[cedar_index_key(index, uid->hash, uid, false)];
+    if (!activate_self(s, var, key) || !activate_within(s, var, key) ||
+        (index->types[var] && !activate_type(s, var)))
         return false;
-    for (uint32_t i = 0; entity && i < entity->ancestor_n; i++)
-        if (!activate_within(s, var, entity->ancestors[i].uid, false))
+    for (uint32_t i = 0; entity && i < entity->ancestor_n; i++) {
+        const struct cedar_ancestor *up = &entity->ancestors[i];
+        uint32_t number = cedar_index_key(index, up->hash, up->uid, false);
+        if (number && !activate_within(s, var, &index->keys[number]))
             return false;
-    return true;
-}
-
-static bool in_any(struct search *s, const struct nk_cedar_value *v, const struct cedar_term *t)
-{
-    for (uint32_t i = 0; i < t->n; i++)
-        if (cedar_eval_in(s->e, v, &t->uids[i]))
-            return true;
-    return false;
-}
-
-/* Does the request make the term true? Asked directly, without the lists above. */
-static bool is_true(struct search *s, enum cedar_var var, uint32_t term)
-{
-    const struct cedar_term *t = &s->index->terms[term];
-    const struct nk_cedar_value *v = s->e->vars[var];
-    switch ((enum cedar_scope_kind)t->kind) {
-    case CEDAR_SCOPE_ANY:
-        return true;
-    case CEDAR_SCOPE_EQ:
-        return cedar_uid_eq(&v->as.entity, t->uids);
-    case CEDAR_SCOPE_IS:
-        return is_type(t, v);
-    case CEDAR_SCOPE_IN:
-    case CEDAR_SCOPE_IS_IN:
-        break;
     }
-    return is_type(t, v) && in_any(s, v, t);
+    return true;
 }
 
 /* Rules and guards ----------------------------------------------------------------------------- */
@@ -242,8 +252,8 @@ static bool all_err(struct search *s, const struct cedar_spot *spot, const char 
     for (uint32_t i = spot->from; i < spot->to; i++)
         if (!add_error(s, &s->index->rules[i], what))
             return false;
-    for (uint32_t kid = spot->child; kid; kid = s->index->spots[kid].next)
-        if (!all_err(s, &s->index->spots[kid], what))
+    for (uint32_t i = 0; i < spot->children; i++)
+        if (!all_err(s, &s->index->spots[spot->first + i], what))
             return false;
     return true;
 }
@@ -258,7 +268,7 @@ static const struct value *value_of(struct search *s, uint32_t guard)
     s->e->call.code = 0;
     out->v = cedar_attr(s->e, s->e->vars[g->var], g->name);
     out->what = s->e->call.what;
-    out->constant = out->v ? cedar_index_value(s->index, out->v) : 0;
+    out->constant = out->v ? cedar_find_value(&s->index->by_value, s->index->values, out->v) : 0;
     return out;
 }
 
@@ -267,7 +277,7 @@ static bool settle(struct search *s, uint32_t number);
 /* The member of a family for one constant. */
 static bool member(struct search *s, uint32_t family, uint32_t constant)
 {
-    uint32_t spot = constant ? cedar_index_spot(s->index, family, constant) : 0;
+    uint32_t spot = constant ? cedar_index_child(s->index, family, constant) : 0;
     return !spot || settle(s, spot);
 }
 
@@ -278,12 +288,12 @@ static bool members(struct search *s, uint32_t family, const struct nk_cedar_val
     const struct cedar_spot *spot = &index->spots[family];
     if (set->n <= spot->children) {
         for (uint32_t i = 0; i < set->n; i++)
-            if (!member(s, family, cedar_index_value(index, set->as.items[i])))
+            if (!member(s, family, cedar_find_value(&index->by_value, index->values, set->as.items[i])))
                 return false;
         return true;
     }
-    for (uint32_t kid = spot->child; kid; kid = index->spots[kid].next)
-        if (cedar_set_has(set, index->values[index->spots[kid].label]) && !settle(s, kid))
+    for (uint32_t kid = spot->first; kid < spot->first + spot->children; kid++)
+        if (cedar_set_has(set, index->values[index->labels[kid]]) && !settle(s, kid))
             return false;
     return true;
 }
@@ -291,8 +301,9 @@ static bool members(struct search *s, uint32_t family, const struct nk_cedar_val
 static bool family(struct search *s, uint32_t number)
 {
     const struct cedar_spot *spot = &s->index->spots[number];
-    const struct value *value = value_of(s, spot->label / 4);
-    enum cedar_guard_mode mode = (enum cedar_guard_mode)(spot->label % 4);
+    uint32_t label = s->index->labels[number];
+    const struct value *value = value_of(s, label / 4);
+    enum cedar_guard_mode mode = (enum cedar_guard_mode)(label % 4);
     if (!value->v)
         return mode == CEDAR_HAS_EQUALS || mode == CEDAR_HAS_HOLDS || all_err(s, spot, value->what);
     if (mode == CEDAR_EQUALS || mode == CEDAR_HAS_EQUALS)
@@ -309,30 +320,36 @@ static bool settle(struct search *s, uint32_t number)
     for (uint32_t i = spot->from; i < spot->to; i++)
         if (!ask(s, &s->index->rules[i]))
             return false;
-    for (uint32_t kid = spot->child; kid; kid = s->index->spots[kid].next)
-        if (!family(s, kid))
+    for (uint32_t i = 0; i < spot->children; i++)
+        if (!family(s, spot->first + i))
             return false;
     return true;
+}
+
+static bool walk(struct search *s, uint32_t number, int level);
+
+static bool step(struct search *s, uint32_t kid, int level)
+{
+    return level + 1 < CEDAR_LEVELS ? walk(s, kid, level + 1) : settle(s, kid);
 }
 
 /* Recursion ends: CEDAR_LEVELS. */
 static bool walk(struct search *s, uint32_t number, int level)
 {
-    if (level == CEDAR_LEVELS)
-        return settle(s, number);
     const struct cedar_spot *spot = &s->index->spots[number];
     struct active *a = &s->active[order[level]];
-    if (spot->children > FEW && !a->known && !find_active(s, order[level]))
+    if (!a->known && !find_active(s, order[level]))
         return false;
-    if (spot->children <= FEW || spot->children <= a->n) {
-        for (uint32_t kid = spot->child; kid; kid = s->index->spots[kid].next)
-            if (is_true(s, order[level], s->index->spots[kid].label) && !walk(s, kid, level + 1))
+    if (spot->children <= CEDAR_FEW || spot->children <= a->n) {
+        const uint32_t *labels = &s->index->labels[spot->first];
+        for (uint32_t i = 0; i < spot->children; i++)
+            if (is_active(a, labels[i]) && !step(s, spot->first + i, level))
                 return false;
         return true;
     }
     for (uint32_t i = 0; i < a->n; i++) {
-        uint32_t kid = cedar_index_spot(s->index, number, a->terms[i]);
-        if (kid && !walk(s, kid, level + 1))
+        uint32_t kid = cedar_index_child(s->index, number, a->terms[i]);
+        if (kid && !step(s, kid, level))
             return false;
     }
     return true;
@@ -352,8 +369,11 @@ bool cedar_search(const struct cedar_index *index, struct cedar_eval *e, struct 
     out->forbid_erred = false;
     if (!walk(&s, 0, 0))
         return false;
-    put_in_order(&out->permits);
-    put_in_order(&out->forbids);
-    put_in_order(&out->errors);
+    if (out->permits.n > 1)
+        put_in_order(&out->permits);
+    if (out->forbids.n > 1)
+        put_in_order(&out->forbids);
+    if (out->errors.n > 1)
+        put_in_order(&out->errors);
     return true;
 }
