@@ -259,7 +259,7 @@ static void measure(const struct shape *shape, double *times)
     }
     struct nk_cedar_entities *e = nk_cedar_entities_new(&set, NULL);
     must(nk_cedar_entities_parse(e, nk_buf_str(&w.entities), NULL) == 0 &&
-         nk_cedar_entities_seal(e, NULL) == 0);
+         nk_cedar_entities_seal(e, NULL) == 0 && nk_cedar_bind(p, e, NULL) == 0);
     nk_arena_init(&one, 1 << 20);
     for (int i = 0; i < REQUESTS; i++) { /* the first block of memory, and warm caches */
         must(nk_cedar_authorize(p, e, &w.requests[i], &one, &answer) == 0);

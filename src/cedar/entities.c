@@ -11,7 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { FIRST_CAP = 4, SHORT = 8, LINE = 64, LINES = 6, NEAR = 64, TEMP_MAX = 1 << 30, TEMP_BLOCK = 64 << 10 };
+enum { FIRST_CAP = 4, SHORT = 8, LINE = 64, LINES = 6, NEAR = 1024, TEMP_MAX = 1 << 30, TEMP_BLOCK = 64 << 10 };
 
 static const uint32_t done = UINT32_MAX;
 
@@ -281,6 +281,14 @@ bool cedar_entity_in(const struct cedar_entity *entity, const struct cedar_uid *
             to = at;
     }
     return false;
+}
+
+struct cedar_entity *cedar_entities_next(const struct nk_cedar_entities *e, size_t *at)
+{
+    while (*at < e->cap)
+        if (e->slots[(*at)++].entity)
+            return e->slots[*at - 1].entity;
+    return NULL;
 }
 
 bool cedar_entities_sealed(const struct nk_cedar_entities *e)

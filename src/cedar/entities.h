@@ -15,9 +15,23 @@ struct cedar_ancestor {
     const struct cedar_uid *uid;
 };
 
+struct cedar_index;
+
+/* Terms of an index (see index.h) that something makes true. */
+struct cedar_active {
+    const uint32_t *terms;
+    uint64_t sieve; /* bit term % 64: the list may have it */
+    uint32_t n;
+};
+
+enum { CEDAR_BOUND_FEW = 12 };
+
 struct cedar_entity {
     struct cedar_uid id;
     const struct nk_cedar_value *attrs, *tags; /* records */
+    const struct cedar_index *bound;           /* whose terms these are, or NULL */
+    struct cedar_active as_principal, as_resource;
+    uint32_t few[CEDAR_BOUND_FEW]; /* both lists when they are short */
     const struct cedar_ancestor *ancestors;    /* all of them, sorted by cedar_uid_cmp */
     const struct cedar_uid *parents;           /* as given */
     uint32_t parent_n, ancestor_n;
@@ -33,6 +47,8 @@ void cedar_entities_fetch(const struct nk_cedar_entities *e, const struct cedar_
 /* Is `uid` an ancestor of `entity` (not the entity itself)? */
 bool cedar_entity_in(const struct cedar_entity *entity, const struct cedar_uid *uid);
 struct nk_arena *cedar_entities_arena(const struct nk_cedar_entities *e);
+/* The next entity of this store alone; *at begins with 0. NULL: that was the last one. */
+struct cedar_entity *cedar_entities_next(const struct nk_cedar_entities *e, size_t *at);
 bool cedar_entities_sealed(const struct nk_cedar_entities *e);
 
 /* A copy of the entity in one piece of memory; NULL: no memory. Values that are nested deeply stay

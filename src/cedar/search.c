@@ -8,16 +8,7 @@
  */
 #include "cedar/search.h"
 
-enum { ACTIVE = 24, MEMOS = 64 };
-
-/* The terms of one variable that the request makes true. */
-struct active {
-    uint32_t *terms;
-    uint32_t n, cap;
-    bool known;
-    uint64_t sieve; /* bit term % 64: the list may have it */
-    uint32_t first[ACTIVE];
-};
+enum { MEMOS = 64 };
 
 /* The value of a guard for this request: looked up once. */
 struct value {
@@ -40,7 +31,9 @@ struct search {
     struct cedar_found *found;
     uint64_t asked; /* guards whose value is known */
     uint64_t kept;  /* memos in use */
-    struct active active[CEDAR_LEVELS];
+    bool known[CEDAR_LEVELS]; /* these lists are filled */
+    struct cedar_active active[CEDAR_LEVELS];
+    uint32_t room[CEDAR_LEVELS][CEDAR_ACTIVE];
     struct value values[CEDAR_GUARDS];
     struct said memo[MEMOS];
 };
@@ -121,91 +114,6 @@ static void put_in_order(struct cedar_hits *h)
         if (kept == 0 || items[kept - 1].at != items[i].at)
             items[kept++] = items[i];
     h->n = kept;
-}
-
-/* Terms ---------------------------------------------------------------------------------------- */
-
-static bool grow_active(struct search *s, struct active *a)
-{
-    uint32_t *terms = nk_arena_array(s->e->call.arena, 4 * (size_t)a->n, sizeof *terms);
-    if (!terms)
-        return false;
-    memcpy(terms, a->terms, a->n * sizeof *terms);
-    a->terms = terms;
-    a->cap *= 4;
-    return true;
-}
-
-static bool activate(struct search *s, struct active *a, uint32_t term)
-{
-    if (a->n == a->cap && !grow_active(s, a))
-        return false;
-    a->terms[a->n++] = term;
-    a->sieve |= (uint64_t)1 << term % 64;
-    return true;
-}
-
-static bool is_active(const struct active *a, uint32_t term)
-{
-    uint32_t i = 0;
-    if (!(a->sieve >> term % 64 & 1))
-        return false;
-    while (i < a->n && a->terms[i] != term)
-        i++;
-    return i < a->n;
-}
-
-/* The terms with `in` a uid. */
-static bool activate_within(struct search *s, enum cedar_var var, const struct cedar_key *key)
-{
-    const struct cedar_index *index = s->index;
-    const struct nk_str type = s->e->vars[var]->as.entity.uid.type;
-    for (uint32_t i = key->of[var].from; i < key->of[var].to; i++) {
-        uint32_t term = index->within[i] & ~CEDAR_TYPED;
-        if ((!(index->within[i] & CEDAR_TYPED) || cedar_same(index->terms[term].type, type)) &&
-            !activate(s, &s->active[var], term))
-            return false;
-    }
-    return true;
-}
-
-/* The term that a uid or type itself makes true. */
-static bool activate_self(struct search *s, enum cedar_var var, const struct cedar_key *key)
-{
-    return !key->of[var].self || activate(s, &s->active[var], key->of[var].self);
-}
-
-static bool activate_type(struct search *s, enum cedar_var var)
-{
-    struct nk_cedar_uid type = {s->e->vars[var]->as.entity.uid.type, NK_STR("")};
-    struct cedar_uid uid = cedar_uid(type);
-    return activate_self(s, var,
-                         &s->index->keys[cedar_index_key(s->index, uid.hash, &uid, true)]);
-}
-
-static bool find_active(struct search *s, enum cedar_var var)
-{
-    const struct cedar_index *index = s->index;
-    const struct cedar_uid *uid = &s->e->vars[var]->as.entity;
-    const struct cedar_entity *entity = cedar_eval_known(s->e, var);
-    struct active *a = &s->active[var];
-    a->known = true;
-    a->sieve = 1; /* "any" */
-    a->terms = a->first;
-    a->terms[0] = 0;
-    a->n = 1;
-    a->cap = ACTIVE;
-    const struct cedar_key *key = &index->keys[cedar_index_key(index, uid->hash, uid, false)];
-    if (!activate_self(s, var, key) || !activate_within(s, var, key) ||
-        (index->types[var] && !activate_type(s, var)))
-        return false;
-    for (uint32_t i = 0; entity && i < entity->ancestor_n; i++) {
-        const struct cedar_ancestor *up = &entity->ancestors[i];
-        uint32_t number = cedar_index_key(index, up->hash, up->uid, false);
-        if (number && !activate_within(s, var, &index->keys[number]))
-            return false;
-    }
-    return true;
 }
 
 /* Rules and guards ----------------------------------------------------------------------------- */
@@ -326,6 +234,29 @@ static bool settle(struct search *s, uint32_t number)
     return true;
 }
 
+/* The terms of a variable: an entity that is bound to this index has them ready. */
+static bool find_active(struct search *s, enum cedar_var var)
+{
+    const struct cedar_entity *entity = cedar_eval_known(s->e, var);
+    s->known[var] = true;
+    if (entity && entity->bound == s->index && var != CEDAR_ACTION) {
+        s->active[var] = var == CEDAR_PRINCIPAL ? entity->as_principal : entity->as_resource;
+        return true;
+    }
+    return cedar_find_active(s->index, var, &s->e->vars[var]->as.entity, entity, s->e->call.arena,
+                             s->room[var], &s->active[var]);
+}
+
+static bool is_active(const struct cedar_active *a, uint32_t term)
+{
+    uint32_t i = 0;
+    if (!(a->sieve >> term % 64 & 1))
+        return false;
+    while (i < a->n && a->terms[i] != term)
+        i++;
+    return i < a->n;
+}
+
 static bool walk(struct search *s, uint32_t number, int level);
 
 static bool step(struct search *s, uint32_t kid, int level)
@@ -337,8 +268,8 @@ static bool step(struct search *s, uint32_t kid, int level)
 static bool walk(struct search *s, uint32_t number, int level)
 {
     const struct cedar_spot *spot = &s->index->spots[number];
-    struct active *a = &s->active[order[level]];
-    if (!a->known && !find_active(s, order[level]))
+    const struct cedar_active *a = &s->active[order[level]];
+    if (!s->known[order[level]] && !find_active(s, order[level]))
         return false;
     if (spot->children <= CEDAR_FEW || spot->children <= a->n) {
         const uint32_t *labels = &s->index->labels[spot->first];
@@ -363,7 +294,7 @@ bool cedar_search(const struct cedar_index *index, struct cedar_eval *e, struct 
     s.found = out;
     s.asked = s.kept = 0;
     for (int var = 0; var < CEDAR_LEVELS; var++)
-        s.active[var].known = false;
+        s.known[var] = false;
     out->permits.n = out->forbids.n = out->errors.n = 0;
     out->permits.items = out->forbids.items = out->errors.items = NULL;
     out->forbid_erred = false;

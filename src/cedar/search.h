@@ -26,6 +26,13 @@ struct cedar_found {
     bool forbid_erred;
 };
 
+/* The terms that an entity makes true as principal, action or resource; `entity` is NULL when it is
+ * not known. The first few stand in `first`, more in `arena`. False: memory is out. */
+enum { CEDAR_ACTIVE = 24 };
+bool cedar_find_active(const struct cedar_index *index, enum cedar_var var,
+                       const struct cedar_uid *uid, const struct cedar_entity *entity,
+                       struct nk_arena *arena, uint32_t *first, struct cedar_active *out);
+
 /* Asks all policies that can matter. False: memory is out. The hits come sorted. */
 bool cedar_search(const struct cedar_index *index, struct cedar_eval *e, struct cedar_found *out);
 struct cedar_hit *cedar_hits(struct cedar_hits *h);

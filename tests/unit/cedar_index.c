@@ -50,7 +50,8 @@ static void decide_one(const struct nk_cedar_policies *p, const struct nk_cedar_
     nk_arena_reset(&a);
 }
 
-/* Half of the sets lie over two stores, one over the other; one in four is strict. */
+/* Half of the sets lie over two stores, one over the other; half are bound to the lower one; one in
+ * four is strict. */
 static void one_set(uint64_t seed, struct tally *t)
 {
     struct nk_arena a;
@@ -65,6 +66,8 @@ static void one_set(uint64_t seed, struct tally *t)
     int rc = nk_cedar_policies_add(p, nk_buf_str(&text), NK_STR("p"), false, &f);
     if (!rc)
         rc = nk_cedar_entities_seal(below, &f);
+    if (!rc && roll(&d, 2))
+        rc = nk_cedar_bind(p, below, &f);
     if (!rc && roll(&d, 2)) {
         e = random_entities(&a, &d, below);
         rc = nk_cedar_entities_seal(e, &f);
