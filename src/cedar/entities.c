@@ -11,7 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { FIRST_CAP = 4, SHORT = 8, LINE = 64, LINES = 6, NEAR = 1024, TEMP_MAX = 1 << 30, TEMP_BLOCK = 64 << 10 };
+enum { FIRST_CAP = 4, SHORT = 8, LINE = 64, LINES = 9, NEAR = 1024, TEMP_MAX = 1 << 30, TEMP_BLOCK = 64 << 10 };
 
 static const uint32_t done = UINT32_MAX;
 

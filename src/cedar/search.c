@@ -8,7 +8,7 @@
  */
 #include "cedar/search.h"
 
-enum { MEMOS = 64 };
+enum { MEMOS = 64, AT_ONCE = 8 };
 
 /* The value of a guard for this request: looked up once. */
 struct value {
@@ -264,26 +264,41 @@ static bool step(struct search *s, uint32_t kid, int level)
     return level + 1 < CEDAR_LEVELS ? walk(s, kid, level + 1) : settle(s, kid);
 }
 
+static bool look_through(struct search *s, const struct cedar_spot *spot, int level)
+{
+    const struct cedar_active *a = &s->active[order[level]];
+    const uint32_t *labels = &s->index->labels[spot->first];
+    for (uint32_t i = 0; i < spot->children; i++)
+        if (is_active(a, labels[i]) && !step(s, spot->first + i, level))
+            return false;
+    return true;
+}
+
+/* Looks some up before it follows any: the processor then waits for all of them at once. */
+static bool look_up(struct search *s, uint32_t number, int level)
+{
+    const struct cedar_active *a = &s->active[order[level]];
+    uint32_t kids[AT_ONCE];
+    for (uint32_t from = 0; from < a->n; from += AT_ONCE) {
+        uint32_t n = a->n - from < AT_ONCE ? a->n - from : AT_ONCE;
+        for (uint32_t i = 0; i < n; i++)
+            kids[i] = cedar_index_child(s->index, number, a->terms[from + i]);
+        for (uint32_t i = 0; i < n; i++)
+            if (kids[i] && !step(s, kids[i], level))
+                return false;
+    }
+    return true;
+}
+
 /* Recursion ends: CEDAR_LEVELS. */
 static bool walk(struct search *s, uint32_t number, int level)
 {
     const struct cedar_spot *spot = &s->index->spots[number];
-    const struct cedar_active *a = &s->active[order[level]];
     if (!s->known[order[level]] && !find_active(s, order[level]))
         return false;
-    if (spot->children <= CEDAR_FEW || spot->children <= a->n) {
-        const uint32_t *labels = &s->index->labels[spot->first];
-        for (uint32_t i = 0; i < spot->children; i++)
-            if (is_active(a, labels[i]) && !step(s, spot->first + i, level))
-                return false;
-        return true;
-    }
-    for (uint32_t i = 0; i < a->n; i++) {
-        uint32_t kid = cedar_index_child(s->index, number, a->terms[i]);
-        if (kid && !step(s, kid, level))
-            return false;
-    }
-    return true;
+    if (spot->children <= CEDAR_FEW || spot->children <= s->active[order[level]].n)
+        return look_through(s, spot, level);
+    return look_up(s, number, level);
 }
 
 bool cedar_search(const struct cedar_index *index, struct cedar_eval *e, struct cedar_found *out)
