@@ -5,7 +5,8 @@
  *
  * Chains (a && b && c, a + b - c) are one node with many children, not a tree that leans to the
  * left: depth is then what a reader sees as nesting, can be limited tightly, and costs the
- * evaluator nothing. A part that is constant carries its value (`constant`) beside its form: the
+ * evaluator nothing. A chain has no chain of its kind as its first child: (a && b) && c is
+ * a && b && c. A part that is constant carries its value (`constant`) beside its form: the
  * evaluator uses the value, everything that prints or analyses policies the form.
  */
 #pragma once
@@ -18,6 +19,11 @@ enum {
     CEDAR_ANNOTATIONS = 256,  /* most annotations on one policy */
     CEDAR_TEXT = 64 << 20,    /* most bytes of one policy text */
     CEDAR_POLICIES = 1 << 24, /* most policies in a set */
+};
+
+/* Bytes [offset, end) of the policy's text; both 0 when it did not come as text. */
+struct cedar_span {
+    uint32_t offset, end;
 };
 
 enum cedar_node_kind {
@@ -53,15 +59,18 @@ enum cedar_var { CEDAR_PRINCIPAL, CEDAR_ACTION, CEDAR_RESOURCE, CEDAR_CONTEXT, C
 enum cedar_order { CEDAR_LT, CEDAR_LE, CEDAR_GT, CEDAR_GE };
 
 struct cedar_node {
-    uint8_t kind;    /* enum cedar_node_kind */
-    uint8_t op;      /* see there */
-    uint8_t minus;   /* as a child of SUM: is subtracted */
-    uint16_t depth;  /* 1 + the deepest child */
-    uint32_t offset; /* of the construct in the text */
-    uint32_t n;      /* children */
+    uint8_t kind;   /* enum cedar_node_kind */
+    uint8_t op;     /* see there */
+    uint8_t minus;  /* as a child of SUM: is subtracted */
+    uint16_t depth; /* 1 + the deepest child */
+    uint32_t n;     /* children */
     uint32_t path_n;
-    struct cedar_node *kid;                /* first child */
-    struct cedar_node *next;               /* next child of the same parent */
+    struct cedar_span span;  /* all of it, children included, parentheses around it not */
+    struct cedar_span mark;  /* what makes it: the operator (of a chain: the first); the name of an
+                               attribute, method or function; the path of HAS, the pattern of LIKE,
+                               the type of IS; otherwise as span */
+    struct cedar_node *kid;  /* first child */
+    struct cedar_node *next; /* next child of the same parent */
     const struct nk_cedar_value *constant; /* or NULL */
     struct nk_str name;                    /* ATTR, IS */
     struct nk_str label;                   /* as a child of RECORD */
@@ -81,12 +90,17 @@ struct cedar_scope {
     uint8_t kind; /* enum cedar_scope_kind */
     bool list;    /* written as [ … ] */
     uint32_t n;
+    bool slot; /* ?principal or ?resource stands for uids[0]: in a template uids is NULL, n 0 */
     const struct cedar_uid *uids;
+    const struct cedar_span *spans; /* of each uid, or of the slot */
     struct nk_str type;
+    struct cedar_span type_span;
+    struct cedar_span span; /* from `principal` to the end */
 };
 
 struct cedar_condition {
     bool unless;
+    struct cedar_span span; /* from `when` to the brace */
     struct cedar_node *body;
     struct cedar_condition *next;
 };
@@ -94,24 +108,47 @@ struct cedar_condition {
 struct cedar_annotation {
     struct nk_str name, value;
     bool has_value;
+    struct cedar_span span; /* from '@' to the end */
     struct cedar_annotation *next;
 };
 
 struct cedar_policy {
     struct nk_str id;
     bool forbid;
-    uint32_t offset;                              /* of the policy in its text */
+    uint8_t slots;                                /* bits 1 << enum cedar_var: a template's slots */
+    struct nk_str text;                           /* all of the text that it was read from */
+    struct cedar_span span;                       /* from the first annotation to ';' */
+    const struct cedar_policy *link_of;           /* the template, or NULL */
     struct cedar_scope scope[CEDAR_RESOURCE + 1]; /* principal, action, resource */
     const struct cedar_condition *conditions;     /* in order; NULL: always */
     const struct cedar_annotation *annotations;   /* in order */
     struct cedar_policy *next;                    /* while its text is being read */
 };
 
+/* "principal", "action", "resource", "context"; a NUL is behind each. */
+extern const struct nk_str cedar_var_names[CEDAR_VARS];
+/* AND, OR, SUM, PRODUCT: any number of operands, two at least. */
+bool cedar_is_chain(enum cedar_node_kind kind);
+/* The sign or name of an operator that has operands and nothing else: "&&", "<=", "contains"; "+" for
+ * SUM, "neg" for NEG. NULL for all other kinds. */
+const char *cedar_op_name(enum cedar_node_kind kind, unsigned op);
+/* The kind of such an operator and its `op`; CEDAR_NODE_KINDS when there is none. */
+enum cedar_node_kind cedar_op_kind(struct nk_str name, uint8_t *op);
+/* How many operands an operator that is written as a method has, its object included; 0 for others.
+ */
+unsigned cedar_method_argc(enum cedar_node_kind kind);
+/* Appends a child behind *tail (the place of the next child's pointer). 0, or NK_ELIMIT: the node
+ * becomes deeper than CEDAR_DEPTH. */
+int cedar_node_add(struct cedar_node *node, struct cedar_node ***tail,
+                   struct cedar_node *kid) NK_CHECKED;
+
 struct nk_cedar_policies {
     struct nk_arena *arena;
-    struct cedar_policy **items; /* in order of loading */
+    struct cedar_policy **items; /* what decides: policies and links, in order of loading */
     size_t n, cap;
-    uint32_t *index; /* ids, open addressing: position + 1 in items, or 0 */
+    struct cedar_policy **templates; /* what only waits to be linked, in order of loading */
+    size_t template_n, template_cap;
+    struct cedar_policy **index; /* both by id, open addressing; NULL: a free place */
     size_t index_cap;
     const struct cedar_index *sealed; /* of the first sealed_n policies; see index.h */
     size_t sealed_n;

@@ -69,13 +69,14 @@ int nk_cedar_entities_seal(struct nk_cedar_entities *e, struct nk_fault *f) NK_C
 struct nk_cedar_policies;
 
 struct nk_cedar_policies *nk_cedar_policies_new(struct nk_arena *a) NK_CHECKED;
-/* Parses policy text, which must live as long as the set, and adds its policies. A policy's id is
- * its @id annotation when `use_id` is set and it has one with a value, otherwise "<prefix><index in
- * this text>". NK_EINVAL, NK_EUNSUPPORTED (templates, until they can be linked), NK_ECONFLICT
- * (double id) with file offset; fault stage "cedar", and the message names line and column. On an
- * error nothing of this text is added. */
+/* Parses policy text, which must live as long as the set, and adds its policies and templates
+ * (template.h). The id is the @id annotation when `use_id` is set and there is one with a value,
+ * otherwise "<prefix><index in this text>". NK_EINVAL, NK_ELIMIT, NK_ECONFLICT (double id) with file
+ * offset; fault stage "cedar", and the message names line and column. On an error nothing of this
+ * text is added. */
 int nk_cedar_policies_add(struct nk_cedar_policies *p, struct nk_str text, struct nk_str prefix,
                           bool use_id, struct nk_fault *f) NK_CHECKED;
+/* Those that decide: templates are not counted, their links are. */
 size_t nk_cedar_policies_count(const struct nk_cedar_policies *p);
 /* Makes the set ready to decide: conditions to code, policies into an index over their scopes, in
  * the set's arena. The first decision does it when nobody did (and NK_ENOMEM is then its result);

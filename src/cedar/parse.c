@@ -25,14 +25,15 @@ void *cedar_parse_fail(struct cedar_parser *p, int code, size_t offset, const ch
     return NULL;
 }
 
-/* The beginning of the token at hand, whole characters. */
+/* The beginning of the token at hand, whole characters of its first line. */
 static struct nk_str shown(const struct cedar_parser *p)
 {
     struct nk_str s = nk_str_sub(p->lexer.text, p->token.offset, p->lexer.at);
     size_t n = s.n < SHOWN ? s.n : SHOWN;
     while (n > 0 && n < s.n && (s.p[n] & 0xC0) == 0x80)
         n--;
-    return nk_str_sub(s, 0, n);
+    s = nk_str_sub(s, 0, n);
+    return nk_str_cut(&s, '\n');
 }
 
 void *cedar_parse_unexpected(struct cedar_parser *p, const char *expected)
@@ -43,9 +44,22 @@ void *cedar_parse_unexpected(struct cedar_parser *p, const char *expected)
     return cedar_parse_fail(p, NK_EINVAL, p->token.offset, text);
 }
 
+struct cedar_span cedar_token_span(const struct cedar_parser *p)
+{
+    return (struct cedar_span){(uint32_t)p->token.offset, (uint32_t)p->lexer.at};
+}
+
+struct cedar_span cedar_span_from(const struct cedar_parser *p, size_t offset)
+{
+    return (struct cedar_span){(uint32_t)offset, (uint32_t)p->end};
+}
+
 void cedar_next(struct cedar_parser *p)
 {
-    if (!p->code && !cedar_lex(&p->lexer, &p->token))
+    if (p->code)
+        return;
+    p->end = p->lexer.at;
+    if (!cedar_lex(&p->lexer, &p->token))
         cedar_parse_fail(p, NK_EINVAL, p->token.offset, p->lexer.error);
 }
 

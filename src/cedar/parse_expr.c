@@ -26,7 +26,24 @@ static struct cedar_node *node_new(struct cedar_parser *p, enum cedar_node_kind 
     struct cedar_node *node = nk_arena_alloc(p->arena, sizeof *node);
     if (!node)
         return cedar_parse_fail(p, NK_ENOMEM, offset, "out of memory");
-    *node = (struct cedar_node){.kind = (uint8_t)kind, .depth = 1, .offset = (uint32_t)offset};
+    struct cedar_span span = cedar_span_from(p, offset);
+    *node = (struct cedar_node){.kind = (uint8_t)kind, .depth = 1, .span = span, .mark = span};
+    return node;
+}
+
+/* The node ends where the parser stands. */
+static struct cedar_node *ends(struct cedar_parser *p, struct cedar_node *node)
+{
+    if (!node || p->code)
+        return NULL;
+    node->span.end = (uint32_t)p->end;
+    return node;
+}
+
+static struct cedar_node *marked(struct cedar_node *node, struct cedar_span mark)
+{
+    if (node)
+        node->mark = mark;
     return node;
 }
 
@@ -37,13 +54,9 @@ static bool add_kid(struct cedar_parser *p, struct cedar_node *node, struct ceda
 {
     if (p->code || !node || !kid)
         return false;
-    **tail = kid;
-    *tail = &kid->next;
-    node->n++;
-    if (kid->depth >= node->depth)
-        node->depth = (uint16_t)(kid->depth + 1);
-    if (node->depth > CEDAR_DEPTH)
-        cedar_parse_fail(p, NK_ELIMIT, node->offset, "this expression is nested too deeply");
+    int rc = cedar_node_add(node, tail, kid);
+    if (rc)
+        cedar_parse_fail(p, rc, node->span.offset, "this expression is nested too deeply");
     return !p->code;
 }
 
@@ -55,6 +68,23 @@ static struct cedar_node *join(struct cedar_parser *p, enum cedar_node_kind kind
     struct cedar_node **tail = node ? &node->kid : NULL;
     if (!node || !add_kid(p, node, &tail, a) || (n > 1 && !add_kid(p, node, &tail, b)))
         return NULL;
+    return node;
+}
+
+/* The node of a chain whose first child is there, and *tail for the next one. A chain that goes on
+ * behind its parentheses stays one. */
+static struct cedar_node *chain(struct cedar_parser *p, enum cedar_node_kind kind, size_t offset,
+                                struct cedar_node *first, struct cedar_node ***tail)
+{
+    struct cedar_node *node = first, *last = first;
+    if (first->kind != kind) {
+        node = marked(join(p, kind, offset, first, NULL, 1), cedar_token_span(p));
+    } else {
+        node->span.offset = (uint32_t)offset;
+        for (last = first->kid; last->next; last = last->next)
+            ;
+    }
+    *tail = &last->next;
     return node;
 }
 
@@ -73,8 +103,8 @@ static struct cedar_node *fold(struct cedar_parser *p, struct cedar_node *node)
 {
     int rc = node && !p->code ? cedar_fold(p->arena, node) : 0;
     if (rc)
-        return cedar_parse_fail(p, rc, node->offset, "this constant takes too much room");
-    return p->code ? NULL : node;
+        return cedar_parse_fail(p, rc, node->span.offset, "this constant takes too much room");
+    return ends(p, node);
 }
 
 /* Children up to `close`; the opening sign is taken. */
@@ -107,8 +137,8 @@ static bool labels_unique(struct cedar_parser *p, const struct cedar_node *node)
         members[n++] = (struct nk_cedar_member){kid->label, &cedar_false};
     int rc = members ? cedar_record_new(p->arena, members, n, &ignored) : NK_ENOMEM;
     if (rc == NK_ECONFLICT)
-        return cedar_parse_fail(p, NK_EINVAL, node->offset, "this record has a name twice");
-    return rc == 0 || cedar_parse_fail(p, rc, node->offset, "this record is too large");
+        return cedar_parse_fail(p, NK_EINVAL, node->span.offset, "this record has a name twice");
+    return rc == 0 || cedar_parse_fail(p, rc, node->span.offset, "this record is too large");
 }
 
 static bool label(struct cedar_parser *p, struct nk_str *out)
@@ -181,10 +211,8 @@ static struct cedar_node *function(struct cedar_parser *p, size_t offset, struct
 
 static int variable(struct nk_str name)
 {
-    static const struct nk_str names[] = {
-        {"principal", 9}, {"action", 6}, {"resource", 8}, {"context", 7}};
     for (int i = 0; i < CEDAR_VARS; i++)
-        if (nk_str_eq(name, names[i]))
+        if (nk_str_eq(name, cedar_var_names[i]))
             return i;
     return -1;
 }
@@ -241,72 +269,66 @@ static struct cedar_node *primary(struct cedar_parser *p)
 }
 
 static struct cedar_node *attribute(struct cedar_parser *p, struct cedar_node *object,
-                                    struct nk_str name, size_t offset)
+                                    struct nk_str name, size_t offset, struct cedar_span mark)
 {
-    struct cedar_node *node = join(p, CEDAR_NODE_ATTR, offset, object, NULL, 1);
+    struct cedar_node *node = marked(join(p, CEDAR_NODE_ATTR, offset, object, NULL, 1), mark);
     if (node)
         node->name = name;
     return node;
 }
 
 static struct cedar_node *method(struct cedar_parser *p, struct cedar_node *object,
-                                 struct nk_str name, size_t offset)
+                                 struct nk_str name, size_t offset, struct cedar_span mark)
 {
-    static const struct {
-        struct nk_str name;
-        uint8_t kind, argc;
-    } own[] = {{{"contains", 8}, CEDAR_NODE_CONTAINS, 2},
-               {{"containsAll", 11}, CEDAR_NODE_CONTAINS_ALL, 2},
-               {{"containsAny", 11}, CEDAR_NODE_CONTAINS_ANY, 2},
-               {{"isEmpty", 7}, CEDAR_NODE_IS_EMPTY, 1},
-               {{"hasTag", 6}, CEDAR_NODE_HAS_TAG, 2},
-               {{"getTag", 6}, CEDAR_NODE_GET_TAG, 2}};
-    size_t i = 0;
-    while (i < NK_COUNT(own) && !nk_str_eq(own[i].name, name))
-        i++;
-    const struct cedar_ext *ext = i < NK_COUNT(own) ? NULL : cedar_ext_find(name);
-    if (i == NK_COUNT(own) && (!ext || !ext->method))
-        return cedar_parse_fail(p, NK_EINVAL, offset, "there is no method of this name");
-    struct cedar_node *node = join(p, ext ? CEDAR_NODE_CALL : own[i].kind, offset, object, NULL, 1);
+    uint8_t op;
+    enum cedar_node_kind own = cedar_op_kind(name, &op);
+    unsigned argc = cedar_method_argc(own);
+    const struct cedar_ext *ext = argc ? NULL : cedar_ext_find(name);
+    if (argc == 0 && (!ext || !ext->method))
+        return cedar_parse_fail(p, NK_EINVAL, mark.offset, "there is no method of this name");
+    struct cedar_node *node = join(p, ext ? CEDAR_NODE_CALL : own, offset, object, NULL, 1);
     cedar_next(p);
     if (!node)
         return NULL;
     node->ext = ext;
-    node = list(p, node, &object->next, ')');
-    if (node && !ext && node->n != own[i].argc)
-        return cedar_parse_fail(p, NK_EINVAL, offset, "wrong number of arguments");
-    return ext ? fold(p, node) : node;
+    node = list(p, marked(node, mark), &object->next, ')');
+    if (node && !ext && node->n != argc)
+        return cedar_parse_fail(p, NK_EINVAL, mark.offset, "wrong number of arguments");
+    return ext ? fold(p, node) : ends(p, node);
 }
 
-static struct cedar_node *field(struct cedar_parser *p, struct cedar_node *object)
+static struct cedar_node *field(struct cedar_parser *p, struct cedar_node *object, size_t offset)
 {
     cedar_next(p);
     struct nk_str name = p->token.text;
-    size_t offset = p->token.offset;
+    struct cedar_span mark = cedar_token_span(p);
     if (cedar_at(p, CEDAR_IDENT) && !cedar_name_free(name))
         return cedar_parse_unexpected(p, "this word is reserved: write [\"…\"]");
     if (!cedar_need(p, CEDAR_IDENT, "expected an attribute's name"))
         return NULL;
-    return cedar_at(p, '(') ? method(p, object, name, offset) : attribute(p, object, name, offset);
+    return cedar_at(p, '(') ? method(p, object, name, offset, mark)
+                            : attribute(p, object, name, offset, mark);
 }
 
-static struct cedar_node *index_of(struct cedar_parser *p, struct cedar_node *object)
+static struct cedar_node *index_of(struct cedar_parser *p, struct cedar_node *object, size_t offset)
 {
     struct nk_str name;
-    size_t offset = p->token.offset;
     cedar_next(p);
+    struct cedar_span mark = cedar_token_span(p);
     if (!cedar_take_string(p, &name) || !cedar_need(p, ']', "expected ']'"))
         return NULL;
-    return attribute(p, object, name, offset);
+    return attribute(p, object, name, offset, mark);
 }
 
-static struct cedar_node *accesses(struct cedar_parser *p, struct cedar_node *node)
+static struct cedar_node *member(struct cedar_parser *p)
 {
+    size_t offset = p->token.offset;
+    struct cedar_node *node = primary(p);
     while (node && !p->code) {
         if (cedar_at(p, '.'))
-            node = field(p, node);
+            node = field(p, node, offset);
         else if (cedar_at(p, '['))
-            node = index_of(p, node);
+            node = index_of(p, node, offset);
         else if (cedar_at(p, '('))
             return cedar_parse_unexpected(p, "only functions and methods can be called");
         else
@@ -316,38 +338,44 @@ static struct cedar_node *accesses(struct cedar_parser *p, struct cedar_node *no
 }
 
 /* A minus sign belongs to the digits behind it, so that -9223372036854775808 can be written. */
-static struct cedar_node *negative(struct cedar_parser *p, bool *used)
+static struct cedar_node *negative(struct cedar_parser *p, size_t offset, bool *used)
 {
-    struct cedar_token digits = p->token;
+    uint64_t digits = p->token.number;
     struct cedar_lexer ahead = p->lexer;
     struct cedar_token token;
     *used =
         cedar_lex(&ahead, &token) && token.kind != '.' && token.kind != '[' && token.kind != '(';
     if (!*used)
-        return accesses(p, primary(p));
-    if (digits.number > (uint64_t)INT64_MAX + 1)
+        return member(p);
+    if (digits > (uint64_t)INT64_MAX + 1)
         return cedar_parse_unexpected(p, "this number does not fit in 64 bits");
     cedar_next(p);
-    return literal(p, digits.offset, nk_cedar_long(p->arena, (int64_t)(0 - digits.number)));
+    return literal(p, offset, nk_cedar_long(p->arena, (int64_t)(0 - digits)));
 }
 
 static struct cedar_node *unary(struct cedar_parser *p)
 {
+    struct cedar_span signs[UNARY_MOST];
     int sign = p->token.kind;
-    size_t offset = p->token.offset;
     unsigned count = 0;
     bool used = false;
     if (p->code || (sign != '!' && sign != '-'))
-        return p->code ? NULL : accesses(p, primary(p));
-    while (cedar_take(p, sign))
-        if (++count > UNARY_MOST)
+        return p->code ? NULL : member(p);
+    while (cedar_at(p, sign)) {
+        if (count == UNARY_MOST)
             return cedar_parse_unexpected(p, "at most four '!' or '-' may follow each other");
+        signs[count++] = cedar_token_span(p);
+        cedar_next(p);
+    }
     if (p->code)
         return NULL;
-    struct cedar_node *node =
-        sign == '-' && cedar_at(p, CEDAR_DIGITS) ? negative(p, &used) : accesses(p, primary(p));
+    struct cedar_node *node = sign == '-' && cedar_at(p, CEDAR_DIGITS)
+                                  ? negative(p, signs[count - 1].offset, &used)
+                                  : member(p);
     for (count -= used; node && count > 0; count--)
-        node = join(p, sign == '!' ? CEDAR_NODE_NOT : CEDAR_NODE_NEG, offset, node, NULL, 1);
+        node = marked(join(p, sign == '!' ? CEDAR_NODE_NOT : CEDAR_NODE_NEG,
+                           signs[count - 1].offset, node, NULL, 1),
+                      signs[count - 1]);
     return node;
 }
 
@@ -359,14 +387,14 @@ static struct cedar_node *product(struct cedar_parser *p)
         return cedar_parse_unexpected(p, "Cedar has neither division nor remainder");
     if (!first || !cedar_at(p, '*'))
         return first;
-    struct cedar_node *node = join(p, CEDAR_NODE_PRODUCT, offset, first, NULL, 1);
-    struct cedar_node **tail = &first->next;
+    struct cedar_node **tail;
+    struct cedar_node *node = chain(p, CEDAR_NODE_PRODUCT, offset, first, &tail);
     while (node && cedar_take(p, '*'))
         if (!add_kid(p, node, &tail, unary(p)))
             return NULL;
     if (cedar_at(p, '/') || cedar_at(p, '%'))
         return cedar_parse_unexpected(p, "Cedar has neither division nor remainder");
-    return p->code ? NULL : node;
+    return ends(p, node);
 }
 
 static struct cedar_node *sum(struct cedar_parser *p)
@@ -375,8 +403,8 @@ static struct cedar_node *sum(struct cedar_parser *p)
     struct cedar_node *first = product(p);
     if (!first || (!cedar_at(p, '+') && !cedar_at(p, '-')))
         return first;
-    struct cedar_node *node = join(p, CEDAR_NODE_SUM, offset, first, NULL, 1);
-    struct cedar_node **tail = &first->next;
+    struct cedar_node **tail;
+    struct cedar_node *node = chain(p, CEDAR_NODE_SUM, offset, first, &tail);
     while (node && (cedar_at(p, '+') || cedar_at(p, '-'))) {
         bool minus = cedar_at(p, '-');
         cedar_next(p);
@@ -385,7 +413,7 @@ static struct cedar_node *sum(struct cedar_parser *p)
             return NULL;
         kid->minus = minus;
     }
-    return p->code ? NULL : node;
+    return ends(p, node);
 }
 
 /* a, a.b.c or "any string"; the word `has` is taken. */
@@ -393,6 +421,7 @@ static struct cedar_node *has(struct cedar_parser *p, struct cedar_node *object,
 {
     struct cedar_node *node = join(p, CEDAR_NODE_HAS, offset, object, NULL, 1);
     struct nk_str path[CEDAR_DEPTH];
+    size_t start = p->token.offset;
     uint32_t n = 0;
     bool quoted = cedar_at(p, CEDAR_QUOTED);
     do {
@@ -410,7 +439,7 @@ static struct cedar_node *has(struct cedar_parser *p, struct cedar_node *object,
         own[i] = path[i];
     node->path = own;
     node->path_n = n;
-    return node;
+    return ends(p, marked(node, cedar_span_from(p, start)));
 }
 
 static struct cedar_node *like(struct cedar_parser *p, struct cedar_node *object, size_t offset)
@@ -424,21 +453,25 @@ static struct cedar_node *like(struct cedar_parser *p, struct cedar_node *object
     int rc = cedar_unescape_pattern(p->token.text, p->arena, &node->path, &node->path_n, &bad);
     if (rc)
         return cedar_parse_fail(p, rc, p->token.offset + 1 + bad, "this escape is not allowed");
+    node->mark = cedar_token_span(p);
     cedar_next(p);
-    return p->code ? NULL : node;
+    return ends(p, node);
 }
 
 static struct cedar_node *is(struct cedar_parser *p, struct cedar_node *object, size_t offset)
 {
     struct nk_str type;
     bool uid_follows;
+    size_t start = p->token.offset;
     if (!cedar_take_type(p, &type, &uid_follows))
         return NULL;
+    struct cedar_span mark = cedar_span_from(p, start);
     if (uid_follows)
         return cedar_parse_unexpected(p, "expected the name of a type, not an entity");
     bool in = cedar_take_word(p, NK_STR("in"));
     struct cedar_node *other = in ? sum(p) : NULL;
-    struct cedar_node *node = join(p, CEDAR_NODE_IS, offset, object, other, in ? 2 : 1);
+    struct cedar_node *node =
+        marked(join(p, CEDAR_NODE_IS, offset, object, other, in ? 2 : 1), mark);
     if (node)
         node->name = type;
     return node;
@@ -472,9 +505,10 @@ static struct cedar_node *compare(struct cedar_parser *p, struct cedar_node *lef
         return cedar_parse_unexpected(p, "'=' means nothing here; equality is '=='");
     if (!left || i == NK_COUNT(comparisons))
         return left;
+    struct cedar_span mark = cedar_token_span(p);
     cedar_next(p);
     struct cedar_node *right = sum(p);
-    struct cedar_node *node = join(p, comparisons[i].kind, offset, left, right, 2);
+    struct cedar_node *node = marked(join(p, comparisons[i].kind, offset, left, right, 2), mark);
     if (node)
         node->op = comparisons[i].op;
     if (comparison(p) < NK_COUNT(comparisons))
@@ -484,8 +518,8 @@ static struct cedar_node *compare(struct cedar_parser *p, struct cedar_node *lef
 
 static struct cedar_node *relation(struct cedar_parser *p)
 {
-    struct cedar_node *left = sum(p);
     size_t offset = p->token.offset;
+    struct cedar_node *left = sum(p);
     if (!left)
         return NULL;
     if (cedar_take_word(p, NK_STR("has")))
@@ -503,12 +537,12 @@ static struct cedar_node * and (struct cedar_parser * p)
     struct cedar_node *first = relation(p);
     if (!first || !cedar_at(p, CEDAR_AND_AND))
         return first;
-    struct cedar_node *node = join(p, CEDAR_NODE_AND, offset, first, NULL, 1);
-    struct cedar_node **tail = &first->next;
+    struct cedar_node **tail;
+    struct cedar_node *node = chain(p, CEDAR_NODE_AND, offset, first, &tail);
     while (node && cedar_take(p, CEDAR_AND_AND))
         if (!add_kid(p, node, &tail, relation(p)))
             return NULL;
-    return p->code ? NULL : node;
+    return ends(p, node);
 }
 
 static struct cedar_node * or (struct cedar_parser * p)
@@ -517,12 +551,12 @@ static struct cedar_node * or (struct cedar_parser * p)
     struct cedar_node *first = and(p);
     if (!first || !cedar_at(p, CEDAR_OR_OR))
         return first;
-    struct cedar_node *node = join(p, CEDAR_NODE_OR, offset, first, NULL, 1);
-    struct cedar_node **tail = &first->next;
+    struct cedar_node **tail;
+    struct cedar_node *node = chain(p, CEDAR_NODE_OR, offset, first, &tail);
     while (node && cedar_take(p, CEDAR_OR_OR))
         if (!add_kid(p, node, &tail, and(p)))
             return NULL;
-    return p->code ? NULL : node;
+    return ends(p, node);
 }
 
 static struct cedar_node *if_then_else(struct cedar_parser *p)
@@ -538,7 +572,7 @@ static struct cedar_node *if_then_else(struct cedar_parser *p)
         return NULL;
     if (!cedar_take_word(p, NK_STR("else")))
         return cedar_parse_unexpected(p, "expected 'else'");
-    return add_kid(p, node, &tail, cedar_parse_expr(p)) ? node : NULL;
+    return add_kid(p, node, &tail, cedar_parse_expr(p)) ? ends(p, node) : NULL;
 }
 
 struct cedar_node *cedar_parse_expr(struct cedar_parser *p)

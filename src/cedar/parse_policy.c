@@ -5,11 +5,12 @@
  *   policy     = {annotation} ("permit" | "forbid") "(" scope "," scope "," scope [","] ")"
  *                {("when" | "unless") "{" expr "}"} ";"
  *   annotation = "@" word ["(" string ")"]
- *   scope      = "principal" | "resource" ["==" uid | "in" uid | "is" type ["in" uid]]
+ *   scope      = "principal" | "resource" ["==" one | "in" one | "is" type ["in" one]]
  *              | "action" ["==" uid | "in" (uid | "[" uids "]")]
  *
- * A uid may stand in parentheses. A slot (?principal, ?resource) in place of a uid makes a
- * template: refused with NK_EUNSUPPORTED, because nothing can link it yet.
+ *   one        = uid | slot      (the slot of that name: ?principal, ?resource)
+ *
+ * A uid or a slot may stand in parentheses. A policy with a slot is a template.
  */
 #include "cedar/parse.h"
 
@@ -30,8 +31,10 @@ static bool has_annotation(const struct cedar_annotation *list, struct nk_str na
 static bool annotations(struct cedar_parser *p, struct cedar_policy *policy)
 {
     struct cedar_annotation *first = NULL, **tail = &first;
-    for (unsigned n = 0; cedar_take(p, '@'); n++) {
+    for (unsigned n = 0; cedar_at(p, '@'); n++) {
         struct cedar_annotation *item = new_item(p, sizeof *item);
+        size_t offset = p->token.offset;
+        cedar_next(p);
         if (!item)
             return false;
         item->name = p->token.text;
@@ -46,6 +49,7 @@ static bool annotations(struct cedar_parser *p, struct cedar_policy *policy)
         if (item->has_value &&
             (!cedar_take_string(p, &item->value) || !cedar_need(p, ')', "expected ')'")))
             return false;
+        item->span = cedar_span_from(p, offset);
         *tail = item;
         tail = &item->next;
         policy->annotations = first;
@@ -53,17 +57,17 @@ static bool annotations(struct cedar_parser *p, struct cedar_policy *policy)
     return !p->code;
 }
 
-static const struct nk_str var_names[] = {{"principal", 9}, {"action", 6}, {"resource", 8}};
-
-static bool slot(struct cedar_parser *p, enum cedar_var var)
+/* The slot at hand in place of an entity. */
+static bool slot(struct cedar_parser *p, enum cedar_var var, struct cedar_scope *scope)
 {
-    if (var != CEDAR_ACTION && nk_str_eq(p->token.text, var_names[var]))
-        return cedar_parse_fail(p, NK_EUNSUPPORTED, p->token.offset,
-                                "templates cannot be linked yet: write the entity itself");
-    return cedar_parse_unexpected(p, "this slot cannot stand here");
+    if (var == CEDAR_ACTION || !nk_str_eq(p->token.text, cedar_var_names[var]))
+        return cedar_parse_unexpected(p, "this slot cannot stand here");
+    scope->slot = true;
+    cedar_next(p);
+    return !p->code;
 }
 
-static bool is_action_type(struct nk_str type)
+bool cedar_is_action_type(struct nk_str type)
 {
     return nk_str_eq(type, NK_STR("Action")) || nk_str_ends(type, NK_STR("::Action"));
 }
@@ -85,12 +89,7 @@ static bool close_parentheses(struct cedar_parser *p, unsigned n)
 static bool uid(struct cedar_parser *p, enum cedar_var var, struct cedar_uid *out)
 {
     struct nk_cedar_uid name;
-    unsigned open;
     bool uid_follows;
-    if (!open_parentheses(p, &open))
-        return false;
-    if (cedar_at(p, CEDAR_SLOT))
-        return slot(p, var);
     size_t offset = p->token.offset;
     if (!cedar_at(p, CEDAR_IDENT))
         return cedar_parse_unexpected(p, "expected an entity, as in User::\"alice\"");
@@ -100,53 +99,80 @@ static bool uid(struct cedar_parser *p, enum cedar_var var, struct cedar_uid *ou
         return cedar_parse_fail(p, NK_EINVAL, offset, "expected an entity: the id is missing");
     if (!cedar_take_string(p, &name.id))
         return false;
-    if (var == CEDAR_ACTION && !is_action_type(name.type))
+    if (var == CEDAR_ACTION && !cedar_is_action_type(name.type))
         return cedar_parse_fail(p, NK_EINVAL, offset, "an action's type must be Action");
     *out = cedar_uid(name);
+    return true;
+}
+
+/* Room for the uids of a scope and where they stand. */
+struct uids {
+    struct cedar_uid *items;
+    struct cedar_span *spans;
+    uint32_t n, cap;
+};
+
+static bool make_room(struct cedar_parser *p, struct uids *list)
+{
+    uint32_t cap = list->cap ? 2 * list->cap : list->n + 1;
+    if (list->n < list->cap)
+        return true;
+    struct uids bigger = {nk_arena_array(p->arena, cap, sizeof *bigger.items),
+                          nk_arena_array(p->arena, cap, sizeof *bigger.spans), list->n, cap};
+    if (!bigger.items || !bigger.spans)
+        return cedar_parse_fail(p, NK_ENOMEM, p->token.offset, "out of memory");
+    for (uint32_t i = 0; i < list->n; i++) {
+        bigger.items[i] = list->items[i];
+        bigger.spans[i] = list->spans[i];
+    }
+    *list = bigger;
+    return true;
+}
+
+/* One entity, or (where it may stand) a slot, in any number of parentheses. */
+static bool add_one(struct cedar_parser *p, enum cedar_var var, struct uids *list,
+                    struct cedar_scope *scope)
+{
+    unsigned open;
+    if (!open_parentheses(p, &open) || !make_room(p, list))
+        return false;
+    size_t offset = p->token.offset;
+    bool is_slot = cedar_at(p, CEDAR_SLOT);
+    if (is_slot ? !slot(p, var, scope) : !uid(p, var, &list->items[list->n]))
+        return false;
+    list->spans[list->n] = cedar_span_from(p, offset);
+    list->n += !is_slot;
     return close_parentheses(p, open);
+}
+
+static void keep(struct cedar_scope *scope, const struct uids *list)
+{
+    scope->uids = scope->slot ? NULL : list->items;
+    scope->spans = list->spans;
+    scope->n = list->n;
 }
 
 static bool one_uid(struct cedar_parser *p, enum cedar_var var, struct cedar_scope *scope)
 {
-    struct cedar_uid *own = new_item(p, sizeof *own);
-    if (!own || !uid(p, var, own))
+    struct uids list = {.n = 0};
+    if (!add_one(p, var, &list, scope))
         return false;
-    scope->uids = own;
-    scope->n = 1;
-    return true;
-}
-
-static bool append(struct cedar_parser *p, struct cedar_uid **uids, uint32_t *n, uint32_t *cap,
-                   const struct cedar_uid *item)
-{
-    if (*n == *cap) {
-        struct cedar_uid *bigger =
-            nk_arena_array(p->arena, *cap ? 2 * (size_t)*cap : 4, sizeof *bigger);
-        if (!bigger)
-            return cedar_parse_fail(p, NK_ENOMEM, p->token.offset, "out of memory");
-        for (uint32_t i = 0; i < *n; i++)
-            bigger[i] = (*uids)[i];
-        *uids = bigger;
-        *cap = *cap ? 2 * *cap : 4;
-    }
-    (*uids)[(*n)++] = *item;
+    keep(scope, &list);
     return true;
 }
 
 /* [uid, uid …]; the bracket is at hand. */
 static bool uid_list(struct cedar_parser *p, struct cedar_scope *scope)
 {
-    struct cedar_uid item, *uids = NULL;
-    uint32_t cap = 0;
+    struct uids list = {.n = 0};
     cedar_next(p);
     scope->list = true;
     if (!cedar_take(p, ']'))
         do {
-            if (p->code || !uid(p, CEDAR_ACTION, &item) ||
-                !append(p, &uids, &scope->n, &cap, &item))
+            if (p->code || !add_one(p, CEDAR_ACTION, &list, scope))
                 return false;
         } while (cedar_more(p, ']'));
-    scope->uids = uids;
+    keep(scope, &list);
     return !p->code;
 }
 
@@ -170,8 +196,10 @@ static bool scope_is(struct cedar_parser *p, enum cedar_var var, struct cedar_sc
         return cedar_parse_unexpected(p, "'is' cannot be used for an action");
     cedar_next(p);
     scope->kind = CEDAR_SCOPE_IS;
+    size_t offset = p->token.offset;
     if (!cedar_take_type(p, &scope->type, &uid_follows))
         return false;
+    scope->type_span = cedar_span_from(p, offset);
     if (uid_follows)
         return cedar_parse_unexpected(p, "expected the name of a type, not an entity");
     if (!cedar_take_word(p, NK_STR("in")))
@@ -184,7 +212,7 @@ static bool scope(struct cedar_parser *p, enum cedar_var var, struct cedar_scope
 {
     static const char *const missing[] = {"expected 'principal'", "expected 'action'",
                                           "expected 'resource'"};
-    if (!cedar_take_word(p, var_names[var]))
+    if (!cedar_take_word(p, cedar_var_names[var]))
         return cedar_parse_unexpected(p, missing[var]);
     out->kind = CEDAR_SCOPE_ANY;
     if (cedar_at_word(p, NK_STR("is")))
@@ -206,8 +234,12 @@ static bool scopes(struct cedar_parser *p, struct cedar_policy *policy)
     if (!cedar_need(p, '(', "expected '('"))
         return false;
     for (int var = CEDAR_PRINCIPAL; var <= CEDAR_RESOURCE; var++) {
-        if (!scope(p, (enum cedar_var)var, &policy->scope[var]))
+        struct cedar_scope *own = &policy->scope[var];
+        size_t offset = p->token.offset;
+        if (!scope(p, (enum cedar_var)var, own))
             return false;
+        own->span = cedar_span_from(p, offset);
+        policy->slots |= (uint8_t)(own->slot << var);
         if (var < CEDAR_RESOURCE &&
             !cedar_need(p, ',',
                         "expected ',': a scope is principal, action, resource; "
@@ -226,6 +258,7 @@ static bool conditions(struct cedar_parser *p, struct cedar_policy *policy)
         if (!unless && !cedar_at_word(p, NK_STR("when")))
             return cedar_parse_unexpected(p, "expected 'when', 'unless' or ';'");
         struct cedar_condition *item = new_item(p, sizeof *item);
+        size_t offset = p->token.offset;
         cedar_next(p);
         if (!item || !cedar_need(p, '{', "expected '{'"))
             return false;
@@ -233,6 +266,7 @@ static bool conditions(struct cedar_parser *p, struct cedar_policy *policy)
         item->body = cedar_parse_expr(p);
         if (!item->body || !cedar_need(p, '}', "expected '}' or an operator"))
             return false;
+        item->span = cedar_span_from(p, offset);
         *tail = item;
         tail = &item->next;
     }
@@ -245,7 +279,8 @@ static struct cedar_policy *policy(struct cedar_parser *p)
     struct cedar_policy *out = new_item(p, sizeof *out);
     if (!out)
         return NULL;
-    out->offset = (uint32_t)p->token.offset;
+    size_t offset = p->token.offset;
+    out->text = p->lexer.text;
     if (!annotations(p, out))
         return NULL;
     out->forbid = cedar_at_word(p, NK_STR("forbid"));
@@ -254,7 +289,10 @@ static struct cedar_policy *policy(struct cedar_parser *p)
     cedar_next(p);
     if (!scopes(p, out) || !conditions(p, out))
         return NULL;
-    return cedar_need(p, ';', "expected ';' behind the policy") ? out : NULL;
+    if (!cedar_need(p, ';', "expected ';' behind the policy"))
+        return NULL;
+    out->span = cedar_span_from(p, offset);
+    return out;
 }
 
 struct cedar_policy *cedar_parse_policies(struct cedar_parser *p)

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * policies.c - a policy set: policies in order of loading and an index of their ids. A text is
- * added as a whole or not at all: room is made first, and an id that is there already takes the ids
- * of its text out of the index again, last first, which leaves the index as it was.
+ * policies.c - a policy set: policies and templates in order of loading and one index of their ids.
+ * A text is added as a whole or not at all: room is made first, and an id that is there already
+ * takes all of its text out again.
  */
 #include "cedar/parse.h"
 
@@ -25,50 +25,74 @@ size_t nk_cedar_policies_count(const struct nk_cedar_policies *p)
     return p->n;
 }
 
-/* The slot that holds `id`, or the free one where it belongs. */
-static uint32_t *find_slot(const struct nk_cedar_policies *p, struct nk_str id)
+/* The place of the index that holds `id`, or the free one where it belongs. */
+static struct cedar_policy **find_place(const struct nk_cedar_policies *p, struct nk_str id)
 {
     size_t mask = p->index_cap - 1;
     size_t at = cedar_uid((struct nk_cedar_uid){NK_STR(""), id}).hash & mask;
-    while (p->index[at] && !nk_str_eq(p->items[p->index[at] - 1]->id, id))
+    while (p->index[at] && !nk_str_eq(p->index[at]->id, id))
         at = (at + 1) & mask;
     return &p->index[at];
 }
 
-static int grow_items(struct nk_cedar_policies *p, size_t cap)
+/* Room for `need` in a list. */
+static int grow_list(struct nk_arena *a, struct cedar_policy ***list, size_t n, size_t *cap,
+                     size_t need)
 {
-    struct cedar_policy **items = nk_arena_array(p->arena, cap, sizeof *items);
-    if (!items)
+    size_t bigger = *cap ? *cap : FIRST_CAP;
+    if (need <= *cap)
+        return 0;
+    while (bigger < need)
+        bigger *= 2;
+    struct cedar_policy **own = nk_arena_array(a, bigger, sizeof *own);
+    if (!own)
         return NK_ENOMEM;
-    if (p->n)
-        memcpy(items, p->items, p->n * sizeof *items);
-    p->items = items;
-    p->cap = cap;
+    if (n)
+        memcpy(own, *list, n * sizeof *own);
+    *list = own;
+    *cap = bigger;
     return 0;
 }
 
-static int grow_index(struct nk_cedar_policies *p, size_t cap)
+static void fill_index(struct nk_cedar_policies *p)
 {
-    uint32_t *index = nk_arena_array(p->arena, cap, sizeof *index);
+    for (size_t i = 0; i < p->n; i++)
+        *find_place(p, p->items[i]->id) = p->items[i];
+    for (size_t i = 0; i < p->template_n; i++)
+        *find_place(p, p->templates[i]->id) = p->templates[i];
+}
+
+/* Room for `need` ids; the index stays at most half full. */
+static int grow_index(struct nk_cedar_policies *p, size_t need)
+{
+    size_t cap = p->index_cap ? p->index_cap : 2 * FIRST_CAP;
+    if (2 * need <= p->index_cap)
+        return 0;
+    while (cap < 2 * need)
+        cap *= 2;
+    struct cedar_policy **index = nk_arena_array(p->arena, cap, sizeof *index);
     if (!index)
         return NK_ENOMEM;
     p->index = index;
     p->index_cap = cap;
-    for (size_t i = 0; i < p->n; i++)
-        *find_slot(p, p->items[i]->id) = (uint32_t)(i + 1);
+    fill_index(p);
     return 0;
 }
 
-/* Room for `more` policies; the index stays at most half full. */
-static int reserve(struct nk_cedar_policies *p, size_t more)
+int cedar_policies_reserve(struct nk_cedar_policies *p, size_t policies, size_t templates)
 {
-    size_t need = p->n + more, cap = p->cap ? p->cap : FIRST_CAP;
-    if (need > CEDAR_POLICIES)
+    if (p->n + p->template_n + policies + templates > CEDAR_POLICIES)
         return NK_ELIMIT;
-    while (cap < need)
-        cap *= 2;
-    int rc = cap > p->cap ? grow_items(p, cap) : 0;
-    return rc == 0 && p->index_cap < 2 * cap ? grow_index(p, 2 * cap) : rc;
+    int rc = grow_list(p->arena, &p->items, p->n, &p->cap, p->n + policies);
+    if (!rc)
+        rc = grow_list(p->arena, &p->templates, p->template_n, &p->template_cap,
+                       p->template_n + templates);
+    return rc ? rc : grow_index(p, p->n + p->template_n + policies + templates);
+}
+
+struct cedar_policy *cedar_policies_find(const struct nk_cedar_policies *p, struct nk_str id)
+{
+    return p->index_cap ? *find_place(p, id) : NULL;
 }
 
 static const struct cedar_annotation *find_annotation(const struct cedar_policy *policy,
@@ -82,9 +106,9 @@ static const struct cedar_annotation *find_annotation(const struct cedar_policy 
 
 /* Gives every policy of the text its id and counts them. */
 static int name_policies(struct nk_cedar_policies *p, struct cedar_policy *list,
-                         struct nk_str prefix, bool use_id, size_t *count)
+                         struct nk_str prefix, bool use_id, size_t *templates, size_t *count)
 {
-    *count = 0;
+    *count = *templates = 0;
     for (struct cedar_policy *item = list; item; item = item->next) {
         const struct cedar_annotation *id = use_id ? find_annotation(item, NK_STR("id")) : NULL;
         item->id = id && id->has_value
@@ -93,31 +117,43 @@ static int name_policies(struct nk_cedar_policies *p, struct cedar_policy *list,
         if (!item->id.p)
             return NK_ENOMEM;
         ++*count;
+        *templates += item->slots != 0;
     }
     return 0;
 }
 
-static void remove_last(struct nk_cedar_policies *p, size_t n)
+bool cedar_policies_append(struct nk_cedar_policies *p, struct cedar_policy *item)
 {
-    for (; n > 0; n--)
-        *find_slot(p, p->items[--p->n]->id) = 0;
+    struct cedar_policy **place = find_place(p, item->id);
+    if (*place)
+        return false;
+    *place = item;
+    if (item->slots)
+        p->templates[p->template_n++] = item;
+    else
+        p->items[p->n++] = item;
+    return true;
 }
 
-static int append(struct nk_cedar_policies *p, struct cedar_policy *list,
-                  const struct cedar_policy **twice)
+void cedar_policies_cut(struct nk_cedar_policies *p, size_t policies, size_t templates)
 {
-    size_t added = 0;
-    for (struct cedar_policy *item = list; item; item = item->next) {
-        uint32_t *slot = find_slot(p, item->id);
-        if (*slot) {
-            remove_last(p, added);
+    p->n = policies;
+    p->template_n = templates;
+    if (p->index_cap)
+        memset(p->index, 0, p->index_cap * sizeof(struct cedar_policy *));
+    fill_index(p);
+}
+
+static int append_all(struct nk_cedar_policies *p, struct cedar_policy *list,
+                      const struct cedar_policy **twice)
+{
+    size_t n = p->n, template_n = p->template_n;
+    for (struct cedar_policy *item = list; item; item = item->next)
+        if (!cedar_policies_append(p, item)) {
+            cedar_policies_cut(p, n, template_n);
             *twice = item;
             return NK_ECONFLICT;
         }
-        p->items[p->n++] = item;
-        *slot = (uint32_t)p->n;
-        added++;
-    }
     return 0;
 }
 
@@ -138,21 +174,21 @@ int nk_cedar_policies_add(struct nk_cedar_policies *p, struct nk_str text, struc
 {
     struct cedar_parser parser = {.lexer = {.text = text}, .arena = p->arena, .fault = f};
     const struct cedar_policy *twice = NULL;
-    size_t count = 0;
+    size_t count, templates;
     int rc = check_text(text, f);
     if (rc)
         return rc;
     struct cedar_policy *list = cedar_parse_policies(&parser);
     if (parser.code)
         return parser.code;
-    rc = name_policies(p, list, prefix, use_id, &count);
+    rc = name_policies(p, list, prefix, use_id, &templates, &count);
     if (!rc)
-        rc = reserve(p, count);
+        rc = cedar_policies_reserve(p, count - templates, templates);
     if (rc)
         return nk_fault_set(f, rc, "cedar", 0, "no room for %zu policies", count);
-    rc = append(p, list, &twice);
+    rc = append_all(p, list, &twice);
     if (rc) {
-        cedar_parse_fail(&parser, rc, twice->offset, "there is a policy with this id already");
+        cedar_parse_fail(&parser, rc, twice->span.offset, "there is a policy with this id already");
         return rc;
     }
     return 0;
@@ -161,7 +197,7 @@ int nk_cedar_policies_add(struct nk_cedar_policies *p, struct nk_str text, struc
 struct nk_str nk_cedar_annotation(const struct nk_cedar_policies *p, struct nk_str id,
                                   struct nk_str name)
 {
-    uint32_t at = p->n ? *find_slot(p, id) : 0;
-    const struct cedar_annotation *found = at ? find_annotation(p->items[at - 1], name) : NULL;
+    const struct cedar_policy *policy = cedar_policies_find(p, id);
+    const struct cedar_annotation *found = policy ? find_annotation(policy, name) : NULL;
     return found ? found->value : (struct nk_str){NULL, 0};
 }

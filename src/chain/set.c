@@ -4,6 +4,8 @@
  */
 #include "chain/set.h"
 
+#include "cedar/template.h"
+
 int nk_set_configure(struct nk_set *s, const struct nk_config *c, struct nk_arena *a)
 {
     struct nk_str *upstreams = nk_arena_array(a, c->upstream_count, sizeof *upstreams);
@@ -174,6 +176,11 @@ int nk_set_policies(const struct nk_set *s, struct nk_arena *a, struct nk_cedar_
         struct nk_str prefix = nk_arena_printf(a, "%.*s.", NK_FMT(base));
         int r = prefix.p ? nk_cedar_policies_add(all, s->policies[i].text, prefix, true, &inner)
                          : NK_ENOMEM;
+        if (r == 0 && nk_cedar_templates_count(all) > 0)
+            r = nk_fault_set(&inner, NK_EUNSUPPORTED, "policy", 0,
+                             "\"%.*s\" is a template, and nothing here links it: write the entity "
+                             "in place of ?principal or ?resource",
+                             NK_FMT(nk_cedar_template_id(all, 0)));
         if (r)
             return nk_fault_set(f, r, "policy", inner.offset, "policy file %.*s: %s",
                                 NK_FMT(s->policies[i].name),

@@ -10,7 +10,7 @@
 
 #include "base/scan.h"
 
-enum kind { WORD, NUMBER, WORDS, VALUE, NOTHING };
+enum kind { WORD, NUMBER, BOOL, WORDS, GROUPS, VALUE, NOTHING };
 
 struct step {
     const char *text;
@@ -75,21 +75,33 @@ static const char *take_number(const char *p, const char *end)
     return sane ? p : NULL;
 }
 
-static const char *take_words(const char *p, const char *end)
+static bool starts(const char *p, const char *end, struct nk_str text)
 {
-    if (end - p < 2 || *p++ != '[')
+    return (size_t)(end - p) >= text.n && memcmp(p, text.p, text.n) == 0;
+}
+
+static const char *take_bool(const char *p, const char *end)
+{
+    if (starts(p, end, NK_STR("false")))
+        return p + 5;
+    return starts(p, end, NK_STR("true")) ? p + 4 : NULL;
+}
+
+/* An array of words, each between `open`, which ends with its first quote, and `close`. */
+static const char *take_list(const char *p, const char *end, struct nk_str open,
+                             struct nk_str close)
+{
+    if (starts(p, end, NK_STR("[]")))
+        return p + 2;
+    if (p == end || *p != '[')
         return NULL;
-    if (*p == ']')
-        return p + 1;
-    for (;;) {
-        p = end - p >= 2 && *p == '"' ? take_word(p + 1, end) : NULL;
-        if (!p || p == end)
+    do {
+        p = starts(p + 1, end, open) ? take_word(p + 1 + open.n, end) : NULL;
+        if (!p || !starts(p, end, close) || p + close.n == end)
             return NULL;
-        if (*p == ']')
-            return p + 1;
-        if (*p++ != ',')
-            return NULL;
-    }
+        p += close.n;
+    } while (*p == ',');
+    return *p == ']' ? p + 1 : NULL;
 }
 
 static const char *take_value(const char *p, const char *end, const struct step *next,
@@ -97,6 +109,8 @@ static const char *take_value(const char *p, const char *end, const struct step 
 {
     static const struct nk_json_limits lim = {1 << 16, 48, 16384};
     struct nk_json doc;
+    if (starts(p, end, NK_STR("{}")))
+        return p + 2; /* most have no attributes */
     const char *to = memmem(p, (size_t)(end - p), next->text, next->size);
     struct nk_str value = {p, to ? (size_t)(to - p) : 0};
     return to && nk_shape_control(value) == value.n &&
@@ -112,8 +126,12 @@ static const char *take(const char *p, const char *end, const struct step *s, st
         return take_word(p, end);
     case NUMBER:
         return take_number(p, end);
+    case BOOL:
+        return take_bool(p, end);
     case WORDS:
-        return take_words(p, end);
+        return take_list(p, end, NK_STR("\""), NK_STR(""));
+    case GROUPS:
+        return take_list(p, end, NK_STR("{\"type\":\"Group\",\"id\":\""), NK_STR("}"));
     case VALUE:
         return take_value(p, end, s + 1, a);
     case NOTHING:
@@ -127,7 +145,7 @@ static bool fits(struct nk_str in, const struct step *steps, size_t n, struct nk
     const char *p = in.p, *end = in.p + in.n;
     for (size_t i = 0; i < n; i++) {
         const struct step *s = &steps[i];
-        bool here = (size_t)(end - p) >= s->size && memcmp(p, s->text, s->size) == 0;
+        bool here = starts(p, end, (struct nk_str){s->text, s->size});
         if (!here && s->maybe)
             continue;
         p = here ? take(p + s->size, end, s, a) : NULL;

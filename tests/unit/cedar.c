@@ -6,7 +6,8 @@
  * code.
  */
 #include "cases.h"
-#include "cedar/cedar.h"
+#include "cedar/ast.h"
+#include "cedar/template.h"
 #include "tap.h"
 
 enum { BIG = 64 << 20 };
@@ -32,12 +33,13 @@ static int shown(const struct case_line *c)
 
 /* Policies ------------------------------------------------------------------------------------ */
 
-static const char *verdict(int rc)
+static const char *verdict(int rc, const struct nk_cedar_policies *p)
 {
-    return rc == 0                 ? "ok"
-           : rc == NK_EINVAL       ? "bad"
-           : rc == NK_EUNSUPPORTED ? "template"
-                                   : nk_error_name(rc);
+    return rc == NK_EINVAL                    ? "bad"
+           : rc                               ? nk_error_name(rc)
+           : nk_cedar_templates_count(p) == 0 ? "ok"
+           : nk_cedar_policies_count(p) == 0  ? "template"
+                                              : "both";
 }
 
 static void policy_case(const struct case_line *c, void *ctx)
@@ -48,9 +50,10 @@ static void policy_case(const struct case_line *c, void *ctx)
     nk_arena_init(&a, BIG);
     struct nk_cedar_policies *p = nk_cedar_policies_new(&a);
     int rc = nk_cedar_policies_add(p, (struct nk_str){c->input, c->n}, NK_STR("p"), true, &fault);
-    bool same = strcmp(c->expect, verdict(rc)) == 0 && (rc == 0) == (fault.code == 0);
-    tap_ok(same && (rc == 0 || nk_cedar_policies_count(p) == 0), "%s:%d %s: %.*s%s%s", c->file,
-           c->line, c->expect, shown(c), c->input, rc ? " -- " : "", fault.message);
+    bool same = strcmp(c->expect, verdict(rc, p)) == 0 && (rc == 0) == (fault.code == 0);
+    size_t n = nk_cedar_policies_count(p) + nk_cedar_templates_count(p);
+    tap_ok(same && (rc == 0 || n == 0), "%s:%d %s: %.*s%s%s", c->file, c->line, c->expect, shown(c),
+           c->input, rc ? " -- " : "", fault.message);
     nk_arena_free(&a);
 }
 
@@ -229,6 +232,67 @@ static void set_tests(void)
     nk_arena_free(&a);
 }
 
+/* Templates decide nothing; links do, and each wrong link is told apart. */
+static void template_tests(void)
+{
+    static const struct nk_cedar_slot_value alice = {{"?principal", 10}, {{"U", 1}, {"alice", 5}}},
+                                            doc = {{"?resource", 9}, {{"D", 1}, {"x", 1}}},
+                                            odd = {{"?action", 7}, {{"D", 1}, {"x", 1}}},
+                                            bad = {{"?resource", 9}, {{"if", 2}, {"x", 1}}};
+    const struct {
+        const char *template, *id;
+        struct nk_cedar_slot_value values[3];
+        size_t n;
+        int code;
+        const char *says;
+    } cases[] = {
+        {"none", "l", {alice}, 1, NK_ENOTFOUND, "no template \"none\""},
+        {"p", "l", {alice}, 1, NK_ENOTFOUND, "no template \"p\""},
+        {"both", "p", {alice, doc}, 2, NK_ECONFLICT, "this id is taken"},
+        {"both", "both", {alice, doc}, 2, NK_ECONFLICT, "this id is taken"},
+        {"both", "l", {alice}, 1, NK_EINVAL, "there is no value for \"?resource\""},
+        {"both", "l", {doc}, 1, NK_EINVAL, "there is no value for \"?principal\""},
+        {"both", "l", {alice, doc, alice}, 3, NK_EINVAL, "two values for \"?principal\""},
+        {"both", "l", {alice, doc, odd}, 3, NK_EINVAL, "has no slot \"?action\""},
+        {"both", "l", {alice, bad}, 2, NK_EINVAL, "no entity type: \"if\""},
+        {"one", "l", {alice, doc}, 2, NK_EINVAL, "has no slot \"?resource\""},
+        {"one", "l", {alice}, 1, 0, ""},
+        {"one", "l", {alice}, 1, NK_ECONFLICT, "this id is taken"},
+        {"l", "l2", {alice}, 1, NK_ENOTFOUND, "no template \"l\""},
+        {"both", "m", {doc, alice}, 2, 0, ""},
+    };
+    struct nk_arena a;
+    struct nk_cedar_answer answer;
+    nk_arena_init(&a, BIG);
+    struct nk_cedar_policies *p = nk_cedar_policies_new(&a);
+    struct nk_str text = NK_STR(
+        "@id(\"one\") @why(\"w\") permit (principal in (?principal), action, resource);\n"
+        "@id(\"both\") forbid (principal is U in ?principal, action, resource == ?resource);\n"
+        "@id(\"p\") permit (principal, action, resource) when { false };");
+    struct nk_cedar_request request = {alice.uid, {NK_STR("Action"), NK_STR("x")}, doc.uid, NULL};
+    TAP_CHECK(nk_cedar_policies_add(p, text, NK_STR(""), true, NULL) == 0);
+    TAP_CHECK(nk_cedar_policies_count(p) == 1 && nk_cedar_templates_count(p) == 2);
+    TAP_CHECK(nk_cedar_authorize(p, NULL, &request, &a, &answer) == 0 && !answer.allow &&
+              answer.reason_count == 0);
+    for (size_t i = 0; i < NK_COUNT(cases); i++) {
+        struct nk_fault fault = {0};
+        size_t before = nk_cedar_policies_count(p);
+        int rc = nk_cedar_policies_link(p, nk_str(cases[i].template), nk_str(cases[i].id),
+                                        cases[i].values, cases[i].n, &fault);
+        tap_ok(rc == cases[i].code && fault.code == rc && strstr(fault.message, cases[i].says) &&
+                   nk_cedar_policies_count(p) == before + (rc == 0),
+               "link of %s: %s", cases[i].template, rc ? fault.message : "linked");
+        if (rc == 0)
+            TAP_CHECK(nk_cedar_authorize(p, NULL, &request, &a, &answer) == 0 &&
+                      answer.reason_count == 1 &&
+                      nk_str_eq(answer.reasons[0], nk_str(cases[i].id)));
+    }
+    TAP_CHECK(nk_cedar_templates_count(p) == 2);
+    TAP_CHECK(nk_str_eq(nk_cedar_template_id(p, 1), NK_STR("both")));
+    TAP_CHECK(nk_str_eq(nk_cedar_annotation(p, NK_STR("l"), NK_STR("why")), NK_STR("w")));
+    nk_arena_free(&a);
+}
+
 /* A store for the request over one for the configuration. */
 static void layer_tests(void)
 {
@@ -366,6 +430,7 @@ int main(int argc, char **argv)
     TAP_CHECK(cases_read("tests/cases/cedar/entities.cases", entity_case, NULL) > 30);
     depth_tests(&w);
     set_tests();
+    template_tests();
     layer_tests();
     chain_tests();
     value_tests();

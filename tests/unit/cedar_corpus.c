@@ -10,8 +10,8 @@
  * One line of TAP for each group. Requests that name validateRequest are decided like the others:
  * the expected answer of a request that validation would refuse is not among them.
  */
-#include "cedar/cedar.h"
 #include "cedar/lexer.h"
+#include "cedar/template.h"
 #include "tap.h"
 
 #include <dirent.h>
@@ -20,7 +20,7 @@ enum { SHOWN = 5, BIG = 256 << 20 };
 
 struct group {
     const char *name;
-    unsigned tests, requests, validated, wrong, refused_templates, broken;
+    unsigned tests, requests, validated, wrong, links, broken;
 };
 
 static const struct nk_json_limits limits = {64 << 20, 200, 1 << 24};
@@ -298,8 +298,8 @@ static void report(const struct group *g)
 {
     tap_ok(g->tests > 0 && g->wrong == 0 && g->broken == 0,
            "%s: %u tests, %u requests (%u also to be validated), %u wrong, %u unreadable; "
-           "%u sets with templates refused",
-           g->name, g->tests, g->requests, g->validated, g->wrong, g->broken, g->refused_templates);
+           "%u links of templates",
+           g->name, g->tests, g->requests, g->validated, g->wrong, g->broken, g->links);
 }
 
 static void folder(struct group *g, const char *dir, const char *sub, const char *prefix)
@@ -321,12 +321,12 @@ static void folder(struct group *g, const char *dir, const char *sub, const char
 
 /* Policy sets --------------------------------------------------------------------------------- */
 
-static int add_statics(const struct nk_json *doc, uint32_t statics, struct nk_arena *a,
-                       struct nk_cedar_policies *policies, struct nk_fault *fault)
+static int add_texts(const struct nk_json *doc, uint32_t texts, struct nk_arena *a,
+                     struct nk_cedar_policies *policies, struct nk_fault *fault)
 {
     int rc = 0;
-    for (uint32_t i = nk_json_first(doc, statics); !rc && i != NK_JSON_NONE;
-         i = nk_json_next(doc, statics, i)) {
+    for (uint32_t i = nk_json_first(doc, texts); !rc && i != NK_JSON_NONE;
+         i = nk_json_next(doc, texts, i)) {
         /* A policy of its own text gets the id "<prefix>0": the set's ids are p0, p1 …, so the id
          * is written into the text. */
         struct nk_str id = nk_json_string(doc, i, a), text = nk_json_string(doc, i + 1, a);
@@ -336,17 +336,27 @@ static int add_statics(const struct nk_json *doc, uint32_t statics, struct nk_ar
     return rc;
 }
 
-static bool templates_refused(const struct nk_json *doc, uint32_t templates, struct nk_arena *a)
+static int add_links(struct group *g, const struct nk_json *doc, uint32_t links, struct nk_arena *a,
+                     struct nk_cedar_policies *policies, struct nk_fault *fault)
 {
-    for (uint32_t i = nk_json_first(doc, templates); i != NK_JSON_NONE;
-         i = nk_json_next(doc, templates, i)) {
-        struct nk_cedar_policies *policies = nk_cedar_policies_new(a);
-        if (nk_cedar_policies_add(policies, nk_json_string(doc, i + 1, a), NK_STR("t"), false,
-                                  NULL) != NK_EUNSUPPORTED ||
-            nk_cedar_policies_count(policies) != 0)
-            return false;
+    int rc = 0;
+    for (uint32_t i = nk_json_first(doc, links); !rc && i != NK_JSON_NONE;
+         i = nk_json_next(doc, links, i)) {
+        struct nk_cedar_slot_value values[2];
+        size_t n = 0;
+        uint32_t given = nk_json_get(doc, i, NK_STR("values"));
+        for (uint32_t v = nk_json_first(doc, given); v != NK_JSON_NONE && n < NK_COUNT(values);
+             v = nk_json_next(doc, given, v)) {
+            values[n].slot = nk_json_string(doc, v, a);
+            if (!read_uid(doc, v + 1, a, &values[n++].uid))
+                return NK_EINVAL;
+        }
+        rc = nk_cedar_policies_link(
+            policies, nk_json_string(doc, nk_json_get(doc, i, NK_STR("templateId")), a),
+            nk_json_string(doc, nk_json_get(doc, i, NK_STR("newId")), a), values, n, fault);
+        g->links++;
     }
-    return true;
+    return rc;
 }
 
 static void one_set(struct group *g, struct nk_str line, struct nk_str schema)
@@ -363,25 +373,20 @@ static void one_set(struct group *g, struct nk_str line, struct nk_str schema)
         struct nk_str name = nk_json_string(&doc, nk_json_get(&doc, 0, NK_STR("id")), &a);
         name = nk_arena_copy(&a, name);
         uint32_t set = nk_json_get(&doc, 0, NK_STR("policies"));
-        uint32_t templates = nk_json_get(&doc, set, NK_STR("templates"));
         struct nk_str list = nk_json_span(&doc, nk_json_get(&doc, 0, NK_STR("entities")));
         g->tests++;
-        if (add_statics(&doc, nk_json_get(&doc, set, NK_STR("staticPolicies")), &a, policies,
-                        &fault) ||
+        if (add_texts(&doc, nk_json_get(&doc, set, NK_STR("staticPolicies")), &a, policies,
+                      &fault) ||
+            add_texts(&doc, nk_json_get(&doc, set, NK_STR("templates")), &a, policies, &fault) ||
+            add_links(g, &doc, nk_json_get(&doc, set, NK_STR("templateLinks")), &a, policies,
+                      &fault) ||
             nk_cedar_entities_parse(entities, list, &fault)) {
             complain(g, name.p, fault.message);
             g->broken++;
         } else {
             read_schema(&a, entities, schema);
             g->broken += nk_cedar_entities_seal(entities, &fault) != 0;
-            if (templates != NK_JSON_NONE && doc.tape[templates].count > 0) {
-                if (templates_refused(&doc, templates, &a))
-                    g->refused_templates++;
-                else
-                    g->broken++;
-            } else {
-                all_requests(g, name.p, &doc, 0, policies, entities, &a);
-            }
+            all_requests(g, name.p, &doc, 0, policies, entities, &a);
         }
     }
     nk_arena_free(&a);

@@ -159,6 +159,10 @@ static void described(void)
     by_tier.text = NK_STR("permit(");
     TAP_CHECK(nk_set_policies(&s, &arena, &p, &f) != 0 &&
               nk_str_search(nk_str(f.message), NK_STR("t.cedar")) >= 0);
+    f.code = 0;
+    by_tier.text = NK_STR("@id(\"for\") permit(principal == ?principal, action, resource);");
+    TAP_CHECK(nk_set_policies(&s, &arena, &p, &f) == NK_EUNSUPPORTED &&
+              nk_str_search(nk_str(f.message), NK_STR("t.cedar: \"for\" is a template")) >= 0);
 }
 
 int main(void)
