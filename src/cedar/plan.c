@@ -161,7 +161,7 @@ static bool is_has(const struct cedar_node *node, bool want, struct cedar_guard 
 static bool take_guard(struct cedar_tests *rest, struct cedar_plan_guard *out)
 {
     struct cedar_tests after = *rest;
-    struct cedar_guard has;
+    struct cedar_guard has = {.var = CEDAR_PRINCIPAL};
     bool want;
     const struct cedar_node *node = cedar_tests_peek(&after, &want);
     bool behind_has = node && is_has(node, want, &has);
