@@ -26,6 +26,7 @@ struct nk_cedar_entities {
     struct slot *slots;
     size_t cap, n;
     bool sealed;
+    bool far; /* it, or one below it, has so many entities that most are not in the cache */
 };
 
 struct nk_cedar_entities *nk_cedar_entities_new(struct nk_arena *a,
@@ -62,15 +63,15 @@ const struct cedar_entity *cedar_entities_find(const struct nk_cedar_entities *e
 
 void cedar_entities_expect(const struct nk_cedar_entities *e, const struct cedar_uid *uid)
 {
-    for (; e; e = e->below)
-        if (e->n > NEAR)
+    for (; e && e->far; e = e->below)
+        if (e->n)
             __builtin_prefetch(&e->slots[uid->hash & (e->cap - 1)]);
 }
 
 void cedar_entities_fetch(const struct nk_cedar_entities *e, const struct cedar_uid *uid)
 {
-    for (; e; e = e->below) {
-        const struct slot *slot = e->n > NEAR ? &e->slots[uid->hash & (e->cap - 1)] : NULL;
+    for (; e && e->far; e = e->below) {
+        const struct slot *slot = e->n ? &e->slots[uid->hash & (e->cap - 1)] : NULL;
         const char *entity = slot && slot->hash == uid->hash ? (const char *)slot->entity : NULL;
         for (int i = 0; entity && i < LINES; i++)
             __builtin_prefetch(entity + i * LINE);
@@ -159,13 +160,14 @@ static void sort_ancestors(struct cedar_ancestor *all, size_t n)
     }
 }
 
-/* Ancestors: the parents and, where a parent is known, its ancestors. */
-static int collect(struct nk_cedar_entities *e, struct cedar_entity *entity)
+/* Ancestors: the parents and, where a parent is known, its ancestors. `up` has room for the parents. */
+static int collect(struct nk_cedar_entities *e, struct cedar_entity *entity,
+                   const struct cedar_entity **up)
 {
     size_t n = entity->parent_n, kept = 0;
     for (uint32_t i = 0; i < entity->parent_n; i++) {
-        const struct cedar_entity *parent = cedar_entities_find(e, &entity->parents[i]);
-        n += parent ? parent->ancestor_n : 0;
+        up[i] = cedar_entities_find(e, &entity->parents[i]);
+        n += up[i] ? up[i]->ancestor_n : 0;
     }
     struct cedar_ancestor *all = n ? nk_arena_array(e->arena, n, sizeof *all) : NULL;
     if (n && !all)
@@ -174,10 +176,9 @@ static int collect(struct nk_cedar_entities *e, struct cedar_entity *entity)
         return NK_ELIMIT;
     n = 0;
     for (uint32_t i = 0; i < entity->parent_n; i++) {
-        const struct cedar_entity *parent = cedar_entities_find(e, &entity->parents[i]);
         all[n++] = (struct cedar_ancestor){entity->parents[i].hash, &entity->parents[i]};
-        for (uint32_t k = 0; parent && k < parent->ancestor_n; k++)
-            all[n++] = parent->ancestors[k];
+        for (uint32_t k = 0; up[i] && k < up[i]->ancestor_n; k++)
+            all[n++] = up[i]->ancestors[k];
     }
     sort_ancestors(all, n);
     for (size_t i = 0; i < n; i++)
@@ -186,6 +187,14 @@ static int collect(struct nk_cedar_entities *e, struct cedar_entity *entity)
     entity->ancestors = all;
     entity->ancestor_n = (uint32_t)kept;
     return 0;
+}
+
+static int collect_any(struct nk_cedar_entities *e, struct cedar_entity *entity)
+{
+    const struct cedar_entity *few[SHORT], **up = few;
+    if (entity->parent_n > SHORT)
+        up = nk_arena_array(e->arena, entity->parent_n, sizeof *up);
+    return up ? collect(e, entity, up) : NK_ENOMEM;
 }
 
 static int cycle(struct nk_fault *f, const struct cedar_entity *entity)
@@ -204,7 +213,7 @@ static int visit(struct nk_cedar_entities *e, struct cedar_entity *start,
     while (depth > 0) {
         struct cedar_entity *entity = stack[depth - 1];
         if (entity->state > entity->parent_n) {
-            int rc = collect(e, entity);
+            int rc = collect_any(e, entity);
             if (rc)
                 return nk_fault_set(f, rc, "cedar", 0, "no room for the ancestors of entities");
             entity->state = done;
@@ -244,8 +253,10 @@ static int pack(struct nk_cedar_entities *e)
 int nk_cedar_entities_seal(struct nk_cedar_entities *e, struct nk_fault *f)
 {
     NK_MUST(!e->sealed && (!e->below || e->below->sealed));
-    struct cedar_entity **stack = e->n ? nk_arena_array(e->arena, e->n, sizeof *stack) : NULL;
-    if (e->n && !stack)
+    struct cedar_entity *few[SHORT], **stack = few;
+    if (e->n > SHORT)
+        stack = nk_arena_array(e->arena, e->n, sizeof *stack);
+    if (!stack)
         return nk_fault_set(f, NK_ENOMEM, "cedar", 0, "no room for the ancestors of entities");
     for (size_t i = 0; i < e->cap; i++) {
         struct cedar_entity *entity = e->slots[i].entity;
@@ -257,6 +268,7 @@ int nk_cedar_entities_seal(struct nk_cedar_entities *e, struct nk_fault *f)
     int rc = e->below ? 0 : pack(e);
     if (rc)
         return nk_fault_set(f, rc, "cedar", 0, "no room for the entities");
+    e->far = e->n > NEAR || (e->below && e->below->far);
     e->sealed = true;
     return 0;
 }

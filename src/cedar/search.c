@@ -290,10 +290,17 @@ static bool look_up(struct search *s, uint32_t number, int level)
     return true;
 }
 
-/* Recursion ends: CEDAR_LEVELS. */
+/* Recursion ends: CEDAR_LEVELS. Levels at which all policies say "any" are passed without asking. */
 static bool walk(struct search *s, uint32_t number, int level)
 {
     const struct cedar_spot *spot = &s->index->spots[number];
+    while (level < CEDAR_LEVELS && spot->children == 1 && s->index->labels[spot->first] == 0) {
+        number = spot->first;
+        spot = &s->index->spots[number];
+        level++;
+    }
+    if (level == CEDAR_LEVELS)
+        return settle(s, number);
     if (!s->known[order[level]] && !find_active(s, order[level]))
         return false;
     if (spot->children <= CEDAR_FEW || spot->children <= s->active[order[level]].n)

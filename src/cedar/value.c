@@ -54,13 +54,6 @@ struct cedar_uid cedar_uid(struct nk_cedar_uid uid)
     return (struct cedar_uid){uid, h ^ h >> 32};
 }
 
-int cedar_name_cmp(struct nk_str a, struct nk_str b)
-{
-    if (a.n != b.n)
-        return a.n < b.n ? -1 : 1;
-    return a.n ? memcmp(a.p, b.p, a.n) : 0;
-}
-
 int cedar_uid_cmp(const struct cedar_uid *a, const struct cedar_uid *b)
 {
     if (a->hash != b->hash)
@@ -139,7 +132,7 @@ const struct nk_cedar_value *nk_cedar_bool(struct nk_arena *a, bool v)
 
 const struct nk_cedar_value *cedar_number(struct nk_arena *a, enum cedar_kind kind, int64_t v)
 {
-    struct nk_cedar_value *out = nk_arena_alloc(a, sizeof *out);
+    struct nk_cedar_value *out = nk_arena_resize(a, NULL, 0, sizeof *out);
     if (out)
         *out = (struct nk_cedar_value){.kind = (uint8_t)kind, .as = {.number = v}};
     return out;
@@ -152,7 +145,7 @@ const struct nk_cedar_value *nk_cedar_long(struct nk_arena *a, int64_t v)
 
 const struct nk_cedar_value *nk_cedar_string(struct nk_arena *a, struct nk_str v)
 {
-    struct nk_cedar_value *out = nk_arena_alloc(a, sizeof *out);
+    struct nk_cedar_value *out = nk_arena_resize(a, NULL, 0, sizeof *out);
     if (out)
         *out = (struct nk_cedar_value){.kind = CEDAR_STRING, .as = {.string = v}};
     return out;
@@ -160,7 +153,7 @@ const struct nk_cedar_value *nk_cedar_string(struct nk_arena *a, struct nk_str v
 
 const struct nk_cedar_value *nk_cedar_entity(struct nk_arena *a, struct nk_cedar_uid uid)
 {
-    struct nk_cedar_value *out = nk_arena_alloc(a, sizeof *out);
+    struct nk_cedar_value *out = nk_arena_resize(a, NULL, 0, sizeof *out);
     if (out)
         *out = (struct nk_cedar_value){.kind = CEDAR_ENTITY, .as = {.entity = cedar_uid(uid)}};
     return out;

@@ -102,7 +102,12 @@ int cedar_uid_cmp(const struct cedar_uid *a, const struct cedar_uid *b);
 /* A total order over all values, in which 0 means Cedar's ==. */
 int cedar_value_cmp(const struct nk_cedar_value *a, const struct nk_cedar_value *b);
 /* Shorter first, then by bytes: the order of record members. */
-int cedar_name_cmp(struct nk_str a, struct nk_str b);
+static inline int cedar_name_cmp(struct nk_str a, struct nk_str b)
+{
+    if (a.n != b.n)
+        return a.n < b.n ? -1 : 1;
+    return a.n ? memcmp(a.p, b.p, a.n) : 0;
+}
 
 /* A new value that holds one integer (long, decimal, datetime, duration); NULL: no memory. */
 const struct nk_cedar_value *cedar_number(struct nk_arena *a, enum cedar_kind kind, int64_t v);
