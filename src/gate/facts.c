@@ -160,16 +160,17 @@ static int put_context(struct nk_txn *t, struct nk_buf *out)
     struct nk_gate_state *s = t->state;
     struct nk_cedar_member members[MEMBERS_MAX];
     struct facts f = {.json = out, .arena = t->scratch, .members = members, .room = MEMBERS_MAX};
-    add_string(&f, named(&f, NK_STR("{\"dialect\":")), nk_str(s->dialect->name));
+    /* In the order in which a record keeps its members: then nothing is left to sort. */
+    add_tools(&f, named(&f, NK_STR("{\"tools\":")), &s->call, false);
     add_bool(&f, named(&f, NK_STR(",\"stream\":")), s->call.stream);
+    add_string(&f, named(&f, NK_STR(",\"dialect\":")), nk_str(s->dialect->name));
     add_long(&f, named(&f, NK_STR(",\"messages\":")), s->call.message_count);
-    add_long(&f, named(&f, NK_STR(",\"maxTokens\":")), s->call.max_tokens);
-    add_long(&f, named(&f, NK_STR(",\"bodyBytes\":")), (int64_t)s->body.n);
     add_string(&f, named(&f, NK_STR(",\"strength\":")), nk_str(s->principal->proof));
+    add_long(&f, named(&f, NK_STR(",\"bodyBytes\":")), (int64_t)s->body.n);
+    add_long(&f, named(&f, NK_STR(",\"maxTokens\":")), s->call.max_tokens);
+    add_tools(&f, named(&f, NK_STR(",\"hostedTools\":")), &s->call, true);
     if (s->certificate)
         add_certificate(&f, named(&f, NK_STR(",\"clientCertificate\":")), s->certificate);
-    add_tools(&f, named(&f, NK_STR(",\"tools\":")), &s->call, false);
-    add_tools(&f, named(&f, NK_STR(",\"hostedTools\":")), &s->call, true);
     nk_buf_add_char(out, '}');
     s->given = f.failed ? NULL : nk_cedar_record(t->scratch, members, f.n);
     return s->given ? 0 : NK_ENOMEM;

@@ -99,7 +99,7 @@ static bool same_uids(const struct cedar_entity *x, const struct cedar_entity *y
         if (!cedar_uid_eq(&x->parents[i], &y->parents[i]))
             return false;
     for (uint32_t i = 0; i < x->ancestor_n; i++)
-        if (!cedar_uid_eq(x->ancestors[i], y->ancestors[i]))
+        if (!cedar_uid_eq(x->ancestors[i].uid, y->ancestors[i].uid))
             return false;
     return true;
 }
