@@ -51,6 +51,8 @@ static int load_set(struct nk_setup *s, const struct nk_setup_input *in, struct 
     if (!rc)
         rc = nk_set_entities(&set, &s->arena, &s->entities, f);
     if (!rc)
+        rc = nk_cedar_bind(s->policies, s->entities, f);
+    if (!rc)
         rc = nk_set_digest(&set, &digest);
     return rc ? rc : write_provenance(s, digest, nk_sha256(in->config));
 }
