@@ -7,6 +7,8 @@
 
 #include "cedar/parse.h"
 
+#include <stdlib.h>
+
 /* The policy at hand. */
 struct tree {
     struct cedar_eval *e;
@@ -97,6 +99,13 @@ static int add_names(struct tree *t, struct nk_cedar_part *part)
     return 0;
 }
 
+static int by_name(const void *a, const void *b)
+{
+    const struct nk_cedar_uid *x = a, *y = b;
+    int order = nk_str_cmp(x->type, y->type);
+    return order ? order : nk_str_cmp(x->id, y->id);
+}
+
 static int add_ancestors(struct tree *t, struct nk_cedar_part *part)
 {
     const struct nk_cedar_value *v = part->value;
@@ -109,7 +118,8 @@ static int add_ancestors(struct tree *t, struct nk_cedar_part *part)
     if (!within)
         return NK_ENOMEM;
     for (uint32_t i = 0; i < entity->ancestor_n; i++)
-        within[i] = entity->ancestors[i]->uid;
+        within[i] = entity->ancestors[i].uid->uid;
+    qsort(within, entity->ancestor_n, sizeof *within, by_name);
     part->within = within;
     part->within_count = entity->ancestor_n;
     return 0;
