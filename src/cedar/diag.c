@@ -21,8 +21,7 @@ struct entry {
 };
 
 static const struct entry table[] = {
-#define DIAG(name, id, severity, en, en_help, ja, ja_help)                                         \
-    {id, NK_CEDAR_##severity, {en, ja}, {en_help, ja_help}},
+#define DIAG(name, id, r, en, e, ja, j) {id, NK_CEDAR_##r, {en, ja}, {e, j}},
 #include "cedar/diag.def"
 #undef DIAG
 };

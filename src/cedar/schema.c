@@ -5,12 +5,15 @@
 #include "cedar/schema.h"
 
 #include "cedar/lexer.h"
-#include "cedar/type.h"
+#include "cedar/schema_model.h"
 #include "config/table.h"
 
 #include <stdio.h>
 
-enum { NEAR_MOST = 2000 /* declarations that "did you mean" looks at */ };
+enum {
+    NEAR_MOST = 2000, /* declarations that "did you mean" looks at */
+    CHOICES_SHOWN = 8,
+};
 
 struct cedar_schema_space *cedar_schema_space_new(struct cedar_schema_reading *r,
                                                   struct nk_str name)
@@ -233,4 +236,22 @@ struct nk_str cedar_schema_near_action(const struct nk_cedar_schema *s, struct n
     while (names[at].p != near.p)
         at++;
     return cedar_uid_name(s->actions[at]->uid.uid, a);
+}
+
+struct nk_str cedar_near(struct nk_str name, const struct nk_str *candidates, size_t n)
+{
+    return nk_config_near(name, candidates, n);
+}
+
+struct nk_str cedar_etype_choices(const struct cedar_etype *type, struct nk_arena *a)
+{
+    struct nk_str parts[2 * CHOICES_SHOWN + 1];
+    size_t n = 0;
+    for (uint32_t i = 0; i < type->choice_n && i < CHOICES_SHOWN; i++) {
+        parts[n++] = i ? NK_STR(", ") : NK_STR("");
+        parts[n++] = cedar_uid_name((struct nk_cedar_uid){type->name, type->choices[i]}, a);
+    }
+    if (type->choice_n > CHOICES_SHOWN)
+        parts[n++] = NK_STR(" …");
+    return nk_arena_join(a, parts, n);
 }

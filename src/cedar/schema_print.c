@@ -8,7 +8,7 @@
 
 #include "base/utf8.h"
 #include "cedar/lexer.h"
-#include "cedar/type.h"
+#include "cedar/schema_model.h"
 
 struct print {
     const struct nk_cedar_schema *s;

@@ -5,7 +5,7 @@
  */
 #pragma once
 
-#include "cedar/type.h"
+#include "cedar/schema_model.h"
 
 #include <stdlib.h>
 

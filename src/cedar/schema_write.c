@@ -4,7 +4,7 @@
  * action that was text is not.
  */
 #include "cedar/schema.h"
-#include "cedar/type.h"
+#include "cedar/schema_model.h"
 
 static void open_object(struct nk_buf *b, const char *name)
 {

@@ -2,7 +2,7 @@
  *
  * type.c - types: one object for equal ones, what is below what, and least upper bounds. See type.h.
  */
-#include "cedar/type.h"
+#include "cedar/schema_model.h"
 
 #include <stdlib.h>
 
