@@ -15,7 +15,8 @@
 enum { ALLOW = 0, FAILED = 1, DENY = 2, SCRATCH_MAX = 512 << 20, OUT_MAX = 64 << 20 };
 
 struct job {
-    const char *policies, *entities, *batch;
+    const char *batch;
+    struct nk_input_files files;
     struct nk_input_options request;
     bool json;
     struct nk_arena arena, scratch; /* of all, of one request */
@@ -82,7 +83,7 @@ static int one(struct job *j)
 {
     struct nk_cedar_request request;
     struct nk_cedar_answer answer;
-    if (nk_input_options(&j->request, &j->arena, &request, &j->fault) ||
+    if (nk_input_options(&j->request, j->input.schema, &j->arena, &request, &j->fault) ||
         decide(j, j->input.entities, &request, &answer, &j->fault))
         return say(&j->fault);
     if (j->json) {
@@ -105,12 +106,9 @@ static int own_entities(struct job *j, const struct nk_json *doc,
     *out = j->input.entities;
     if (at == NK_JSON_NONE)
         return 0;
-    struct nk_cedar_entities *own = nk_cedar_entities_new(&j->scratch, j->input.entities);
-    int rc = own ? 0 : nk_fault_set(f, NK_ENOMEM, "request", 0, "out of memory");
-    if (!rc)
-        rc = nk_cedar_entities_parse(own, nk_json_span(doc, at), f);
-    if (!rc)
-        rc = nk_cedar_entities_seal(own, f);
+    struct nk_cedar_entities *own;
+    int rc = nk_input_entities(nk_json_span(doc, at), j->input.schema, j->input.entities,
+                               &j->scratch, &own, f);
     *out = own;
     return rc;
 }
@@ -125,7 +123,9 @@ static int one_line(struct job *j, struct nk_str line)
     int rc = nk_json_parse_any_name(&nk_input_limits, line, &j->scratch, &doc, &f);
     uint32_t id = rc ? NK_JSON_NONE : nk_json_get(&doc, 0, NK_STR("id"));
     if (!rc)
-        rc = nk_input_request(&doc, 0, &j->scratch, &request, &f);
+        rc = nk_input_request(&doc, 0, j->input.schema, &j->scratch, &request, &f);
+    if (!rc)
+        rc = nk_input_valid(j->input.schema, &request, &j->scratch, &f);
     if (!rc)
         rc = own_entities(j, &doc, &entities, &f);
     if (!rc)
@@ -169,8 +169,9 @@ static int batch(struct job *j)
 int nk_policy_authorize(int argc, char **argv)
 {
     static struct job j;
-    const struct nk_option options[] = {{"--policies", &j.policies, NULL},
-                                        {"--entities", &j.entities, NULL},
+    const struct nk_option options[] = {{"--policies", &j.files.policies, NULL},
+                                        {"--entities", &j.files.entities, NULL},
+                                        {"--schema", &j.files.schema, NULL},
                                         {"--principal", &j.request.principal, NULL},
                                         {"--action", &j.request.action, NULL},
                                         {"--resource", &j.request.resource, NULL},
@@ -179,7 +180,7 @@ int nk_policy_authorize(int argc, char **argv)
                                         {"--json", NULL, &j.json}};
     int words;
     if (nk_options_read("policy authorize", argc, argv, options, NK_COUNT(options), &words) ||
-        words || !j.policies)
+        words || !j.files.policies)
         return usage();
     if (j.batch &&
         (j.request.principal || j.request.action || j.request.resource || j.request.context))
@@ -188,7 +189,7 @@ int nk_policy_authorize(int argc, char **argv)
     nk_arena_init_sized(&j.scratch, SCRATCH_MAX, 1 << 16);
     nk_buf_init(&j.out, OUT_MAX);
     int status;
-    if (nk_input_load(j.policies, j.entities, &j.arena, &j.input, &j.fault))
+    if (nk_input_load(&j.files, &j.arena, &j.input, &j.fault))
         status = say(&j.fault);
     else
         status = j.batch ? batch(&j) : one(&j);

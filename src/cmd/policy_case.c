@@ -3,6 +3,7 @@
  * policy_case.c - see policy_case.h.
  */
 #include "cmd/policy_case.h"
+#include "cedar/ast.h"
 #include "cmd/audit_args.h"
 
 enum { ANSWER_MAX = 1 << 20 };
@@ -124,12 +125,31 @@ static struct nk_str request_name(struct nk_case *c, const struct nk_json *doc, 
                            NK_FMT(text));
 }
 
+/* Whether it keeps to the schema: a test may say so ("valid"), and else it must, if it is validated
+ * at all. */
+static int validate(struct nk_case *c, const struct nk_json *doc, uint32_t at,
+                    const struct nk_cedar_request *request, struct nk_fault *f)
+{
+    uint32_t wanted = nk_json_get(doc, at, NK_STR("validateRequest"));
+    if (wanted == NK_JSON_NONE || nk_json_type(doc, wanted) != NK_JSON_TRUE)
+        return 0;
+    return nk_input_valid(c->input.schema, request, c->arena, f);
+}
+
 static void one_request(struct nk_case *c, const struct nk_json *doc, uint32_t at, size_t n)
 {
     struct nk_cedar_request request;
     struct nk_cedar_answer answer;
     struct nk_fault f = {.code = 0};
-    int rc = nk_input_request(doc, at, c->arena, &request, &f);
+    uint32_t valid = nk_json_get(doc, at, NK_STR("valid"));
+    int rc = nk_input_request(doc, at, c->input.schema, c->arena, &request, &f);
+    if (!rc)
+        rc = validate(c, doc, at, &request, &f);
+    if (valid != NK_JSON_NONE && nk_json_type(doc, valid) == NK_JSON_FALSE) {
+        nk_case_result(c, rc != 0, request_name(c, doc, at, n), NK_STR("an invalid request"),
+                       NK_STR("a valid one"));
+        return;
+    }
     if (!rc) {
         rc = nk_cedar_authorize(c->input.policies, c->input.entities, &request, c->arena, &answer);
         if (rc)
@@ -150,4 +170,52 @@ void nk_case_requests(struct nk_case *c, const struct nk_json *doc, uint32_t at)
     size_t n = 0;
     for (uint32_t i = nk_json_first(doc, list); i != NK_JSON_NONE; i = nk_json_next(doc, list, i))
         one_request(c, doc, i, n++);
+}
+
+/* Validation --------------------------------------------------------------------------------------
+ */
+static void compare_verdicts(struct nk_case *c, const struct nk_json *doc, uint32_t list,
+                             const struct nk_cedar_verdict *verdicts, size_t n)
+{
+    const struct nk_cedar_policies *p = c->input.policies;
+    for (size_t i = 0; i < n; i++) {
+        struct nk_str id = i < p->n ? p->items[i]->id : p->templates[i - p->n]->id;
+        bool expected = !has_id(doc, list, id);
+        nk_case_result(c, verdicts[i].valid == expected,
+                       nk_arena_printf(c->arena, "validation of %.*s", NK_FMT(id)),
+                       expected ? NK_STR("valid") : NK_STR("invalid"),
+                       expected ? NK_STR("invalid") : NK_STR("valid"));
+    }
+}
+
+void nk_case_validation(struct nk_case *c, const struct nk_json *doc, bool old)
+{
+    static const struct nk_cedar_validation strict = {.permissive = false};
+    const struct nk_cedar_policies *p = c->input.policies;
+    struct nk_cedar_diags *d = nk_cedar_diags_new(c->arena, 1);
+    struct nk_cedar_verdict *verdicts =
+        nk_arena_array(c->arena, p->n + p->template_n, sizeof *verdicts);
+    struct nk_fault f = {.code = 0};
+    uint32_t at = nk_json_get(doc, 0, NK_STR("shouldValidate"));
+    uint32_t list = nk_json_get(doc, 0, NK_STR("policiesWithValidationErrors"));
+    if (!c->input.schema || (at == NK_JSON_NONE && list == NK_JSON_NONE))
+        return;
+    int rc = d && verdicts ? nk_cedar_validate(c->input.schema, p, &strict, c->arena, d, verdicts)
+                           : NK_ENOMEM;
+    if (rc && rc != NK_EINVAL) {
+        nk_fault_set(&f, rc, "validate", 0, "%s", nk_error_name(rc));
+        nk_case_broken(c, NK_STR("validation"), &f);
+        return;
+    }
+    bool expected = nk_json_type(doc, at) == NK_JSON_TRUE, either = false;
+    for (size_t i = 0; old && i < p->n + p->template_n; i++)
+        either |= verdicts[i].no_action;
+    if (rc && nk_cedar_diags_fault(d, &f))
+        rc = NK_EINVAL;
+    if (at != NK_JSON_NONE)
+        nk_case_result(c, (rc == 0) == expected || (either && !expected), NK_STR("validation"),
+                       expected ? NK_STR("valid") : NK_STR("invalid"),
+                       rc ? nk_str(f.message) : NK_STR("valid"));
+    if (list != NK_JSON_NONE)
+        compare_verdicts(c, doc, list, verdicts, p->n + p->template_n);
 }

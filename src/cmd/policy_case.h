@@ -31,7 +31,14 @@ bool nk_case_same_json(const struct nk_json *x, uint32_t i, const struct nk_json
                        struct nk_arena *a);
 /* Compares the JSON forms of policies with those of object `list` (id: form). */
 void nk_case_forms(struct nk_case *c, const struct nk_json *doc, uint32_t list);
+/* Writes the schema as JSON and as text, and reads it again; compares the JSON with value `expected`
+ * (NK_JSON_NONE: with nothing). */
+void nk_case_schema(struct nk_case *c, const struct nk_json *doc, uint32_t expected);
 /* Writes each policy as JSON and as text, and reads it again. */
 void nk_case_round_trips(struct nk_case *c);
+/* Validates the policies: does the member shouldValidate say the same, and policiesWithValidationErrors
+ * (where they are given)? With `old`, a policy that fits no action may be valid or not: it was an
+ * error up to Cedar 4.10 and is a warning since. */
+void nk_case_validation(struct nk_case *c, const struct nk_json *doc, bool old);
 /* Decides all of the member "requests" of object `at`. */
 void nk_case_requests(struct nk_case *c, const struct nk_json *doc, uint32_t at);

@@ -133,3 +133,47 @@ void nk_case_round_trips(struct nk_case *c)
     }
     nk_buf_free(&b);
 }
+
+/* Schemas -----------------------------------------------------------------------------------------
+ */
+static struct nk_str schema_json(struct nk_case *c, const struct nk_cedar_schema *schema)
+{
+    struct nk_buf b;
+    nk_buf_init(&b, NK_INPUT_MAX);
+    nk_cedar_schema_write_json(schema, &b);
+    struct nk_str json = b.error || !b.n ? NK_STR("") : nk_arena_copy(c->arena, nk_buf_str(&b));
+    nk_buf_free(&b);
+    return json;
+}
+
+static void schema_again(struct nk_case *c, struct nk_str what, struct nk_str text,
+                         struct nk_str json)
+{
+    const struct nk_cedar_schema *schema;
+    struct nk_fault f = {.code = 0};
+    struct nk_str again = NK_STR("");
+    if (!nk_input_schema_text(text, c->arena, &schema, &f))
+        again = schema_json(c, schema);
+    nk_case_result(c, json.n && nk_str_eq(json, again), what, json,
+                   f.code ? nk_str(f.message) : again);
+}
+
+void nk_case_schema(struct nk_case *c, const struct nk_json *doc, uint32_t expected)
+{
+    struct nk_str json = schema_json(c, c->input.schema);
+    struct nk_fault f = {.code = 0};
+    struct nk_json form;
+    struct nk_buf b;
+    nk_buf_init(&b, NK_INPUT_MAX);
+    schema_again(c, NK_STR("JSON of the schema read again"), json, json);
+    int rc = nk_cedar_schema_write(c->input.schema, &b, &f);
+    if (rc != NK_EUNSUPPORTED) /* JSON says more than text can */
+        schema_again(c, NK_STR("text of the schema read again"),
+                     rc || !b.n ? NK_STR("") : nk_arena_copy(c->arena, nk_buf_str(&b)), json);
+    nk_buf_free(&b);
+    if (expected == NK_JSON_NONE)
+        return;
+    bool same = !nk_json_parse_any_name(&nk_input_limits, json, c->arena, &form, NULL) &&
+                nk_case_same_json(doc, expected, &form, 0, c->arena);
+    nk_case_result(c, same, NK_STR("JSON form of the schema"), nk_json_span(doc, expected), json);
+}

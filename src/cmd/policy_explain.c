@@ -242,8 +242,9 @@ static void put_text(const struct print *p, const struct nk_cedar_explanation *x
  */
 static int usage(void)
 {
-    fputs("usage: nakoso policy explain --policies FILE|DIR [--entities FILE] [--near N] [--json]\n"
-          "           [--lang en|ja] --principal ENTITY --action ENTITY --resource ENTITY\n"
+    fputs("usage: nakoso policy explain --policies FILE|DIR [--entities FILE] [--schema FILE]\n"
+          "           [--near N] [--json] [--lang en|ja] --principal ENTITY --action ENTITY "
+          "--resource ENTITY\n"
           "           [--context FILE|JSON]\n"
           "Says which policies matched, which erred, and which nearly matched, the N (3) nearest "
           "first: with\nthe fewest conditions that would have to come out otherwise. Of each it "
@@ -253,7 +254,8 @@ static int usage(void)
 }
 
 struct job {
-    const char *policies, *entities, *near, *lang;
+    const char *near, *lang;
+    struct nk_input_files files;
     struct nk_input_options request;
     bool json;
     struct nk_arena arena;
@@ -265,9 +267,9 @@ static int explain(struct job *j, struct nk_cedar_explanation *out, struct nk_fa
 {
     struct nk_input input;
     struct nk_cedar_request request;
-    int rc = nk_input_load(j->policies, j->entities, &j->arena, &input, f);
+    int rc = nk_input_load(&j->files, &j->arena, &input, f);
     if (!rc)
-        rc = nk_input_options(&j->request, &j->arena, &request, f);
+        rc = nk_input_options(&j->request, input.schema, &j->arena, &request, f);
     if (rc)
         return rc;
     rc = nk_cedar_explain(input.policies, input.entities, &request, (size_t)j->near_count,
@@ -299,8 +301,9 @@ static int run(struct job *j)
 int nk_policy_explain(int argc, char **argv)
 {
     static struct job j = {.near_count = NEAR};
-    const struct nk_option options[] = {{"--policies", &j.policies, NULL},
-                                        {"--entities", &j.entities, NULL},
+    const struct nk_option options[] = {{"--policies", &j.files.policies, NULL},
+                                        {"--entities", &j.files.entities, NULL},
+                                        {"--schema", &j.files.schema, NULL},
                                         {"--principal", &j.request.principal, NULL},
                                         {"--action", &j.request.action, NULL},
                                         {"--resource", &j.request.resource, NULL},
@@ -310,7 +313,7 @@ int nk_policy_explain(int argc, char **argv)
                                         {"--json", NULL, &j.json}};
     int words;
     if (nk_options_read("policy explain", argc, argv, options, NK_COUNT(options), &words) ||
-        words || !j.policies || nk_lang_of("policy explain", j.lang, &j.language) ||
+        words || !j.files.policies || nk_lang_of("policy explain", j.lang, &j.language) ||
         (j.near && (nk_str_to_u64(nk_str(j.near), &j.near_count) || j.near_count > UINT32_MAX)))
         return usage();
     nk_arena_init(&j.arena, NK_INPUT_ARENA);

@@ -139,29 +139,85 @@ int nk_input_policy_set(const char *path, struct nk_arena *a, struct nk_cedar_po
     return rc ? rc : nk_set_policies(&set, a, out, f);
 }
 
-static int load_entities(const char *path, struct nk_arena *a, struct nk_cedar_entities **out,
+/* A list for one reason: only the first is told. */
+static struct nk_cedar_diags *one_reason(struct nk_arena *a)
+{
+    return nk_cedar_diags_new(a, 1);
+}
+
+static int reason(int rc, const struct nk_cedar_diags *d, struct nk_fault *f)
+{
+    int told = d ? nk_cedar_diags_fault(d, f) : 0;
+    return rc && !told ? nk_fault_set(f, rc, "cedar", 0, "%s", nk_error_name(rc)) : rc;
+}
+
+int nk_input_schema_text(struct nk_str text, struct nk_arena *a, const struct nk_cedar_schema **out,
                          struct nk_fault *f)
+{
+    struct nk_cedar_diags *d = one_reason(a);
+    size_t at = 0;
+    while (at < text.n && strchr(" \t\r\n", text.p[at]))
+        at++;
+    bool json = at < text.n && text.p[at] == '{';
+    if (!d)
+        return nk_fault_set(f, NK_ENOMEM, "schema", 0, "out of memory");
+    int rc =
+        json ? nk_cedar_schema_parse_json(text, a, d, out) : nk_cedar_schema_parse(text, a, d, out);
+    return reason(rc, d, f);
+}
+
+int nk_input_schema(const char *path, struct nk_arena *a, const struct nk_cedar_schema **out,
+                    struct nk_fault *f)
+{
+    struct nk_fault inner = {.code = 0};
+    struct nk_str text;
+    int rc = nk_input_read(path, a, &text, f);
+    if (rc)
+        return rc;
+    rc = nk_input_schema_text(text, a, out, &inner);
+    return rc ? nk_fault_set(f, rc, "schema", inner.offset, "%s: %s", path, inner.message) : 0;
+}
+
+int nk_input_entities(struct nk_str json, const struct nk_cedar_schema *schema,
+                      const struct nk_cedar_entities *below, struct nk_arena *a,
+                      struct nk_cedar_entities **out, struct nk_fault *f)
+{
+    struct nk_cedar_entities *e = nk_cedar_entities_new(a, below);
+    struct nk_cedar_diags *d = one_reason(a);
+    int rc = e && d ? 0 : nk_fault_set(f, NK_ENOMEM, "entities", 0, "out of memory");
+    *out = e;
+    if (!rc && json.p && schema)
+        rc = reason(nk_cedar_entities_parse_typed(e, schema, json, a, d), d, f);
+    else if (!rc && json.p)
+        rc = nk_cedar_entities_parse(e, json, f);
+    if (!rc && schema && !below)
+        rc = nk_cedar_entities_add_actions(e, schema, a);
+    rc = rc == NK_ECONFLICT && !f->code ? 0 : rc;
+    return rc ? nk_fault_set(f, rc, "entities", 0, "out of memory") : nk_cedar_entities_seal(e, f);
+}
+
+static int load_entities(const char *path, const struct nk_cedar_schema *schema, struct nk_arena *a,
+                         struct nk_cedar_entities **out, struct nk_fault *f)
 {
     struct nk_fault inner = {.code = 0};
     struct nk_str text = {NULL, 0};
-    *out = nk_cedar_entities_new(a, NULL);
-    int rc = *out ? 0 : NK_ENOMEM;
-    if (!rc && path)
-        rc = nk_input_read(path, a, &text, f);
-    if (!rc && path)
-        rc = nk_cedar_entities_parse(*out, text, &inner);
-    if (!rc)
-        rc = nk_cedar_entities_seal(*out, &inner);
+    int rc = path ? nk_input_read(path, a, &text, f) : 0;
+    if (rc)
+        return rc;
+    rc = nk_input_entities(text, schema, NULL, a, out, &inner);
     return rc ? nk_fault_set(f, rc, "entities", inner.offset, "%s: %s", path ? path : "entities",
-                             inner.code ? inner.message : "out of memory")
+                             inner.message)
               : 0;
 }
 
-int nk_input_load(const char *policies, const char *entities, struct nk_arena *a,
-                  struct nk_input *out, struct nk_fault *f)
+int nk_input_load(const struct nk_input_files *files, struct nk_arena *a, struct nk_input *out,
+                  struct nk_fault *f)
 {
-    int rc = nk_input_policy_set(policies, a, &out->policies, f);
-    return rc ? rc : load_entities(entities, a, &out->entities, f);
+    *out = (struct nk_input){.schema = NULL};
+    int rc = nk_input_policy_set(files->policies, a, &out->policies, f);
+    if (!rc && files->schema)
+        rc = nk_input_schema(files->schema, a, &out->schema, f);
+    return rc ? rc : load_entities(files->entities, out->schema, a, &out->entities, f);
 }
 
 /* Requests ----------------------------------------------------------------------------------------
@@ -200,32 +256,52 @@ static int read_uid(const struct nk_json *doc, uint32_t of, struct nk_str name, 
                         NK_FMT(name));
 }
 
-static int read_context(const struct nk_json *doc, uint32_t at, struct nk_arena *a,
+static int read_context(const struct nk_json *doc, uint32_t at,
+                        const struct nk_cedar_schema *schema, struct nk_arena *a,
                         struct nk_cedar_request *out, struct nk_fault *f)
 {
     struct nk_fault inner = {.code = 0};
+    struct nk_cedar_diags *d = schema ? one_reason(a) : NULL;
+    int rc = NK_ENOTFOUND;
     out->context = NULL;
     if (at == NK_JSON_NONE)
         return 0;
     if (nk_json_type(doc, at) != NK_JSON_OBJECT)
         return nk_fault_set(f, NK_EINVAL, "request", 0, "\"context\" must be an object");
-    int rc = nk_cedar_value_parse(doc, at, a, &out->context, &inner);
+    if (d)
+        rc = nk_cedar_context_parse_typed(schema, out->action, doc, at, a, &out->context, d);
+    if (rc == NK_ENOTFOUND) /* no schema, or it does not know the action, which is told later */
+        rc = nk_cedar_value_parse(doc, at, a, &out->context, &inner);
+    else
+        rc = reason(rc, d, &inner);
     return rc ? nk_fault_set(f, rc, "request", inner.offset, "context: %s", inner.message) : 0;
 }
 
-int nk_input_request(const struct nk_json *doc, uint32_t at, struct nk_arena *a,
-                     struct nk_cedar_request *out, struct nk_fault *f)
+int nk_input_request(const struct nk_json *doc, uint32_t at, const struct nk_cedar_schema *schema,
+                     struct nk_arena *a, struct nk_cedar_request *out, struct nk_fault *f)
 {
     int rc = read_uid(doc, at, NK_STR("principal"), a, &out->principal, f);
     if (!rc)
         rc = read_uid(doc, at, NK_STR("action"), a, &out->action, f);
     if (!rc)
         rc = read_uid(doc, at, NK_STR("resource"), a, &out->resource, f);
-    return rc ? rc : read_context(doc, nk_json_get(doc, at, NK_STR("context")), a, out, f);
+    uint32_t context = nk_json_get(doc, at, NK_STR("context"));
+    return rc ? rc : read_context(doc, context, schema, a, out, f);
 }
 
-static int parse_context(const char *given, struct nk_arena *a, struct nk_cedar_request *out,
-                         struct nk_fault *f)
+int nk_input_valid(const struct nk_cedar_schema *schema, const struct nk_cedar_request *r,
+                   struct nk_arena *a, struct nk_fault *f)
+{
+    struct nk_cedar_diags *d = schema ? one_reason(a) : NULL;
+    if (!schema)
+        return 0;
+    if (!d)
+        return nk_fault_set(f, NK_ENOMEM, "request", 0, "out of memory");
+    return reason(nk_cedar_validate_request(schema, r, d), d, f);
+}
+
+static int parse_context(const char *given, const struct nk_cedar_schema *schema,
+                         struct nk_arena *a, struct nk_cedar_request *out, struct nk_fault *f)
 {
     struct nk_str text = nk_str(given);
     struct nk_fault inner = {.code = 0};
@@ -236,11 +312,11 @@ static int parse_context(const char *given, struct nk_arena *a, struct nk_cedar_
     rc = nk_json_parse_any_name(&nk_input_limits, text, a, &doc, &inner);
     if (rc)
         return nk_fault_set(f, rc, "request", inner.offset, "context: %s", inner.message);
-    return read_context(&doc, 0, a, out, f);
+    return read_context(&doc, 0, schema, a, out, f);
 }
 
-int nk_input_options(const struct nk_input_options *o, struct nk_arena *a,
-                     struct nk_cedar_request *out, struct nk_fault *f)
+int nk_input_options(const struct nk_input_options *o, const struct nk_cedar_schema *schema,
+                     struct nk_arena *a, struct nk_cedar_request *out, struct nk_fault *f)
 {
     if (!o->principal || !o->action || !o->resource)
         return nk_fault_set(f, NK_EINVAL, "request", 0,
@@ -252,5 +328,7 @@ int nk_input_options(const struct nk_input_options *o, struct nk_arena *a,
     if (!rc)
         rc = nk_input_uid(nk_str(o->resource), a, &out->resource, f);
     out->context = NULL;
-    return rc || !o->context ? rc : parse_context(o->context, a, out, f);
+    if (!rc && o->context)
+        rc = parse_context(o->context, schema, a, out, f);
+    return rc ? rc : nk_input_valid(schema, out, a, f);
 }

@@ -5,6 +5,7 @@
  */
 #pragma once
 
+#include "cedar/schema.h"
 #include "chain/set.h"
 
 enum {
@@ -28,27 +29,49 @@ int nk_input_policies(const char *path, struct nk_arena *a, struct nk_set *out,
 int nk_input_policy_set(const char *path, struct nk_arena *a, struct nk_cedar_policies **out,
                         struct nk_fault *f) NK_CHECKED;
 
+/* A schema, text or JSON: from a file, or as it stands. */
+int nk_input_schema(const char *path, struct nk_arena *a, const struct nk_cedar_schema **out,
+                    struct nk_fault *f) NK_CHECKED;
+int nk_input_schema_text(struct nk_str text, struct nk_arena *a, const struct nk_cedar_schema **out,
+                         struct nk_fault *f) NK_CHECKED;
+
+/* Entity JSON (absent: none) to a sealed store over `below` (may be NULL). With a schema (may be NULL)
+ * the entities are read by it and have to keep to it, and its actions are added at the bottom. */
+int nk_input_entities(struct nk_str json, const struct nk_cedar_schema *schema,
+                      const struct nk_cedar_entities *below, struct nk_arena *a,
+                      struct nk_cedar_entities **out, struct nk_fault *f) NK_CHECKED;
+
 /* What a decision needs beside the request. */
 struct nk_input {
     struct nk_cedar_policies *policies;
-    struct nk_cedar_entities *entities; /* sealed */
+    struct nk_cedar_entities *entities;   /* sealed */
+    const struct nk_cedar_schema *schema; /* or NULL */
 };
-/* Reads both; `entities` may be NULL. */
-int nk_input_load(const char *policies, const char *entities, struct nk_arena *a,
-                  struct nk_input *out, struct nk_fault *f) NK_CHECKED;
+/* The options that name files; entities and schema may be NULL. */
+struct nk_input_files {
+    const char *policies, *entities, *schema;
+};
+int nk_input_load(const struct nk_input_files *files, struct nk_arena *a, struct nk_input *out,
+                  struct nk_fault *f) NK_CHECKED;
 
 /* An entity's name as a policy writes it: User::"alice". */
 int nk_input_uid(struct nk_str text, struct nk_arena *a, struct nk_cedar_uid *out,
                  struct nk_fault *f) NK_CHECKED;
 /* A request from the members principal, action and resource, each {"type","id"} or a string as
- * above, and context (may be absent). */
-int nk_input_request(const struct nk_json *doc, uint32_t at, struct nk_arena *a,
-                     struct nk_cedar_request *out, struct nk_fault *f) NK_CHECKED;
+ * above, and context (may be absent). With a schema (may be NULL) the context is read by it. */
+int nk_input_request(const struct nk_json *doc, uint32_t at, const struct nk_cedar_schema *schema,
+                     struct nk_arena *a, struct nk_cedar_request *out,
+                     struct nk_fault *f) NK_CHECKED;
+/* Does the request keep to the schema (NULL: to none)? Fault and code as of
+ * nk_cedar_validate_request. */
+int nk_input_valid(const struct nk_cedar_schema *schema, const struct nk_cedar_request *r,
+                   struct nk_arena *a, struct nk_fault *f) NK_CHECKED;
 
 /* The options --principal, --action, --resource and --context (a file, or JSON that begins with
- * "{"; NULL: none), as given. */
+ * "{"; NULL: none), as given; the request is validated. */
 struct nk_input_options {
     const char *principal, *action, *resource, *context;
 };
-int nk_input_options(const struct nk_input_options *o, struct nk_arena *a,
-                     struct nk_cedar_request *out, struct nk_fault *f) NK_CHECKED;
+int nk_input_options(const struct nk_input_options *o, const struct nk_cedar_schema *schema,
+                     struct nk_arena *a, struct nk_cedar_request *out,
+                     struct nk_fault *f) NK_CHECKED;
