@@ -11,7 +11,15 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { FIRST_CAP = 4, SHORT = 8, LINE = 64, LINES = 9, NEAR = 1024, TEMP_MAX = 1 << 30, TEMP_BLOCK = 64 << 10 };
+enum {
+    FIRST_CAP = 4,
+    SHORT = 8,
+    LINE = 64,
+    LINES = 9,
+    NEAR = 1024,
+    TEMP_MAX = 1 << 30,
+    TEMP_BLOCK = 64 << 10
+};
 
 static const uint32_t done = UINT32_MAX;
 
@@ -134,6 +142,37 @@ int nk_cedar_entities_add(struct nk_cedar_entities *e, struct nk_cedar_uid uid,
     *slot = (struct slot){id.hash, entity};
     e->n++;
     return 0;
+}
+
+/* Each of these among those? */
+static bool all_among(const struct cedar_uid *these, size_t n, const struct cedar_uid *those,
+                      size_t m)
+{
+    for (size_t i = 0; i < n; i++) {
+        size_t k = 0;
+        while (k < m && !cedar_uid_eq(&these[i], &those[k]))
+            k++;
+        if (k == m)
+            return false;
+    }
+    return true;
+}
+
+static bool same_record(const struct nk_cedar_value *a, const struct nk_cedar_value *b)
+{
+    return cedar_value_cmp(a ? a : &cedar_empty_record, b) == 0;
+}
+
+bool cedar_entities_repeats(const struct nk_cedar_entities *e, struct nk_cedar_uid uid,
+                            const struct nk_cedar_uid *parents, size_t parent_count,
+                            const struct nk_cedar_value *attrs, const struct nk_cedar_value *tags)
+{
+    struct cedar_uid id = cedar_uid(uid);
+    const struct cedar_entity *there = e->n ? find_slot(e, &id)->entity : NULL;
+    const struct cedar_uid *own = copy_uids(e->arena, parents, parent_count);
+    return there && own && same_record(attrs, there->attrs) && same_record(tags, there->tags) &&
+           all_among(own, parent_count, there->parents, there->parent_n) &&
+           all_among(there->parents, there->parent_n, own, parent_count);
 }
 
 static int ancestor_order(const void *a, const void *b)

@@ -40,6 +40,23 @@ export function mutate(r, text) {
   return list.join('');
 }
 
+// Does a record of the schema name an attribute twice? To cedar-wasm the last one counts; to us it is an error.
+export function namesTwice(schema) {
+  const open = [new Set()];
+  const list = tokens(schema).filter((t) => !isSpace(t) && !t.startsWith('//'));
+  for (const [i, t] of list.entries()) {
+    const next = list[i + 1] === '?' ? list[i + 2] : list[i + 1];
+    if (t === '{') open.push(new Set());
+    else if (t === '}') open.pop();
+    else if (next === ':' && (isWord(t) || isString(t))) {
+      const name = isString(t) ? t.slice(1, -1) : t;
+      if (open.at(-1)?.has(name)) return true;
+      open.at(-1)?.add(name);
+    }
+  }
+  return false;
+}
+
 // The same for JSON: a member renamed, taken out or put elsewhere, a value of another kind. The inside of __entity and
 // __extn stays: what is no such escape is a record to cedar-wasm, and an error to us, who take it for a mistake.
 export function mutateJson(r, json) {
