@@ -153,10 +153,15 @@ static unsigned on_request_end(struct nk_txn *t)
     struct nk_gate_state *s = t->state;
     if (run(t, body_stages, NK_COUNT(body_stages)))
         return refused(t);
+    enum nk_local local = s->call.endpoint->local;
+    /* What a policy store says is part of the record, so it is asked before. */
+    if (local == NK_LOCAL_STORE && gate_answer_store(t))
+        return refused(t);
     unsigned fx = gate_record_decision(t);
-    if (s->call.endpoint->local) {
+    if (local) {
         s->phase = NK_PHASE_OVER;
-        return fx | gate_answer_models(t);
+        return fx | (local == NK_LOCAL_STORE ? gate_reply(t, s->dialect, 200, NULL)
+                                             : gate_answer_models(t));
     }
     s->phase = NK_PHASE_ANSWER;
     return fx | NK_FX_CALL;
