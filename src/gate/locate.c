@@ -40,6 +40,8 @@ int gate_locate(struct nk_txn *t)
     struct nk_gate_state *s = t->state;
     if (s->call.endpoint->local == NK_LOCAL_STORE)
         return locate_store(t);
+    if (s->call.endpoint->local == NK_LOCAL_HOOK)
+        return gate_hook_locate(t);
     bool list = s->call.endpoint->local && !s->segment.p;
     if (list) {
         s->resource = (struct nk_cedar_uid){NK_STR("Gateway"), NK_STR("models")};

@@ -40,7 +40,8 @@ int gate_match(struct nk_txn *t)
     struct nk_gate_state *s = t->state;
     gate_trace(t);
     s->japanese = nk_str_starts(nk_http_get(s->head, NK_STR("accept-language")), NK_STR("ja"));
-    s->call.endpoint = nk_proto_match(s->head, t->arena, &s->dialect, &s->segment);
+    if (!gate_hook_match(t))
+        s->call.endpoint = nk_proto_match(s->head, t->arena, &s->dialect, &s->segment);
     s->call.dialect = s->dialect;
     if (!s->call.endpoint)
         return gate_refuse(t, NK_REFUSAL_unknown_endpoint, "match",

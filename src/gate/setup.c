@@ -2,7 +2,7 @@
  *
  * setup.c - see setup.h.
  */
-#include "gate/store.h"
+#include "gate/hook.h"
 
 #include <stdlib.h>
 
@@ -117,6 +117,8 @@ static int load(struct nk_setup *s, const struct nk_setup_input *in, struct nk_f
         rc = load_set(s, in, f);
     if (!rc)
         rc = gate_stores_load(s, in, f);
+    if (!rc)
+        rc = gate_hooks_load(s, f);
     if (!rc)
         rc = nk_ident_new(&s->config, in->keys, in->jwks, in->seed, &s->arena, &s->ident, f);
     if (!rc)

@@ -15,6 +15,7 @@
 #include "proto/proto.h"
 
 struct nk_store;
+struct nk_hook;
 
 /* A policy store's files; absent slices: there is none. */
 struct nk_store_input {
@@ -56,6 +57,7 @@ struct nk_setup {
     struct nk_map models; /* name -> struct nk_model */
     struct nk_model *model_list;
     struct nk_store *stores;  /* gate/store.h; config.store_count of them */
+    struct nk_hook *hooks;    /* gate/hook.h; config.hook_count of them */
     struct nk_str provenance; /* digests as each record has them: ,"policies":"…","config":"…" */
     uint32_t generation;      /* of the configuration, given by the warden */
     uint32_t holders;         /* transactions that still use it, and the role itself */

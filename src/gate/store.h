@@ -41,6 +41,9 @@ struct gate_token {
 int gate_store_token(struct nk_txn *t, const struct nk_store *store, struct nk_str identity,
                      struct nk_str access, struct gate_token *out);
 
+/* Appends question and answer as an item of state.told. */
+void gate_store_tell(struct nk_buf *told, const struct nk_cedar_request *r,
+                     const struct nk_cedar_answer *a);
 /* The operations: the answer's body into t->out, what the record says of it into state.told; or refuse. */
 int gate_store_ask(struct nk_txn *t, const struct nk_store *store, const struct nk_avp_call *c);
 int gate_store_read(struct nk_txn *t, const struct nk_store *store, const struct nk_avp_call *c);

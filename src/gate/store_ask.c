@@ -70,10 +70,9 @@ static void tell_uid(struct nk_buf *b, const char *name, struct nk_cedar_uid uid
 }
 
 /* Question and answer for the record. Where a batch is too long for one, the decisions alone go on. */
-static void tell(struct asking *q, const struct nk_cedar_request *r,
-                 const struct nk_cedar_answer *a)
+void gate_store_tell(struct nk_buf *b, const struct nk_cedar_request *r,
+                     const struct nk_cedar_answer *a)
 {
-    struct nk_buf *b = &q->told;
     nk_buf_add(b, b->n ? NK_STR(",{") : NK_STR("{"));
     if (b->n < TOLD_MAX / 2) {
         tell_uid(b, "principal", r->principal);
@@ -113,7 +112,7 @@ static int decide(struct asking *q, struct nk_avp_ask *ask, struct nk_cedar_answ
         rc = nk_cedar_authorize(q->store->policies, q->entities, &r, q->txn->arena, out);
     if (rc)
         return wrong(q->txn, NK_ENOMEM, "context", &f);
-    tell(q, &r, out);
+    gate_store_tell(&q->told, &r, out);
     return 0;
 }
 

@@ -16,6 +16,8 @@ enum nk_refusal_id {
     NK_REFUSAL_COUNT,
 };
 
+enum { GATE_HEADERS_MAX = 4 };
+
 enum nk_phase { NK_PHASE_HEAD, NK_PHASE_BODY, NK_PHASE_ANSWER, NK_PHASE_OVER };
 
 /* Where a stage leaves the transaction when it cannot go on. */
@@ -49,6 +51,7 @@ struct nk_gate_state {
     bool proves_later; /* who signed the request is known when its body is */
     /* locate */
     const struct nk_model *model;
+    const struct nk_hook *hook;   /* that was asked, or NULL */
     const struct nk_store *asked; /* a policy store */
     struct nk_cedar_uid resource;
     /* authorize */
@@ -58,6 +61,9 @@ struct nk_gate_state {
     struct nk_cedar_answer answer;
     bool judged;
     struct nk_gate_refusal refusal;
+    struct nk_http_header
+        headers[GATE_HEADERS_MAX]; /* of an answer of our own that is no refusal */
+    size_t header_count;
     struct nk_str told; /* what a policy store answered, for the record: items of a JSON list */
     /* receive */
     int status; /* sent to the client */
@@ -119,6 +125,14 @@ int gate_facts(struct nk_txn *t, struct nk_fault *f);
 unsigned gate_reply(struct nk_txn *t, const struct nk_dialect *d, int status, const char *refused);
 /* The answer of a policy store into txn->out, or a refusal. */
 int gate_answer_store(struct nk_txn *t);
+/* Is it a hook's request? Then dialect, endpoint and hook are set. */
+bool gate_hook_match(struct nk_txn *t);
+/* What the request that the proxy holds asks for: store, action and resource; or refuse. */
+int gate_hook_locate(struct nk_txn *t);
+/* Asks the store: the answer's status, and the headers that say who is behind the request; or refuse. */
+int gate_hook_ask(struct nk_txn *t, int *status);
+/* Adds the principal, as the proof of identity has it, to another store of entities. */
+int gate_add_principal(struct nk_txn *t, struct nk_cedar_entities *into);
 /* Answers lists of models from the configuration: what this principal may invoke. */
 unsigned gate_answer_models(struct nk_txn *t);
 /* Would the judge permit `action` on this model? Used for lists; decides exactly as authorize does.

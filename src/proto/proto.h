@@ -91,7 +91,8 @@ struct nk_dialect {
     const char *name;  /* "openai" */
     const char *media; /* of its bodies; NULL: application/json */
     const char
-        *signing_service; /* requests may be signed (ident/sigv4.h) for it; NULL: they may not */
+        *signing_service;  /* requests may be signed (ident/sigv4.h) for it; NULL: they may not */
+    const char *challenge; /* www-authenticate of status 401, or NULL */
     const char *request_header; /* another header for our request id, or NULL */
     size_t body_max;            /* bytes of a request; 0: limits.body_bytes alone */
     const struct nk_endpoint *endpoints;
