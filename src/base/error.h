@@ -35,7 +35,7 @@ struct nk_fault {
 /* Records a fault if none is there yet. Returns `code` always, so that `return nk_fault_set(…)`
  * reads well. `f` may be NULL: then only the code is passed on. */
 int nk_fault_set(struct nk_fault *f, int code, const char *stage, size_t offset, const char *fmt,
-                 ...) NK_PRINTF(5, 6);
+                 ...) NK_PRINTF(5, 6) NK_COLD;
 
 /* A stable short name ("EINVAL", "ELIMIT" …) for logs; "OK" for 0 and "E?" for unknown codes. */
 const char *nk_error_name(int code);

@@ -18,6 +18,9 @@
  * innermost loops of parsers alone. */
 #define NK_INLINE static inline __attribute__((always_inline))
 
+/* A function for what hardly ever happens: branches to it are laid out as not taken. */
+#define NK_COLD __attribute__((cold))
+
 /* Number of elements of an array. */
 #define NK_COUNT(array) (sizeof(array) / sizeof((array)[0]))
 
@@ -34,4 +37,4 @@
 /* The structure that holds MEMBER at address PTR. */
 #define NK_OF(ptr, type, member) ((type *)((char *)(ptr)-offsetof(type, member)))
 
-_Noreturn void nk_must_fail(const char *cond, const char *file, int line);
+NK_COLD _Noreturn void nk_must_fail(const char *cond, const char *file, int line);

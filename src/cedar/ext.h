@@ -16,7 +16,7 @@ struct cedar_call {
 };
 
 /* Notes the failure; returns NULL, so that `return cedar_fail(…)` reads well. */
-const struct nk_cedar_value *cedar_fail(struct cedar_call *c, const char *what);
+NK_COLD const struct nk_cedar_value *cedar_fail(struct cedar_call *c, const char *what);
 /* Notes that memory is out; returns NULL. */
 const struct nk_cedar_value *cedar_no_memory(struct cedar_call *c);
 /* A new integer value, or NULL with NK_ENOMEM noted. */

@@ -57,19 +57,17 @@ static bool annotations(struct cedar_parser *p, struct cedar_policy *policy)
     return !p->code;
 }
 
-static const struct nk_str var_names[] = {{"principal", 9}, {"action", 6}, {"resource", 8}};
-
 /* The slot at hand in place of an entity. */
 static bool slot(struct cedar_parser *p, enum cedar_var var, struct cedar_scope *scope)
 {
-    if (var == CEDAR_ACTION || !nk_str_eq(p->token.text, var_names[var]))
+    if (var == CEDAR_ACTION || !nk_str_eq(p->token.text, cedar_var_names[var]))
         return cedar_parse_unexpected(p, "this slot cannot stand here");
     scope->slot = true;
     cedar_next(p);
     return !p->code;
 }
 
-static bool is_action_type(struct nk_str type)
+bool cedar_is_action_type(struct nk_str type)
 {
     return nk_str_eq(type, NK_STR("Action")) || nk_str_ends(type, NK_STR("::Action"));
 }
@@ -101,7 +99,7 @@ static bool uid(struct cedar_parser *p, enum cedar_var var, struct cedar_uid *ou
         return cedar_parse_fail(p, NK_EINVAL, offset, "expected an entity: the id is missing");
     if (!cedar_take_string(p, &name.id))
         return false;
-    if (var == CEDAR_ACTION && !is_action_type(name.type))
+    if (var == CEDAR_ACTION && !cedar_is_action_type(name.type))
         return cedar_parse_fail(p, NK_EINVAL, offset, "an action's type must be Action");
     *out = cedar_uid(name);
     return true;
@@ -214,7 +212,7 @@ static bool scope(struct cedar_parser *p, enum cedar_var var, struct cedar_scope
 {
     static const char *const missing[] = {"expected 'principal'", "expected 'action'",
                                           "expected 'resource'"};
-    if (!cedar_take_word(p, var_names[var]))
+    if (!cedar_take_word(p, cedar_var_names[var]))
         return cedar_parse_unexpected(p, missing[var]);
     out->kind = CEDAR_SCOPE_ANY;
     if (cedar_at_word(p, NK_STR("is")))

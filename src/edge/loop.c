@@ -88,6 +88,12 @@ int nk_loop_watch(struct nk_loop *l, struct nk_watch *w, uint32_t events)
     return 0;
 }
 
+int nk_loop_watch_anew(struct nk_loop *l, struct nk_watch *w)
+{
+    struct epoll_event e = {.events = w->events, .data.ptr = w};
+    return w->events && epoll_ctl(l->epfd, EPOLL_CTL_MOD, w->fd, &e) ? NK_EIO : 0;
+}
+
 void nk_loop_later(struct nk_loop *l, struct nk_later *later)
 {
     later->next = NULL;

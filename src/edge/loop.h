@@ -45,6 +45,8 @@ struct nk_loop *nk_loop_new(const struct nk_loop_hooks *hooks) NK_CHECKED;
 void nk_loop_free(struct nk_loop *l);
 /* Adds, changes or (events 0) removes a watch. EPOLLET and EPOLLRDHUP may be given. */
 int nk_loop_watch(struct nk_loop *l, struct nk_watch *w, uint32_t events) NK_CHECKED;
+/* Has epoll tell anew of what is there, also of what an edge (EPOLLET) has told already. */
+int nk_loop_watch_anew(struct nk_loop *l, struct nk_watch *w) NK_CHECKED;
 /* Arms or moves a timer to now + after_us; nk_loop_disarm takes it out (harmless when not armed).
  */
 int nk_loop_arm(struct nk_loop *l, struct nk_timer *t, int64_t after_us) NK_CHECKED;

@@ -99,8 +99,8 @@ int gate_authorize(struct nk_txn *t);
 int gate_forward(struct nk_txn *t);
 
 /* Marks the transaction as refused (the first refusal stays). Returns NK_EDENIED, or NK_ENOMEM. */
-int gate_refuse(struct nk_txn *t, enum nk_refusal_id id, const char *stage, struct nk_str detail,
-                struct nk_str reason);
+NK_COLD int gate_refuse(struct nk_txn *t, enum nk_refusal_id id, const char *stage,
+                        struct nk_str detail, struct nk_str reason);
 /* Puts the refusal into the client's dialect: head and body of the answer. Returns the effects. */
 unsigned gate_answer_refusal(struct nk_txn *t);
 /* The same in the middle of a stream. */

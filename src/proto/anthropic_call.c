@@ -21,23 +21,23 @@ static int read_tool(struct nk_offer *o, const struct nk_json *doc, uint32_t too
                      struct nk_fault *f)
 {
     struct nk_str type = {NULL, 0};
-    int r = nk_member_expect(doc, tool, "tools", NK_JSON_OBJECT, f);
+    int r = nk_member_expect(doc, tool, NK_STR("tools"), NK_JSON_OBJECT, f);
     if (!r)
         r = nk_member_no_doubles(doc, tool, decided_of_tool, NK_COUNT(decided_of_tool), o->arena,
                                  f);
     if (!r)
-        r = nk_member_string(doc, tool, "type", false, o->arena, &type, f);
+        r = nk_member_string(doc, tool, NK_STR("type"), false, o->arena, &type, f);
     if (r)
         return r;
     if (type.p && !nk_str_eq(type, NK_STR("custom")))
         return nk_offer_add(o, type, true, f);
-    return nk_offer_named(o, doc, tool, "name", false, f);
+    return nk_offer_named(o, doc, tool, NK_STR("name"), false, f);
 }
 
 static int read_tools(struct nk_offer *o, const struct nk_json *doc, struct nk_fault *f)
 {
     uint32_t list;
-    int r = nk_member_of(doc, 0, "tools", NK_JSON_ARRAY, &list, f);
+    int r = nk_member_of(doc, 0, NK_STR("tools"), NK_JSON_ARRAY, &list, f);
     for (uint32_t i = nk_json_first(doc, list); !r && i != NK_JSON_NONE;
          i = nk_json_next(doc, list, i))
         r = read_tool(o, doc, i, f);
@@ -47,7 +47,7 @@ static int read_tools(struct nk_offer *o, const struct nk_json *doc, struct nk_f
 static int read_servers(struct nk_offer *o, const struct nk_json *doc, struct nk_fault *f)
 {
     uint32_t list;
-    int r = nk_member_of(doc, 0, "mcp_servers", NK_JSON_ARRAY, &list, f);
+    int r = nk_member_of(doc, 0, NK_STR("mcp_servers"), NK_JSON_ARRAY, &list, f);
     for (uint32_t i = nk_json_first(doc, list); !r && i != NK_JSON_NONE;
          i = nk_json_next(doc, list, i))
         r = nk_offer_add(o, NK_STR("mcp"), true, f);
@@ -61,33 +61,34 @@ static int read_addition(struct nk_offer *o, const struct nk_json *doc, uint32_t
 {
     uint32_t tool, definition;
     struct nk_str type = {NULL, 0};
-    int r = nk_member_of(doc, block, "tool", NK_JSON_OBJECT, &tool, f);
+    int r = nk_member_of(doc, block, NK_STR("tool"), NK_JSON_OBJECT, &tool, f);
     if (!r)
-        r = nk_member_string(doc, tool, "type", false, o->arena, &type, f);
+        r = nk_member_string(doc, tool, NK_STR("type"), false, o->arena, &type, f);
     if (!r)
-        r = nk_member_of(doc, tool, "definition", NK_JSON_OBJECT, &definition, f);
+        r = nk_member_of(doc, tool, NK_STR("definition"), NK_JSON_OBJECT, &definition, f);
     if (r || nk_str_eq(type, NK_STR("tool_reference")))
         return r;
     if (definition != NK_JSON_NONE)
         return read_tool(o, doc, definition, f);
-    return type.p ? nk_offer_add(o, type, true, f) : nk_member_missing(doc, block, "type", f);
+    return type.p ? nk_offer_add(o, type, true, f)
+                  : nk_member_missing(doc, block, NK_STR("type"), f);
 }
 
 static int read_messages(struct nk_call *call, struct nk_offer *o, struct nk_fault *f)
 {
     const struct nk_json *doc = &call->body;
     uint32_t list;
-    int r = nk_member_of(doc, 0, "messages", NK_JSON_ARRAY, &list, f);
+    int r = nk_member_of(doc, 0, NK_STR("messages"), NK_JSON_ARRAY, &list, f);
     if (r)
         return r;
     if (list == NK_JSON_NONE)
-        return nk_member_missing(doc, 0, "messages", f);
+        return nk_member_missing(doc, 0, NK_STR("messages"), f);
     call->message_count = doc->tape[list].count;
     if (call->message_count == 0)
         return nk_fault_set(f, NK_EINVAL, "proto", doc->tape[list].start,
                             "\"messages\" must not be empty");
     for (uint32_t i = nk_json_first(doc, list); i != NK_JSON_NONE; i = nk_json_next(doc, list, i)) {
-        r = nk_member_expect(doc, i, "messages", NK_JSON_OBJECT, f);
+        r = nk_member_expect(doc, i, NK_STR("messages"), NK_JSON_OBJECT, f);
         uint32_t content = nk_json_get(doc, i, NK_STR("content"));
         if (content != NK_JSON_NONE && nk_json_type(doc, content) != NK_JSON_ARRAY)
             content = NK_JSON_NONE;
@@ -109,9 +110,9 @@ int nk_anthropic_parse_call(struct nk_call *call, struct nk_arena *a, struct nk_
     if (r || call->endpoint->local)
         return r;
     if (nk_anthropic_kind(call) == NK_ANTHROPIC_MESSAGES) {
-        r = nk_member_bool(doc, 0, "stream", &call->stream, f);
+        r = nk_member_bool(doc, 0, NK_STR("stream"), &call->stream, f);
         if (!r)
-            r = nk_member_count(doc, 0, "max_tokens", &call->max_tokens, f);
+            r = nk_member_count(doc, 0, NK_STR("max_tokens"), &call->max_tokens, f);
     }
     if (!r)
         r = read_messages(call, &offer, f);

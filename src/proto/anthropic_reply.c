@@ -30,14 +30,14 @@ static int read_usage(const struct nk_json *doc, uint32_t obj, int64_t *input, i
                       int64_t *read, int64_t *output, struct nk_fault *f)
 {
     uint32_t usage;
-    int r = nk_member_of(doc, obj, "usage", NK_JSON_OBJECT, &usage, f);
+    int r = nk_member_of(doc, obj, NK_STR("usage"), NK_JSON_OBJECT, &usage, f);
     if (!r)
-        r = nk_member_count(doc, usage, "input_tokens", input, f);
+        r = nk_member_count(doc, usage, NK_STR("input_tokens"), input, f);
     if (!r)
-        r = nk_member_count(doc, usage, "cache_creation_input_tokens", written, f);
+        r = nk_member_count(doc, usage, NK_STR("cache_creation_input_tokens"), written, f);
     if (!r)
-        r = nk_member_count(doc, usage, "cache_read_input_tokens", read, f);
-    return r ? r : nk_member_count(doc, usage, "output_tokens", output, f);
+        r = nk_member_count(doc, usage, NK_STR("cache_read_input_tokens"), read, f);
+    return r ? r : nk_member_count(doc, usage, NK_STR("output_tokens"), output, f);
 }
 
 /* -1 when nothing is known; saturates, because the numbers are the provider's. */
@@ -56,9 +56,9 @@ static int block_name(const struct nk_json *doc, uint32_t block, struct nk_str t
                       struct nk_arena *scratch, struct nk_str *name, struct nk_fault *f)
 {
     struct nk_str server;
-    int r = nk_member_string(doc, block, "name", true, scratch, name, f);
+    int r = nk_member_string(doc, block, NK_STR("name"), true, scratch, name, f);
     if (!r)
-        r = nk_member_string(doc, block, "server_name", true, scratch, &server, f);
+        r = nk_member_string(doc, block, NK_STR("server_name"), true, scratch, &server, f);
     if (r)
         return r;
     if (name->n == 0 && !nk_str_eq(type, NK_STR("tool_use")))
@@ -79,14 +79,14 @@ static int open_block(struct nk_assembly *s, const struct nk_json *doc, uint32_t
     struct nk_str type = {NULL, 0}, id, name;
     uint32_t input;
     *out = NULL;
-    int r = nk_member_expect(doc, block, "content_block", NK_JSON_OBJECT, f);
+    int r = nk_member_expect(doc, block, NK_STR("content_block"), NK_JSON_OBJECT, f);
     if (!r)
-        r = nk_member_string(doc, block, "type", false, scratch, &type, f);
+        r = nk_member_string(doc, block, NK_STR("type"), false, scratch, &type, f);
     if (!r && !type.p)
-        r = nk_member_missing(doc, block, "type", f);
+        r = nk_member_missing(doc, block, NK_STR("type"), f);
     if (r || is_silent(type))
         return r;
-    r = nk_member_string(doc, block, "id", true, scratch, &id, f);
+    r = nk_member_string(doc, block, NK_STR("id"), true, scratch, &id, f);
     if (!r)
         r = block_name(doc, block, type, scratch, &name, f);
     if (!r)
@@ -98,7 +98,7 @@ static int open_block(struct nk_assembly *s, const struct nk_json *doc, uint32_t
     if (r)
         return r;
     (*out)->use.hosted = !nk_str_eq(type, NK_STR("tool_use"));
-    input = nk_member_get(doc, block, "input");
+    input = nk_member_get(doc, block, NK_STR("input"));
     bool empty = input == NK_JSON_NONE ||
                  (nk_json_type(doc, input) == NK_JSON_OBJECT && doc->tape[input].count == 0);
     return empty ? 0 : nk_assembly_whole(s, *out, nk_json_span(doc, input), f);
@@ -107,13 +107,13 @@ static int open_block(struct nk_assembly *s, const struct nk_json *doc, uint32_t
 static int read_start(struct nk_stream *s, const struct nk_json *data, struct nk_fault *f)
 {
     uint32_t message, content;
-    int r = nk_member_of(data, 0, "message", NK_JSON_OBJECT, &message, f);
+    int r = nk_member_of(data, 0, NK_STR("message"), NK_JSON_OBJECT, &message, f);
     if (!r)
-        r = nk_member_of(data, message, "content", NK_JSON_ARRAY, &content, f);
+        r = nk_member_of(data, message, NK_STR("content"), NK_JSON_ARRAY, &content, f);
     if (!r && content != NK_JSON_NONE && data->tape[content].count)
         r = nk_fault_set(f, NK_EINVAL, "proto", data->tape[content].start,
                          "\"content\" of message_start must be empty");
-    nk_stream_note(s, data, message, "model", &s->model);
+    nk_stream_note(s, data, message, NK_STR("model"), &s->model);
     return r ? r
              : read_usage(data, message, &s->input, &s->cache_written, &s->cache_read,
                           &s->usage.output_tokens, f);
@@ -121,7 +121,8 @@ static int read_start(struct nk_stream *s, const struct nk_json *data, struct nk
 
 static int read_delta(struct nk_stream *s, const struct nk_json *data, struct nk_fault *f)
 {
-    nk_stream_note(s, data, nk_member_get(data, 0, "delta"), "stop_reason", &s->finish);
+    nk_stream_note(s, data, nk_member_get(data, 0, NK_STR("delta")), NK_STR("stop_reason"),
+                   &s->finish);
     return read_usage(data, 0, &s->input, &s->cache_written, &s->cache_read,
                       &s->usage.output_tokens, f);
 }
@@ -129,8 +130,8 @@ static int read_delta(struct nk_stream *s, const struct nk_json *data, struct nk
 static int read_index(const struct nk_json *data, int64_t *index, struct nk_fault *f)
 {
     *index = -1;
-    int r = nk_member_count(data, 0, "index", index, f);
-    return r || *index >= 0 ? r : nk_member_missing(data, 0, "index", f);
+    int r = nk_member_count(data, 0, NK_STR("index"), index, f);
+    return r || *index >= 0 ? r : nk_member_missing(data, 0, NK_STR("index"), f);
 }
 
 static int read_block_start(struct nk_stream *s, const struct nk_json *data, struct nk_fault *f)
@@ -140,7 +141,7 @@ static int read_block_start(struct nk_stream *s, const struct nk_json *data, str
     struct nk_assembly_call *c;
     int r = read_index(data, &index, f);
     if (!r)
-        r = nk_member_of(data, 0, "content_block", NK_JSON_OBJECT, &block, f);
+        r = nk_member_of(data, 0, NK_STR("content_block"), NK_JSON_OBJECT, &block, f);
     if (!r && index != s->blocks)
         r = nk_fault_set(f, NK_EINVAL, "proto", 0,
                          "\"index\" of a content block is not the number of blocks before it");
@@ -155,10 +156,11 @@ static int read_block_delta(struct nk_stream *s, const struct nk_json *data, str
     struct nk_str fragment;
     int r = read_index(data, &index, f);
     if (!r)
-        r = nk_member_of(data, 0, "delta", NK_JSON_OBJECT, &delta, f);
-    if (r || !nk_json_is(data, nk_member_get(data, delta, "type"), NK_STR("input_json_delta")))
+        r = nk_member_of(data, 0, NK_STR("delta"), NK_JSON_OBJECT, &delta, f);
+    if (r ||
+        !nk_json_is(data, nk_member_get(data, delta, NK_STR("type")), NK_STR("input_json_delta")))
         return r;
-    r = nk_member_string(data, delta, "partial_json", true, &s->scratch, &fragment, f);
+    r = nk_member_string(data, delta, NK_STR("partial_json"), true, &s->scratch, &fragment, f);
     if (r)
         return r;
     struct nk_assembly_call *c = nk_assembly_find(&s->calls, 0, index);
@@ -208,9 +210,9 @@ static int reply_messages(struct nk_assembly *s, const struct nk_json *doc, stru
 {
     uint32_t content;
     int64_t index = 0;
-    int r = nk_member_string(doc, 0, "stop_reason", true, s->arena, &out->finish, f);
+    int r = nk_member_string(doc, 0, NK_STR("stop_reason"), true, s->arena, &out->finish, f);
     if (!r)
-        r = nk_member_of(doc, 0, "content", NK_JSON_ARRAY, &content, f);
+        r = nk_member_of(doc, 0, NK_STR("content"), NK_JSON_ARRAY, &content, f);
     if (r)
         return r;
     for (uint32_t i = nk_json_first(doc, content); !r && i != NK_JSON_NONE;
@@ -231,15 +233,15 @@ int nk_anthropic_parse_reply(const struct nk_call *call, const struct nk_json *b
     *out = (struct nk_reply){.usage = {-1, -1}};
     if (body->n == 0)
         return nk_fault_set(f, NK_EINVAL, "proto", 0, "the answer has no body");
-    int r = nk_member_expect(body, 0, "body", NK_JSON_OBJECT, f);
+    int r = nk_member_expect(body, 0, NK_STR("body"), NK_JSON_OBJECT, f);
     if (r)
         return r;
     if (nk_anthropic_kind(call) == NK_ANTHROPIC_COUNT) {
         /* The answer counts what a call would use; counting itself uses nothing. */
         out->usage = (struct nk_usage){0, 0};
-        return nk_member_count(body, 0, "input_tokens", &input, f);
+        return nk_member_count(body, 0, NK_STR("input_tokens"), &input, f);
     }
-    r = nk_member_string(body, 0, "model", true, a, &out->model, f);
+    r = nk_member_string(body, 0, NK_STR("model"), true, a, &out->model, f);
     if (!r)
         r = read_usage(body, 0, &input, &written, &read, &out->usage.output_tokens, f);
     out->usage.input_tokens = add_up(input, written, read);

@@ -25,27 +25,29 @@ static size_t place(const struct nk_json *doc, uint32_t i)
     return i < doc->n ? doc->tape[i].start : 0;
 }
 
-uint32_t nk_member_get(const struct nk_json *doc, uint32_t obj, const char *name)
+uint32_t nk_member_get(const struct nk_json *doc, uint32_t obj, struct nk_str name)
 {
-    uint32_t i = nk_json_get(doc, obj, nk_str(name));
+    uint32_t i = nk_json_get(doc, obj, name);
     return i != NK_JSON_NONE && nk_json_type(doc, i) == NK_JSON_NULL ? NK_JSON_NONE : i;
 }
 
-int nk_member_expect(const struct nk_json *doc, uint32_t i, const char *what,
+int nk_member_expect(const struct nk_json *doc, uint32_t i, struct nk_str what,
                      enum nk_json_type type, struct nk_fault *f)
 {
     if (i != NK_JSON_NONE && nk_json_type(doc, i) == type)
         return 0;
-    return nk_fault_set(f, NK_EINVAL, "proto", place(doc, i), "\"%s\" must be %s", what,
+    return nk_fault_set(f, NK_EINVAL, "proto", place(doc, i), "\"%.*s\" must be %s", NK_FMT(what),
                         type_name(type));
 }
 
-int nk_member_missing(const struct nk_json *doc, uint32_t obj, const char *name, struct nk_fault *f)
+int nk_member_missing(const struct nk_json *doc, uint32_t obj, struct nk_str name,
+                      struct nk_fault *f)
 {
-    return nk_fault_set(f, NK_EINVAL, "proto", place(doc, obj), "\"%s\" is missing", name);
+    return nk_fault_set(f, NK_EINVAL, "proto", place(doc, obj), "\"%.*s\" is missing",
+                        NK_FMT(name));
 }
 
-int nk_member_string(const struct nk_json *doc, uint32_t obj, const char *name, bool may_be_empty,
+int nk_member_string(const struct nk_json *doc, uint32_t obj, struct nk_str name, bool may_be_empty,
                      struct nk_arena *a, struct nk_str *out, struct nk_fault *f)
 {
     *out = (struct nk_str){NULL, 0};
@@ -57,23 +59,26 @@ int nk_member_string(const struct nk_json *doc, uint32_t obj, const char *name, 
         return r;
     *out = nk_json_string(doc, i, a);
     if (!out->p)
-        return nk_fault_set(f, NK_ENOMEM, "proto", place(doc, i), "out of memory at \"%s\"", name);
+        return nk_fault_set(f, NK_ENOMEM, "proto", place(doc, i), "out of memory at \"%.*s\"",
+                            NK_FMT(name));
     if (out->n == 0 && !may_be_empty)
-        return nk_fault_set(f, NK_EINVAL, "proto", place(doc, i), "\"%s\" must not be empty", name);
+        return nk_fault_set(f, NK_EINVAL, "proto", place(doc, i), "\"%.*s\" must not be empty",
+                            NK_FMT(name));
     return 0;
 }
 
-int nk_member_bool(const struct nk_json *doc, uint32_t obj, const char *name, bool *out,
+int nk_member_bool(const struct nk_json *doc, uint32_t obj, struct nk_str name, bool *out,
                    struct nk_fault *f)
 {
     uint32_t i = nk_member_get(doc, obj, name);
     *out = i != NK_JSON_NONE && nk_json_type(doc, i) == NK_JSON_TRUE;
     if (i == NK_JSON_NONE || *out || nk_json_type(doc, i) == NK_JSON_FALSE)
         return 0;
-    return nk_fault_set(f, NK_EINVAL, "proto", place(doc, i), "\"%s\" must be true or false", name);
+    return nk_fault_set(f, NK_EINVAL, "proto", place(doc, i), "\"%.*s\" must be true or false",
+                        NK_FMT(name));
 }
 
-int nk_member_count(const struct nk_json *doc, uint32_t obj, const char *name, int64_t *out,
+int nk_member_count(const struct nk_json *doc, uint32_t obj, struct nk_str name, int64_t *out,
                     struct nk_fault *f)
 {
     uint32_t i = nk_member_get(doc, obj, name);
@@ -82,13 +87,13 @@ int nk_member_count(const struct nk_json *doc, uint32_t obj, const char *name, i
         return 0;
     if (nk_json_i64(doc, i, &v) || v < 0)
         return nk_fault_set(f, NK_EINVAL, "proto", place(doc, i),
-                            "\"%s\" must be an integer of 0 or more", name);
+                            "\"%.*s\" must be an integer of 0 or more", NK_FMT(name));
     *out = v;
     return 0;
 }
 
-int nk_member_of(const struct nk_json *doc, uint32_t obj, const char *name, enum nk_json_type type,
-                 uint32_t *out, struct nk_fault *f)
+int nk_member_of(const struct nk_json *doc, uint32_t obj, struct nk_str name,
+                 enum nk_json_type type, uint32_t *out, struct nk_fault *f)
 {
     *out = nk_member_get(doc, obj, name);
     return *out == NK_JSON_NONE ? 0 : nk_member_expect(doc, *out, name, type, f);

@@ -9,24 +9,24 @@
 #include "json/json.h"
 
 /* The member's entry, or NK_JSON_NONE when it is missing or null. */
-uint32_t nk_member_get(const struct nk_json *doc, uint32_t obj, const char *name);
+uint32_t nk_member_get(const struct nk_json *doc, uint32_t obj, struct nk_str name);
 /* *out is absent when not given, otherwise non-empty unless `may_be_empty`. */
-int nk_member_string(const struct nk_json *doc, uint32_t obj, const char *name, bool may_be_empty,
+int nk_member_string(const struct nk_json *doc, uint32_t obj, struct nk_str name, bool may_be_empty,
                      struct nk_arena *a, struct nk_str *out, struct nk_fault *f) NK_CHECKED;
 /* *out is false when not given. */
-int nk_member_bool(const struct nk_json *doc, uint32_t obj, const char *name, bool *out,
+int nk_member_bool(const struct nk_json *doc, uint32_t obj, struct nk_str name, bool *out,
                    struct nk_fault *f) NK_CHECKED;
 /* An integer of 0 or more; *out stays as it is when not given. */
-int nk_member_count(const struct nk_json *doc, uint32_t obj, const char *name, int64_t *out,
+int nk_member_count(const struct nk_json *doc, uint32_t obj, struct nk_str name, int64_t *out,
                     struct nk_fault *f) NK_CHECKED;
 /* Entry of an array or object; NK_JSON_NONE when not given. */
-int nk_member_of(const struct nk_json *doc, uint32_t obj, const char *name, enum nk_json_type type,
-                 uint32_t *out, struct nk_fault *f) NK_CHECKED;
+int nk_member_of(const struct nk_json *doc, uint32_t obj, struct nk_str name,
+                 enum nk_json_type type, uint32_t *out, struct nk_fault *f) NK_CHECKED;
 /* NK_EINVAL unless entry i is of that type; `what` names it for the message. */
-int nk_member_expect(const struct nk_json *doc, uint32_t i, const char *what,
+int nk_member_expect(const struct nk_json *doc, uint32_t i, struct nk_str what,
                      enum nk_json_type type, struct nk_fault *f) NK_CHECKED;
 /* Fault for a required member that is not given. */
-int nk_member_missing(const struct nk_json *doc, uint32_t obj, const char *name,
+int nk_member_missing(const struct nk_json *doc, uint32_t obj, struct nk_str name,
                       struct nk_fault *f) NK_CHECKED;
 
 /* Refuses an object that has, beside or instead of one of the `names` that are decided about, a

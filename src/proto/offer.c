@@ -28,8 +28,8 @@ int nk_offer_add(struct nk_offer *o, struct nk_str name, bool hosted, struct nk_
     return 0;
 }
 
-int nk_offer_named(struct nk_offer *o, const struct nk_json *doc, uint32_t tool, const char *member,
-                   bool hosted, struct nk_fault *f)
+int nk_offer_named(struct nk_offer *o, const struct nk_json *doc, uint32_t tool,
+                   struct nk_str member, bool hosted, struct nk_fault *f)
 {
     struct nk_str name;
     int r = nk_member_string(doc, tool, member, false, o->arena, &name, f);

@@ -17,5 +17,5 @@ int nk_offer_add(struct nk_offer *o, struct nk_str name, bool hosted,
                  struct nk_fault *f) NK_CHECKED;
 /* Reads the string member `member` of object `tool` as the name and adds it; a missing name is an
  * error. */
-int nk_offer_named(struct nk_offer *o, const struct nk_json *doc, uint32_t tool, const char *member,
-                   bool hosted, struct nk_fault *f) NK_CHECKED;
+int nk_offer_named(struct nk_offer *o, const struct nk_json *doc, uint32_t tool,
+                   struct nk_str member, bool hosted, struct nk_fault *f) NK_CHECKED;

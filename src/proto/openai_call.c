@@ -38,7 +38,7 @@ static int read_namespace(struct nk_offer *o, const struct nk_json *doc, uint32_
                           struct nk_fault *f)
 {
     uint32_t list;
-    int r = nk_member_of(doc, tool, "tools", NK_JSON_ARRAY, &list, f);
+    int r = nk_member_of(doc, tool, NK_STR("tools"), NK_JSON_ARRAY, &list, f);
     for (uint32_t i = nk_json_first(doc, list); !r && i != NK_JSON_NONE;
          i = nk_json_next(doc, list, i))
         r = read_tool(o, doc, i, true, f);
@@ -49,16 +49,16 @@ static int read_tool(struct nk_offer *o, const struct nk_json *doc, uint32_t too
                      struct nk_fault *f)
 {
     struct nk_str type = {NULL, 0};
-    int r = nk_member_expect(doc, tool, "tools", NK_JSON_OBJECT, f);
+    int r = nk_member_expect(doc, tool, NK_STR("tools"), NK_JSON_OBJECT, f);
     if (!r)
         r = nk_member_no_doubles(doc, tool, decided_of_tool, NK_COUNT(decided_of_tool), o->arena,
                                  f);
     if (!r)
-        r = nk_member_string(doc, tool, "type", false, o->arena, &type, f);
+        r = nk_member_string(doc, tool, NK_STR("type"), false, o->arena, &type, f);
     if (r)
         return r;
     if (!type.p)
-        return nk_member_missing(doc, tool, "type", f);
+        return nk_member_missing(doc, tool, NK_STR("type"), f);
     if (nk_str_eq(type, NK_STR("namespace")) && !nested)
         return read_namespace(o, doc, tool, f);
     bool function = nk_str_eq(type, NK_STR("function"));
@@ -66,16 +66,18 @@ static int read_tool(struct nk_offer *o, const struct nk_json *doc, uint32_t too
         return nk_offer_add(o, type, true, f);
     /* Chat completions put the name one level deeper than responses do. */
     uint32_t inner;
-    const char *member = function ? "function" : "custom";
+    struct nk_str member = function ? NK_STR("function") : NK_STR("custom");
     r = nk_member_of(doc, tool, member, NK_JSON_OBJECT, &inner, f);
-    return r ? r : nk_offer_named(o, doc, inner == NK_JSON_NONE ? tool : inner, "name", false, f);
+    return r ? r
+             : nk_offer_named(o, doc, inner == NK_JSON_NONE ? tool : inner, NK_STR("name"), false,
+                              f);
 }
 
 static int read_tools(struct nk_offer *o, const struct nk_json *doc, uint32_t obj,
                       struct nk_fault *f)
 {
     uint32_t list;
-    int r = nk_member_of(doc, obj, "tools", NK_JSON_ARRAY, &list, f);
+    int r = nk_member_of(doc, obj, NK_STR("tools"), NK_JSON_ARRAY, &list, f);
     for (uint32_t i = nk_json_first(doc, list); !r && i != NK_JSON_NONE;
          i = nk_json_next(doc, list, i))
         r = read_tool(o, doc, i, false, f);
@@ -85,17 +87,17 @@ static int read_tools(struct nk_offer *o, const struct nk_json *doc, uint32_t ob
 static int read_functions(struct nk_offer *o, const struct nk_json *doc, struct nk_fault *f)
 {
     uint32_t list;
-    int r = nk_member_of(doc, 0, "functions", NK_JSON_ARRAY, &list, f);
+    int r = nk_member_of(doc, 0, NK_STR("functions"), NK_JSON_ARRAY, &list, f);
     for (uint32_t i = nk_json_first(doc, list); !r && i != NK_JSON_NONE;
          i = nk_json_next(doc, list, i)) {
-        r = nk_member_expect(doc, i, "functions", NK_JSON_OBJECT, f);
+        r = nk_member_expect(doc, i, NK_STR("functions"), NK_JSON_OBJECT, f);
         if (!r)
-            r = nk_offer_named(o, doc, i, "name", false, f);
+            r = nk_offer_named(o, doc, i, NK_STR("name"), false, f);
     }
     return r;
 }
 
-static int read_limit(struct nk_call *call, const char *name, struct nk_fault *f)
+static int read_limit(struct nk_call *call, struct nk_str name, struct nk_fault *f)
 {
     int64_t v = 0;
     int r = nk_member_count(&call->body, 0, name, &v, f);
@@ -105,7 +107,7 @@ static int read_limit(struct nk_call *call, const char *name, struct nk_fault *f
 }
 
 /* The array `name`, which must be there and not be empty. */
-static int read_list(struct nk_call *call, const char *name, struct nk_fault *f)
+static int read_list(struct nk_call *call, struct nk_str name, struct nk_fault *f)
 {
     uint32_t list;
     int r = nk_member_of(&call->body, 0, name, NK_JSON_ARRAY, &list, f);
@@ -116,7 +118,7 @@ static int read_list(struct nk_call *call, const char *name, struct nk_fault *f)
     call->message_count = call->body.tape[list].count;
     if (call->message_count == 0)
         return nk_fault_set(f, NK_EINVAL, "proto", call->body.tape[list].start,
-                            "\"%s\" must not be empty", name);
+                            "\"%.*s\" must not be empty", NK_FMT(name));
     return 0;
 }
 
@@ -124,17 +126,17 @@ static int read_chat(struct nk_call *call, struct nk_offer *o, struct nk_fault *
 {
     const struct nk_json *doc = &call->body;
     uint32_t search;
-    int r = read_list(call, "messages", f);
+    int r = read_list(call, NK_STR("messages"), f);
     if (!r)
-        r = read_limit(call, "max_tokens", f);
+        r = read_limit(call, NK_STR("max_tokens"), f);
     if (!r)
-        r = read_limit(call, "max_completion_tokens", f);
+        r = read_limit(call, NK_STR("max_completion_tokens"), f);
     if (!r)
         r = read_tools(o, doc, 0, f);
     if (!r)
         r = read_functions(o, doc, f);
     if (!r)
-        r = nk_member_of(doc, 0, "web_search_options", NK_JSON_OBJECT, &search, f);
+        r = nk_member_of(doc, 0, NK_STR("web_search_options"), NK_JSON_OBJECT, &search, f);
     if (!r && search != NK_JSON_NONE)
         r = nk_offer_add(o, NK_STR("web_search"), true, f);
     return r;
@@ -144,20 +146,20 @@ static int read_chat(struct nk_call *call, struct nk_offer *o, struct nk_fault *
 static int read_input(struct nk_call *call, struct nk_offer *o, bool required, struct nk_fault *f)
 {
     const struct nk_json *doc = &call->body;
-    uint32_t input = nk_member_get(doc, 0, "input");
+    uint32_t input = nk_member_get(doc, 0, NK_STR("input"));
     if (input == NK_JSON_NONE)
-        return required ? nk_member_missing(doc, 0, "input", f) : 0;
+        return required ? nk_member_missing(doc, 0, NK_STR("input"), f) : 0;
     if (nk_json_type(doc, input) == NK_JSON_STRING) {
         call->message_count = 1;
         return 0;
     }
     int r = nk_json_type(doc, input) == NK_JSON_ARRAY
-                ? read_list(call, "input", f)
+                ? read_list(call, NK_STR("input"), f)
                 : nk_fault_set(f, NK_EINVAL, "proto", doc->tape[input].start,
                                "\"input\" must be a string or an array");
     for (uint32_t i = nk_json_first(doc, input); !r && i != NK_JSON_NONE;
          i = nk_json_next(doc, input, i)) {
-        r = nk_member_expect(doc, i, "input", NK_JSON_OBJECT, f);
+        r = nk_member_expect(doc, i, NK_STR("input"), NK_JSON_OBJECT, f);
         if (!r && nk_json_is(doc, nk_json_get(doc, i, NK_STR("type")), NK_STR("additional_tools")))
             r = read_tools(o, doc, i, f);
     }
@@ -168,16 +170,16 @@ static int read_responses(struct nk_call *call, struct nk_offer *o, struct nk_fa
 {
     const struct nk_json *doc = &call->body;
     uint32_t prompt;
-    int r = nk_member_of(doc, 0, "prompt", NK_JSON_OBJECT, &prompt, f);
+    int r = nk_member_of(doc, 0, NK_STR("prompt"), NK_JSON_OBJECT, &prompt, f);
     if (!r && prompt != NK_JSON_NONE)
         r = nk_offer_add(o, NK_STR("prompt"), true, f);
     bool elsewhere = prompt != NK_JSON_NONE ||
-                     nk_member_get(doc, 0, "previous_response_id") != NK_JSON_NONE ||
-                     nk_member_get(doc, 0, "conversation") != NK_JSON_NONE;
+                     nk_member_get(doc, 0, NK_STR("previous_response_id")) != NK_JSON_NONE ||
+                     nk_member_get(doc, 0, NK_STR("conversation")) != NK_JSON_NONE;
     if (!r)
         r = read_input(call, o, !elsewhere, f);
     if (!r)
-        r = read_limit(call, "max_output_tokens", f);
+        r = read_limit(call, NK_STR("max_output_tokens"), f);
     return r ? r : read_tools(o, doc, 0, f);
 }
 
@@ -185,16 +187,16 @@ static int read_responses(struct nk_call *call, struct nk_offer *o, struct nk_fa
 static int read_embeddings(struct nk_call *call, struct nk_fault *f)
 {
     const struct nk_json *doc = &call->body;
-    uint32_t input = nk_member_get(doc, 0, "input");
+    uint32_t input = nk_member_get(doc, 0, NK_STR("input"));
     if (input == NK_JSON_NONE)
-        return nk_member_missing(doc, 0, "input", f);
+        return nk_member_missing(doc, 0, NK_STR("input"), f);
     call->message_count = 1;
     if (nk_json_type(doc, input) == NK_JSON_STRING)
         return 0;
     if (nk_json_type(doc, input) != NK_JSON_ARRAY)
         return nk_fault_set(f, NK_EINVAL, "proto", doc->tape[input].start,
                             "\"input\" must be a string or an array");
-    int r = read_list(call, "input", f);
+    int r = read_list(call, NK_STR("input"), f);
     if (!r && nk_json_type(doc, nk_json_first(doc, input)) == NK_JSON_INT)
         call->message_count = 1;
     return r;
@@ -210,7 +212,7 @@ int nk_openai_parse_call(struct nk_call *call, struct nk_arena *a, struct nk_fau
     enum nk_openai_kind kind = nk_openai_kind(call);
     if (kind == NK_OPENAI_EMBEDDINGS)
         return read_embeddings(call, f);
-    r = nk_member_bool(doc, 0, "stream", &call->stream, f);
+    r = nk_member_bool(doc, 0, NK_STR("stream"), &call->stream, f);
     if (!r)
         r = kind == NK_OPENAI_CHAT ? read_chat(call, &offer, f) : read_responses(call, &offer, f);
     call->tools = offer.tools;

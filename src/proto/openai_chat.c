@@ -14,10 +14,10 @@ enum { CHOICES_MAX = 128, LEGACY_CALL = -1 };
 int nk_openai_usage(const struct nk_json *doc, uint32_t obj, struct nk_usage *out,
                     struct nk_fault *f)
 {
-    static const char *const inputs[] = {"prompt_tokens", "input_tokens"};
-    static const char *const outputs[] = {"completion_tokens", "output_tokens"};
+    static const struct nk_str inputs[] = {{"prompt_tokens", 13}, {"input_tokens", 12}};
+    static const struct nk_str outputs[] = {{"completion_tokens", 17}, {"output_tokens", 13}};
     uint32_t usage;
-    int r = nk_member_of(doc, obj, "usage", NK_JSON_OBJECT, &usage, f);
+    int r = nk_member_of(doc, obj, NK_STR("usage"), NK_JSON_OBJECT, &usage, f);
     for (size_t i = 0; !r && i < NK_COUNT(inputs); i++)
         r = nk_member_count(doc, usage, inputs[i], &out->input_tokens, f);
     for (size_t i = 0; !r && i < NK_COUNT(outputs); i++)
@@ -27,10 +27,11 @@ int nk_openai_usage(const struct nk_json *doc, uint32_t obj, struct nk_usage *ou
 
 /* {name, arguments} of a function or {name, input} of a custom tool. */
 static int read_body(struct nk_assembly *s, struct nk_assembly_call *c, const struct nk_json *doc,
-                     uint32_t body, const char *text, struct nk_arena *scratch, struct nk_fault *f)
+                     uint32_t body, struct nk_str text, struct nk_arena *scratch,
+                     struct nk_fault *f)
 {
     struct nk_str name, fragment;
-    int r = nk_member_string(doc, body, "name", true, scratch, &name, f);
+    int r = nk_member_string(doc, body, NK_STR("name"), true, scratch, &name, f);
     if (!r)
         r = nk_assembly_say(s, &c->use.name, name, f);
     if (!r)
@@ -44,9 +45,9 @@ static int read_bodies(struct nk_assembly *s, struct nk_assembly_call *c, const 
                        uint32_t call, struct nk_arena *scratch, struct nk_fault *f)
 {
     uint32_t function, custom;
-    int r = nk_member_of(doc, call, "function", NK_JSON_OBJECT, &function, f);
+    int r = nk_member_of(doc, call, NK_STR("function"), NK_JSON_OBJECT, &function, f);
     if (!r)
-        r = nk_member_of(doc, call, "custom", NK_JSON_OBJECT, &custom, f);
+        r = nk_member_of(doc, call, NK_STR("custom"), NK_JSON_OBJECT, &custom, f);
     if (r)
         return r;
     bool begun = c->n || c->use.name.n;
@@ -56,8 +57,8 @@ static int read_bodies(struct nk_assembly *s, struct nk_assembly_call *c, const 
                             "a tool call is both \"function\" and \"custom\"");
     c->plain |= custom != NK_JSON_NONE;
     if (c->plain)
-        return read_body(s, c, doc, custom, "input", scratch, f);
-    return read_body(s, c, doc, function, "arguments", scratch, f);
+        return read_body(s, c, doc, custom, NK_STR("input"), scratch, f);
+    return read_body(s, c, doc, function, NK_STR("arguments"), scratch, f);
 }
 
 static int read_call(struct nk_assembly *s, const struct nk_json *doc, int64_t choice,
@@ -72,11 +73,11 @@ static int read_call(struct nk_assembly *s, const struct nk_json *doc, int64_t c
     if (!c)
         r = nk_assembly_open(s, choice, index, &c, f);
     if (!r)
-        r = nk_member_string(doc, call, "id", true, scratch, &id, f);
+        r = nk_member_string(doc, call, NK_STR("id"), true, scratch, &id, f);
     if (!r)
         r = nk_assembly_say(s, &c->use.id, id, f);
     if (!r)
-        r = nk_member_string(doc, call, "type", true, scratch, &type, f);
+        r = nk_member_string(doc, call, NK_STR("type"), true, scratch, &type, f);
     if (r)
         return r;
     c->use.hosted |=
@@ -89,13 +90,13 @@ static int read_legacy(struct nk_assembly *s, const struct nk_json *doc, int64_t
                        uint32_t message, struct nk_arena *scratch, struct nk_fault *f)
 {
     uint32_t body;
-    int r = nk_member_of(doc, message, "function_call", NK_JSON_OBJECT, &body, f);
+    int r = nk_member_of(doc, message, NK_STR("function_call"), NK_JSON_OBJECT, &body, f);
     if (r || body == NK_JSON_NONE)
         return r;
     struct nk_assembly_call *c = nk_assembly_find(s, choice, LEGACY_CALL);
     if (!c)
         r = nk_assembly_open(s, choice, LEGACY_CALL, &c, f);
-    return r ? r : read_body(s, c, doc, body, "arguments", scratch, f);
+    return r ? r : read_body(s, c, doc, body, NK_STR("arguments"), scratch, f);
 }
 
 int nk_openai_chat_calls(struct nk_assembly *s, const struct nk_json *doc, int64_t choice,
@@ -103,15 +104,15 @@ int nk_openai_chat_calls(struct nk_assembly *s, const struct nk_json *doc, int64
 {
     uint32_t list;
     int64_t position = 0;
-    int r = nk_member_of(doc, message, "tool_calls", NK_JSON_ARRAY, &list, f);
+    int r = nk_member_of(doc, message, NK_STR("tool_calls"), NK_JSON_ARRAY, &list, f);
     for (uint32_t i = nk_json_first(doc, list); !r && i != NK_JSON_NONE;
          i = nk_json_next(doc, list, i)) {
         int64_t index = whole ? position++ : -1;
-        r = nk_member_expect(doc, i, "tool_calls", NK_JSON_OBJECT, f);
+        r = nk_member_expect(doc, i, NK_STR("tool_calls"), NK_JSON_OBJECT, f);
         if (!r && !whole)
-            r = nk_member_count(doc, i, "index", &index, f);
+            r = nk_member_count(doc, i, NK_STR("index"), &index, f);
         if (!r && index < 0)
-            r = nk_member_missing(doc, i, "index", f);
+            r = nk_member_missing(doc, i, NK_STR("index"), f);
         if (!r)
             r = read_call(s, doc, choice, index, i, scratch, f);
     }
@@ -124,14 +125,14 @@ static int read_choice(struct nk_stream *s, const struct nk_json *doc, uint32_t 
     int64_t index = -1;
     uint32_t delta = NK_JSON_NONE;
     struct nk_str finish = {NULL, 0};
-    int r = nk_member_expect(doc, choice, "choices", NK_JSON_OBJECT, f);
+    int r = nk_member_expect(doc, choice, NK_STR("choices"), NK_JSON_OBJECT, f);
     if (!r)
-        r = nk_member_count(doc, choice, "index", &index, f);
+        r = nk_member_count(doc, choice, NK_STR("index"), &index, f);
     if (!r && (index < 0 || index >= CHOICES_MAX))
         r = nk_fault_set(f, NK_EINVAL, "proto", doc->tape[choice].start,
                          "\"index\" of a choice must be 0 to 127");
     if (!r)
-        r = nk_member_of(doc, choice, "delta", NK_JSON_OBJECT, &delta, f);
+        r = nk_member_of(doc, choice, NK_STR("delta"), NK_JSON_OBJECT, &delta, f);
     if (r)
         return r;
     size_t opened = s->calls.count;
@@ -141,12 +142,12 @@ static int read_choice(struct nk_stream *s, const struct nk_json *doc, uint32_t 
         r = nk_fault_set(f, NK_EINVAL, "proto", doc->tape[choice].start,
                          "a tool call begins after \"finish_reason\"");
     if (!r)
-        r = nk_member_string(doc, choice, "finish_reason", true, &s->scratch, &finish, f);
+        r = nk_member_string(doc, choice, NK_STR("finish_reason"), true, &s->scratch, &finish, f);
     if (r || finish.n == 0)
         return r;
     s->finished[index / 64] |= bit;
     if (!s->finish.p)
-        nk_stream_note(s, doc, choice, "finish_reason", &s->finish);
+        nk_stream_note(s, doc, choice, NK_STR("finish_reason"), &s->finish);
     return nk_assembly_close_choice(&s->calls, index, f);
 }
 
@@ -157,11 +158,11 @@ int nk_openai_chat_read(struct nk_stream *s, const struct nk_sse_event *e,
     (void)type;
     uint32_t choices;
     if (!s->begun)
-        nk_stream_note(s, data, 0, "model", &s->model);
+        nk_stream_note(s, data, 0, NK_STR("model"), &s->model);
     s->begun = true;
     int r = nk_openai_usage(data, 0, &s->usage, f);
     if (!r)
-        r = nk_member_of(data, 0, "choices", NK_JSON_ARRAY, &choices, f);
+        r = nk_member_of(data, 0, NK_STR("choices"), NK_JSON_ARRAY, &choices, f);
     if (r)
         return r;
     for (uint32_t i = nk_json_first(data, choices); !r && i != NK_JSON_NONE;
@@ -175,16 +176,16 @@ static int reply_chat(struct nk_assembly *s, const struct nk_json *doc, struct n
 {
     uint32_t choices;
     int64_t position = 0;
-    int r = nk_member_of(doc, 0, "choices", NK_JSON_ARRAY, &choices, f);
+    int r = nk_member_of(doc, 0, NK_STR("choices"), NK_JSON_ARRAY, &choices, f);
     for (uint32_t i = nk_json_first(doc, choices); !r && i != NK_JSON_NONE;
          i = nk_json_next(doc, choices, i), position++) {
         uint32_t message = NK_JSON_NONE;
         struct nk_str finish = {NULL, 0};
-        r = nk_member_expect(doc, i, "choices", NK_JSON_OBJECT, f);
+        r = nk_member_expect(doc, i, NK_STR("choices"), NK_JSON_OBJECT, f);
         if (!r)
-            r = nk_member_of(doc, i, "message", NK_JSON_OBJECT, &message, f);
+            r = nk_member_of(doc, i, NK_STR("message"), NK_JSON_OBJECT, &message, f);
         if (!r)
-            r = nk_member_string(doc, i, "finish_reason", true, s->arena, &finish, f);
+            r = nk_member_string(doc, i, NK_STR("finish_reason"), true, s->arena, &finish, f);
         if (!r && !out->finish.p)
             out->finish = finish;
         if (!r)
@@ -200,9 +201,9 @@ int nk_openai_parse_reply(const struct nk_call *call, const struct nk_json *body
     *out = (struct nk_reply){.usage = {-1, -1}};
     if (body->n == 0)
         return nk_fault_set(f, NK_EINVAL, "proto", 0, "the answer has no body");
-    int r = nk_member_expect(body, 0, "body", NK_JSON_OBJECT, f);
+    int r = nk_member_expect(body, 0, NK_STR("body"), NK_JSON_OBJECT, f);
     if (!r)
-        r = nk_member_string(body, 0, "model", true, a, &out->model, f);
+        r = nk_member_string(body, 0, NK_STR("model"), true, a, &out->model, f);
     if (!r)
         r = nk_openai_usage(body, 0, &out->usage, f);
     if (r)
@@ -212,7 +213,7 @@ int nk_openai_parse_reply(const struct nk_call *call, const struct nk_json *body
         r = reply_chat(&s, body, out, f);
         break;
     case NK_OPENAI_RESPONSES:
-        r = nk_member_string(body, 0, "status", true, a, &out->finish, f);
+        r = nk_member_string(body, 0, NK_STR("status"), true, a, &out->finish, f);
         if (!r)
             r = nk_openai_output(&s, body, 0, a, f);
         break;

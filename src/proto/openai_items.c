@@ -60,11 +60,11 @@ static bool is_silent(struct nk_str type)
 static int item_type(const struct nk_json *doc, uint32_t item, struct nk_arena *scratch,
                      struct nk_str *type, struct nk_fault *f)
 {
-    int r = nk_member_expect(doc, item, "item", NK_JSON_OBJECT, f);
+    int r = nk_member_expect(doc, item, NK_STR("item"), NK_JSON_OBJECT, f);
     if (!r)
-        r = nk_member_string(doc, item, "type", false, scratch, type, f);
+        r = nk_member_string(doc, item, NK_STR("type"), false, scratch, type, f);
     if (!r && !type->p)
-        r = nk_member_missing(doc, item, "type", f);
+        r = nk_member_missing(doc, item, NK_STR("type"), f);
     if (!r && is_silent(*type))
         *type = (struct nk_str){NULL, 0};
     return r;
@@ -75,9 +75,9 @@ static int item_name(const struct nk_json *doc, uint32_t item, struct nk_str typ
                      struct nk_arena *scratch, struct nk_str *name, struct nk_fault *f)
 {
     struct nk_str server;
-    int r = nk_member_string(doc, item, "name", true, scratch, name, f);
+    int r = nk_member_string(doc, item, NK_STR("name"), true, scratch, name, f);
     if (!r)
-        r = nk_member_string(doc, item, "server_label", true, scratch, &server, f);
+        r = nk_member_string(doc, item, NK_STR("server_label"), true, scratch, &server, f);
     if (r)
         return r;
     if (name->n == 0 && shape_of(type).hosted)
@@ -93,9 +93,9 @@ static int say_item(struct nk_assembly *s, struct nk_assembly_call *c, const str
                     uint32_t item, struct nk_str type, struct nk_arena *scratch, struct nk_fault *f)
 {
     struct nk_str id, name;
-    int r = nk_member_string(doc, item, "call_id", true, scratch, &id, f);
+    int r = nk_member_string(doc, item, NK_STR("call_id"), true, scratch, &id, f);
     if (!r && id.n == 0)
-        r = nk_member_string(doc, item, "id", true, scratch, &id, f);
+        r = nk_member_string(doc, item, NK_STR("id"), true, scratch, &id, f);
     if (!r)
         r = nk_assembly_say(s, &c->use.id, id, f);
     if (!r)
@@ -117,13 +117,14 @@ static int item_arguments(const struct nk_json *doc, uint32_t item, struct nk_st
 {
     struct shape shape = shape_of(type);
     *out = (struct nk_str){NULL, 0};
-    uint32_t i = shape.arguments ? nk_member_get(doc, item, shape.arguments) : NK_JSON_NONE;
+    struct nk_str name = nk_str(shape.arguments);
+    uint32_t i = name.p ? nk_member_get(doc, item, name) : NK_JSON_NONE;
     if (i == NK_JSON_NONE)
         return 0;
     if (nk_json_type(doc, i) == NK_JSON_STRING)
-        return nk_member_string(doc, item, shape.arguments, true, scratch, out, f);
+        return nk_member_string(doc, item, name, true, scratch, out, f);
     if (!shape.hosted)
-        return nk_member_expect(doc, i, shape.arguments, NK_JSON_STRING, f);
+        return nk_member_expect(doc, i, name, NK_JSON_STRING, f);
     *out = nk_json_span(doc, i);
     return 0;
 }
@@ -163,9 +164,9 @@ static int output_item(struct nk_assembly *s, const struct nk_json *doc, uint32_
     int r = item_type(doc, item, scratch, &type, f);
     if (r || !type.p)
         return r;
-    r = nk_member_string(doc, item, "call_id", true, scratch, &id, f);
+    r = nk_member_string(doc, item, NK_STR("call_id"), true, scratch, &id, f);
     if (!r && id.n == 0)
-        r = nk_member_string(doc, item, "id", true, scratch, &id, f);
+        r = nk_member_string(doc, item, NK_STR("id"), true, scratch, &id, f);
     if (r)
         return r;
     /* Choice 1 is the list of the final event, whose positions are its own. */
@@ -180,7 +181,7 @@ int nk_openai_output(struct nk_assembly *s, const struct nk_json *doc, uint32_t 
 {
     uint32_t output;
     int64_t position = 0;
-    int r = nk_member_of(doc, response, "output", NK_JSON_ARRAY, &output, f);
+    int r = nk_member_of(doc, response, NK_STR("output"), NK_JSON_ARRAY, &output, f);
     for (uint32_t i = nk_json_first(doc, output); !r && i != NK_JSON_NONE;
          i = nk_json_next(doc, output, i))
         r = output_item(s, doc, i, position++, scratch, f);
@@ -190,8 +191,8 @@ int nk_openai_output(struct nk_assembly *s, const struct nk_json *doc, uint32_t 
 static int read_place(const struct nk_json *data, int64_t *index, struct nk_fault *f)
 {
     *index = -1;
-    int r = nk_member_count(data, 0, "output_index", index, f);
-    return r || *index >= 0 ? r : nk_member_missing(data, 0, "output_index", f);
+    int r = nk_member_count(data, 0, NK_STR("output_index"), index, f);
+    return r || *index >= 0 ? r : nk_member_missing(data, 0, NK_STR("output_index"), f);
 }
 
 static int read_added(struct nk_stream *s, const struct nk_json *data, bool whole,
@@ -202,7 +203,7 @@ static int read_added(struct nk_stream *s, const struct nk_json *data, bool whol
     struct nk_str type, arguments;
     int r = read_place(data, &index, f);
     if (!r)
-        r = nk_member_of(data, 0, "item", NK_JSON_OBJECT, &item, f);
+        r = nk_member_of(data, 0, NK_STR("item"), NK_JSON_OBJECT, &item, f);
     if (!r)
         r = item_type(data, item, &s->scratch, &type, f);
     if (r || !type.p)
@@ -224,7 +225,7 @@ static int read_added(struct nk_stream *s, const struct nk_json *data, bool whol
 }
 
 /* Fragments and the whole of a client's call; those of hosted calls come again with their item. */
-static int read_arguments(struct nk_stream *s, const struct nk_json *data, const char *member,
+static int read_arguments(struct nk_stream *s, const struct nk_json *data, struct nk_str member,
                           bool whole, struct nk_fault *f)
 {
     int64_t index;
@@ -233,7 +234,7 @@ static int read_arguments(struct nk_stream *s, const struct nk_json *data, const
     if (!r)
         r = nk_member_string(data, 0, member, true, &s->scratch, &text, f);
     if (!r)
-        r = nk_member_string(data, 0, "name", true, &s->scratch, &name, f);
+        r = nk_member_string(data, 0, NK_STR("name"), true, &s->scratch, &name, f);
     if (r)
         return r;
     struct nk_assembly_call *c = nk_assembly_find(&s->calls, 0, index);
@@ -252,14 +253,14 @@ static int read_response(struct nk_stream *s, const struct nk_json *data, struct
                          struct nk_fault *f)
 {
     uint32_t response;
-    int r = nk_member_of(data, 0, "response", NK_JSON_OBJECT, &response, f);
+    int r = nk_member_of(data, 0, NK_STR("response"), NK_JSON_OBJECT, &response, f);
     if (!r)
         r = nk_openai_usage(data, response, &s->usage, f);
     if (!r)
         r = nk_openai_output(&s->calls, data, response, &s->scratch, f);
     if (response != NK_JSON_NONE) {
-        nk_stream_note(s, data, response, "model", &s->model);
-        nk_stream_note(s, data, response, "status", &s->finish);
+        nk_stream_note(s, data, response, NK_STR("model"), &s->model);
+        nk_stream_note(s, data, response, NK_STR("status"), &s->finish);
     }
     s->done |= !r && (nk_str_eq(type, NK_STR("response.completed")) ||
                       nk_str_eq(type, NK_STR("response.incomplete")) ||
@@ -277,10 +278,10 @@ int nk_openai_responses_read(struct nk_stream *s, const struct nk_sse_event *e,
         return read_added(s, data, true, f);
     if (nk_str_eq(type, NK_STR("response.function_call_arguments.delta")) ||
         nk_str_eq(type, NK_STR("response.custom_tool_call_input.delta")))
-        return read_arguments(s, data, "delta", false, f);
+        return read_arguments(s, data, NK_STR("delta"), false, f);
     if (nk_str_eq(type, NK_STR("response.function_call_arguments.done")))
-        return read_arguments(s, data, "arguments", true, f);
+        return read_arguments(s, data, NK_STR("arguments"), true, f);
     if (nk_str_eq(type, NK_STR("response.custom_tool_call_input.done")))
-        return read_arguments(s, data, "input", true, f);
+        return read_arguments(s, data, NK_STR("input"), true, f);
     return read_response(s, data, type, f);
 }

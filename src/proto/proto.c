@@ -156,13 +156,13 @@ int nk_dialect_model(struct nk_call *call, const char *const *decided, size_t n,
         return 0;
     if (doc->n == 0)
         return nk_fault_set(f, NK_EINVAL, "proto", 0, "the request has no body");
-    int r = nk_member_expect(doc, 0, "body", NK_JSON_OBJECT, f);
+    int r = nk_member_expect(doc, 0, NK_STR("body"), NK_JSON_OBJECT, f);
     if (!r)
         r = nk_member_no_doubles(doc, 0, decided, n, a, f);
     if (!r)
-        r = nk_member_string(doc, 0, "model", false, a, &call->model, f);
+        r = nk_member_string(doc, 0, NK_STR("model"), false, a, &call->model, f);
     if (r)
         return r;
-    call->model_at = nk_member_get(doc, 0, "model");
-    return call->model.p ? 0 : nk_member_missing(doc, 0, "model", f);
+    call->model_at = nk_member_get(doc, 0, NK_STR("model"));
+    return call->model.p ? 0 : nk_member_missing(doc, 0, NK_STR("model"), f);
 }

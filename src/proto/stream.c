@@ -30,9 +30,9 @@ static int read_data(struct nk_stream *s, const struct nk_sse_event *e, const st
                      struct nk_fault *f)
 {
     struct nk_str type = {NULL, 0};
-    int r = nk_member_expect(data, 0, "data", NK_JSON_OBJECT, f);
+    int r = nk_member_expect(data, 0, NK_STR("data"), NK_JSON_OBJECT, f);
     if (!r)
-        r = nk_member_string(data, 0, "type", false, &s->scratch, &type, f);
+        r = nk_member_string(data, 0, NK_STR("type"), false, &s->scratch, &type, f);
     if (r)
         return r;
     if (type.p && e->event.n && !nk_str_eq(type, e->event))
@@ -65,8 +65,8 @@ int nk_stream_event(struct nk_stream *s, const struct nk_sse_event *e, const str
     return nk_assembly_release(&s->calls, calls, call_count, f);
 }
 
-void nk_stream_note(struct nk_stream *s, const struct nk_json *doc, uint32_t obj, const char *name,
-                    struct nk_str *to)
+void nk_stream_note(struct nk_stream *s, const struct nk_json *doc, uint32_t obj,
+                    struct nk_str name, struct nk_str *to)
 {
     uint32_t at = nk_member_get(doc, obj, name);
     if (at == NK_JSON_NONE || nk_json_type(doc, at) != NK_JSON_STRING || doc->tape[at].escaped)

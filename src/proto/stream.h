@@ -33,5 +33,5 @@ int nk_stream_event(struct nk_stream *s, const struct nk_sse_event *e, const str
                     size_t *call_count, struct nk_fault *f);
 bool nk_stream_end(const struct nk_stream *s, struct nk_reply *so_far);
 /* Keeps a copy of member `name` when it is a plain, short text; else *to stays as it is. */
-void nk_stream_note(struct nk_stream *s, const struct nk_json *doc, uint32_t obj, const char *name,
-                    struct nk_str *to);
+void nk_stream_note(struct nk_stream *s, const struct nk_json *doc, uint32_t obj,
+                    struct nk_str name, struct nk_str *to);

@@ -37,12 +37,14 @@ struct link {
     struct mux *mux;          /* NULL: HTTP/1.1 */
     struct exchange *x;       /* HTTP/1.1. NULL: idle, or closed */
     struct link *next, *prev; /* in the pool, or among the muxes; newest first */
-    int64_t kept_us;          /* when it became idle */
-    struct tunnel *tunnel;    /* a proxy is being asked for one; `connecting` until it stands */
+    int64_t kept_us;          /* when it became idle, and until when it is kept then */
+    int64_t keep_until;
+    struct tunnel *tunnel; /* a proxy is being asked for one; `connecting` until it stands */
     bool connecting;
     bool established; /* bytes of a request were taken, so any handshake is over */
     bool reused;
     bool needs_read; /* TLS must read before it can write */
+    bool unread;     /* more may have come, or the end, that an edge has told of already */
     bool closed;
 };
 
@@ -107,6 +109,8 @@ struct link *link_connect(struct endpoint *up, const struct nk_address *to) NK_C
 void link_keep(struct link *l, int64_t keep_us); /* into the pool for so long, or closed */
 void link_close(struct link *l);
 void link_watch(struct link *l);
+/* After reading: if something may be left, epoll says so again. The exchange may be over afterwards. */
+void link_look_again(struct link *l);
 /* Before the handshake: the session to go on with, and HTTP/2 as the endpoint says. */
 void link_offer(struct link *l);
 /* Does it wait for its connection, rather than for a proxy's answer? */

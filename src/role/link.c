@@ -77,7 +77,6 @@ static void unpool(struct link *l)
         up->pool = l->next;
     l->next = l->prev = NULL;
     up->pool_count--;
-    nk_loop_disarm(l->c->loop, &l->timer);
 }
 
 void link_close(struct link *l)
@@ -133,13 +132,26 @@ void link_close_departed(struct endpoint *up)
     }
 }
 
+/* The timer of a pooled link stays as it is while the link is used and kept again: it may come too
+ * early, and then looks when the time is over. */
 static void on_idle(struct nk_timer *t)
 {
     struct link *l = NK_OF(t, struct link, timer);
+    int64_t left = l->keep_until - nk_loop_now(l->c->loop);
     if (l->mux)
         mux_tick(l);
-    else
+    else if (!l->x && (left <= 0 || nk_loop_arm(l->c->loop, t, left)))
         close_idle(l);
+}
+
+/* The link is idle for so long at most; false: no memory. */
+static bool keep_for(struct link *l, int64_t keep_us)
+{
+    int64_t now = nk_loop_now(l->c->loop);
+    l->kept_us = now;
+    l->keep_until = now + keep_us;
+    bool armed = l->timer.due_us && l->timer.due_us <= l->keep_until;
+    return armed || nk_loop_arm(l->c->loop, &l->timer, keep_us) == 0;
 }
 
 /* Is an idle connection still one? Under TLS the server may have sent a session ticket. */
@@ -147,6 +159,7 @@ static bool is_alive(struct link *l)
 {
     char byte;
     struct nk_fault f = {0};
+    l->unread = false;
     return nk_sock_read(&l->sock, &byte, 1, &f) == NK_EAGAIN && !l->sock.want_write;
 }
 
@@ -170,7 +183,7 @@ struct link *link_take(struct endpoint *up)
         unpool(l);
         /* The end may have come in this very batch; but servers end what has been idle for long, so a
          * link that was used a moment ago is not worth a system call. */
-        bool fresh = nk_loop_now(l->c->loop) - l->kept_us < FRESH_US;
+        bool fresh = !l->unread && nk_loop_now(l->c->loop) - l->kept_us < FRESH_US;
         if (fresh || is_alive(l)) {
             l->reused = true;
             return l;
@@ -185,11 +198,10 @@ void link_keep(struct link *l, int64_t keep_us)
     struct endpoint *up = l->up;
     l->x = NULL;
     if (up->config != up->config->c->current || up->pool_count >= up->pool_max || keep_us <= 0 ||
-        !link_is_current(l) || nk_loop_arm(l->c->loop, &l->timer, keep_us)) {
+        !link_is_current(l) || !keep_for(l, keep_us)) {
         link_close(l);
         return;
     }
-    l->kept_us = nk_loop_now(l->c->loop);
     l->prev = NULL;
     l->next = up->pool;
     if (up->pool)
@@ -205,7 +217,9 @@ bool link_is_connecting(const struct link *l)
 }
 
 /* Asks epoll for what the link can go on with, and for nothing else: a paused link is not watched
- * at all, since the end of a connection is reported whether asked for or not. */
+ * at all, since the end of a connection is reported whether asked for or not. A plain one is told of
+ * each arrival once (an edge): that spares the kernel a look at it after each answer. What a reader
+ * may have left there is for link_look_again. */
 void link_watch(struct link *l)
 {
     const struct exchange *x = l->x;
@@ -215,6 +229,19 @@ void link_watch(struct link *l)
         bool write = link_is_connecting(l) || l->sock.want_write || (unsent && !l->needs_read);
         events = (x->paused ? 0 : (uint32_t)EPOLLIN) | (write ? (uint32_t)EPOLLOUT : 0);
     }
+    if (events && !l->mux && !l->up->tls)
+        events |= EPOLLET | EPOLLRDHUP;
     if (nk_loop_watch(l->c->loop, &l->watch, events) && x)
         exchange_fail(l->x, NK_WIRE_FAIL_BUSY, "cannot watch a connection");
+}
+
+void link_look_again(struct link *l)
+{
+    if (!(l->watch.events & EPOLLET) || !l->unread ||
+        nk_loop_watch_anew(l->c->loop, &l->watch) == 0)
+        return;
+    if (l->x)
+        exchange_fail(l->x, NK_WIRE_FAIL_BUSY, "cannot watch a connection");
+    else
+        close_idle(l);
 }

@@ -8,9 +8,14 @@
  *
  * and each side maps it as  [producer][consumer][data][data]: the second mapping of the data makes
  * a record that runs over the end contiguous. Positions are byte counts since the ring was made and
- * never wrap (2^64); the place in the data is position mod size. A record is a header of 32 bytes
- * and the payload, padded to 8 bytes. Each side may write its own page alone, and keeps its own
+ * never wrap (2^64); the place in the data is (position - base) mod size. A record is a header of 32
+ * bytes and the payload, padded to 8 bytes. Each side may write its own page alone, and keeps its own
  * words in private memory too: what it reads back from shared memory is only ever the other side's.
+ *
+ * The producer moves base when it finds the ring empty: all is released, so nothing lies anywhere,
+ * and the next record may lie at the beginning. A ring that is emptied after each batch thus lives
+ * in the few pages that a batch needs, which stay in the processor's cache, however large it is.
+ * The consumer takes base over with a new tail: it cannot move while anything is unreleased.
  *
  * Sleeping. Both sides do "store mine, full fence, load yours", so at least one of them sees the
  * other's store (the store-buffer litmus test; C17 7.17.4, C11 atomics mapping of seq_cst fences):
@@ -43,6 +48,7 @@ struct producer_page {
     uint64_t count;        /* records published */
     uint64_t want_space;   /* odd: the producer waits for space */
     uint64_t want_durable; /* 0, or: wake me when so many records are durable */
+    uint64_t base;         /* the position that lies at the beginning of the data */
 };
 
 /* How far the consumer released: kept twice, so that one of them is whole whenever it is killed. */
@@ -79,6 +85,7 @@ struct nk_ring {
     uint64_t at;          /* producer: bytes committed; consumer: bytes read */
     uint64_t published;   /* producer: last published tail; consumer: last released head */
     uint64_t other;       /* consumer's view of tail, producer's view of head */
+    uint64_t base;        /* as on the producer's page */
     uint64_t count;       /* producer: records committed; consumer: records read */
     uint64_t reserved;    /* producer: payload bytes of the open reservation, +1; 0: none */
     uint64_t answered[3]; /* the wake-up request of the other side that was answered last */
@@ -103,6 +110,12 @@ static void fence(void)
 static uint64_t record_bytes(uint64_t payload)
 {
     return (HEADER_BYTES + payload + 7) & ~(uint64_t)7;
+}
+
+/* Where the record at `at` lies. */
+static char *place(const struct nk_ring *r)
+{
+    return r->data + ((r->at - r->base) & (r->size - 1));
 }
 
 static void wake(int eventfd)
@@ -242,16 +255,27 @@ size_t nk_ring_space(struct nk_ring *r)
     return r->broken ? 0 : (size_t)(r->size - (r->at - r->other));
 }
 
+static void begin_anew(struct nk_ring *r)
+{
+    producer_refresh(r);
+    if (r->broken || r->other != r->at)
+        return;
+    r->base = r->at;
+    store(&r->producer->base, r->at);
+}
+
 char *nk_ring_reserve(struct nk_ring *r, size_t size)
 {
     NK_MUST(r->is_producer && !r->reserved && size <= NK_RING_RECORD_MAX);
+    if (r->at == r->published)
+        begin_anew(r);
     uint64_t need = record_bytes(size);
     if (need > r->size - (r->at - r->other) && need > nk_ring_space(r))
         return NULL;
     if (r->broken)
         return NULL;
     r->reserved = size + 1;
-    return r->data + (r->at & (r->size - 1)) + HEADER_BYTES;
+    return place(r) + HEADER_BYTES;
 }
 
 void nk_ring_commit(struct nk_ring *r, const struct nk_ring_record *rec, size_t size)
@@ -263,7 +287,7 @@ void nk_ring_commit(struct nk_ring *r, const struct nk_ring_record *rec, size_t 
                        .generation = rec->generation,
                        .flags = rec->flags,
                        .head_size = rec->head_size};
-    memcpy(r->data + (r->at & (r->size - 1)), &h, sizeof h);
+    memcpy(place(r), &h, sizeof h);
     r->at += record_bytes(size);
     r->count++;
     r->reserved = 0;
@@ -331,8 +355,11 @@ static int consumer_refresh(struct nk_ring *r)
         r->broken = true;
         return NK_EINVAL;
     }
+    if (tail != r->other)
+        r->base = load(&r->producer->base);
     r->other = tail;
-    return 0;
+    r->broken = (r->base & 7) != 0;
+    return r->broken ? NK_EINVAL : 0;
 }
 
 /* Copies the header word by word, so that nothing is read from shared memory twice. */
@@ -355,11 +382,11 @@ int nk_ring_next(struct nk_ring *r, struct nk_ring_record *out)
     if (r->broken)
         return NK_EINVAL;
     uint64_t left = r->other - r->at;
-    const char *place = r->data + (r->at & (r->size - 1));
+    const char *from = place(r);
     struct header h = {0};
     /* Positions are multiples of 8 and the ring of 4096: 8 bytes are there, 32 perhaps not. */
     if (left >= HEADER_BYTES)
-        h = header_copy(place);
+        h = header_copy(from);
     if (left < HEADER_BYTES || h.size > NK_RING_RECORD_MAX || record_bytes(h.size) > left ||
         h.head_size > h.size || h.zero) {
         r->broken = true;
@@ -371,7 +398,7 @@ int nk_ring_next(struct nk_ring *r, struct nk_ring_record *out)
                                    .flags = h.flags,
                                    .head_size = h.head_size,
                                    .number = r->count++,
-                                   .payload = {place + HEADER_BYTES, h.size}};
+                                   .payload = {from + HEADER_BYTES, h.size}};
     r->at += record_bytes(h.size);
     return 0;
 }

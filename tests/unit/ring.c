@@ -266,7 +266,7 @@ static unsigned consume(struct nk_ring *r, int eventfd, uint64_t count, unsigned
 
 /* The memory file as ring.c lays it out. */
 struct file {
-    uint64_t tail, count, want_space, producer_rest[PAGE / 8 - 3];
+    uint64_t tail, count, want_space, want_durable, base, producer_rest[PAGE / 8 - 5];
     uint64_t head, consumer_rest[PAGE / 8 - 1];
     union {
         uint32_t u32[SIZE / 4];
@@ -407,14 +407,15 @@ static void test_random_producer(void)
         for (size_t w = 3; w < 64 && (shape & 12); w += 4)
             f->data.u64[w] = 0;
         f->tail = xorshift(&seed) % (2 * SIZE) & (shape & 2 ? ~7ULL : ~0ULL);
+        f->base = xorshift(&seed) & (shape & 16 ? ~7ULL : 0xFF8);
         f->head = f->consumer_rest[2] = 0;
         struct nk_ring *r = pair_open(p, false);
         struct nk_ring_record rec;
         const char *first = NULL;
         while (nk_ring_next(r, &rec) == 0 && ++records) {
-            first = first ? first : rec.payload.p;
+            first = first ? first : rec.payload.p - (-f->base & (SIZE - 1));
             inside = inside && rec.payload.p >= first && rec.head_size <= rec.payload.n &&
-                     rec.payload.p + rec.payload.n <= first + SIZE;
+                     rec.payload.p + rec.payload.n <= first + 2 * SIZE;
         }
         nk_ring_close(r);
     }
@@ -442,6 +443,48 @@ static void test_hostile_consumer(void)
     TAP_CHECK(ftruncate(plain, SIZE + 2 * PAGE) == 0);
     tap_ok(!nk_ring_open(plain, 0, false), "a file that can be shortened is not a ring");
     close(plain);
+}
+
+static void test_base(void)
+{
+    struct pair p = pair_new();
+    struct file *f = file_map(p.memfd);
+    struct nk_ring *in = pair_open(p, false);
+    struct nk_ring_record rec;
+    f->base = 4;
+    f->tail = 32;
+    tap_ok(nk_ring_next(in, &rec) == NK_EINVAL, "a base where no record can begin");
+    nk_ring_close(in);
+    munmap(f, sizeof *f);
+    pair_close(p);
+}
+
+/* A ring that is empty when a batch begins uses its first bytes again, and else goes on. */
+static void test_begins_anew(void)
+{
+    struct pair p = pair_new();
+    struct nk_ring *out = pair_open(p, true), *in = pair_open(p, false);
+    struct nk_ring_record rec = {.type = 1, .payload = NK_STR("abc")};
+    const char *first = NULL, *place = NULL;
+    unsigned again = 0;
+    for (int i = 0; i < 1000; i++) {
+        place = nk_ring_reserve(out, 3);
+        nk_ring_commit(out, &rec, 3);
+        NK_MUST(nk_ring_put(out, &rec) == 0);
+        nk_ring_publish(out);
+        again += place == (first = first ? first : place);
+        NK_MUST(nk_ring_next(in, &rec) == 0 && nk_ring_next(in, &rec) == 0);
+        NK_MUST(nk_str_eq(rec.payload, NK_STR("abc")) && rec.number == 2 * (uint64_t)i + 1);
+        nk_ring_release(in);
+    }
+    tap_ok(again == 1000, "a ring that is emptied stays in its first bytes");
+    TAP_CHECK(nk_ring_put(out, &rec) == 0);
+    nk_ring_publish(out);
+    TAP_CHECK(nk_ring_next(in, &rec) == 0);
+    tap_ok(nk_ring_reserve(out, 3) > first, "nothing that is not released yet is written over");
+    nk_ring_close(in);
+    nk_ring_close(out);
+    pair_close(p);
 }
 
 static void test_limits(void)
@@ -473,6 +516,8 @@ static void test_limits(void)
 int main(void)
 {
     test_limits();
+    test_begins_anew();
+    test_base();
     test_hostile_producer();
     test_random_producer();
     test_hostile_consumer();

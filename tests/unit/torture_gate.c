@@ -361,11 +361,12 @@ static void scribble(int memfd, size_t offset, uint64_t v)
     NK_MUST(pwrite(memfd, &v, sizeof v, (off_t)offset) == (ssize_t)sizeof v);
 }
 
-static size_t ring_tail(void)
+/* Where in the data of the ring of answers the first unpublished record lies. */
+static size_t next_place(void)
 {
-    uint64_t tail;
-    NK_MUST(pread(bed.answer_fds.memfd, &tail, sizeof tail, 0) == (ssize_t)sizeof tail);
-    return (size_t)tail;
+    uint64_t words[5]; /* of the producer's page: the first is its tail, the last its base */
+    NK_MUST(pread(bed.answer_fds.memfd, words, sizeof words, 0) == (ssize_t)sizeof words);
+    return (size_t)(words[0] - words[4]);
 }
 
 /* What the gate reads in a ring of answers that makes no sense: it ends with 1, for a new start. */
@@ -391,11 +392,10 @@ static void broken_answers(void)
         one_good("before a broken ring");
         client_ask(0, false, 0);
         TAP_CHECK(wait_calls(1));
-        size_t at = ring_tail();
         struct nk_ring_record r = {.type = NK_WIRE_DATA, .payload = NK_STR("0123456789abcdef")};
         NK_MUST(!nk_ring_put(bed.answers, &r));
         if (bad[i].record)
-            scribble(bed.answer_fds.memfd, 2 * page + at + bad[i].at, bad[i].value);
+            scribble(bed.answer_fds.memfd, 2 * page + next_place() + bad[i].at, bad[i].value);
         nk_ring_publish(bed.answers);
         if (!bad[i].record)
             scribble(bed.answer_fds.memfd, bad[i].at, bad[i].value);
