@@ -108,7 +108,7 @@ static const struct nk_cedar_value *attributes(struct nk_txn *t, struct nk_buf *
     return f.failed ? NULL : nk_cedar_record(t->scratch, f.members, f.n);
 }
 
-static int put_principal(struct nk_txn *t, struct nk_buf *out)
+static int put_principal(struct nk_txn *t, struct nk_buf *out, struct nk_cedar_entities *into)
 {
     const struct nk_principal *p = t->state->principal;
     struct nk_cedar_uid uid = {p->type, p->id};
@@ -127,7 +127,7 @@ static int put_principal(struct nk_txn *t, struct nk_buf *out)
         put_uid(out, groups[i]);
     }
     nk_buf_add(out, NK_STR("]}]"));
-    return nk_cedar_entities_add(t->state->store, uid, groups, p->group_count, attrs, NULL);
+    return nk_cedar_entities_add(into, uid, groups, p->group_count, attrs, NULL);
 }
 
 static void add_tools(struct facts *f, struct nk_str name, const struct nk_call *c, bool hosted)
@@ -181,7 +181,7 @@ static int put_facts(struct nk_txn *t, struct nk_buf *b, size_t *cut)
 {
     struct nk_gate_state *s = t->state;
     s->store = nk_cedar_entities_new(t->scratch, t->setup->entities);
-    int rc = s->store ? put_principal(t, b) : NK_ENOMEM;
+    int rc = s->store ? put_principal(t, b, s->store) : NK_ENOMEM;
     *cut = b->n;
     return rc ? rc : put_context(t, b);
 }
@@ -217,4 +217,13 @@ int gate_facts(struct nk_txn *t, struct nk_fault *f)
         return 0;
     int rc = write_facts(t);
     return rc ? rc : nk_cedar_entities_seal(t->state->store, f);
+}
+
+int gate_add_principal(struct nk_txn *t, struct nk_cedar_entities *into)
+{
+    struct nk_buf text; /* is in the record already */
+    nk_buf_init(&text, FACTS_MAX);
+    int rc = put_principal(t, &text, into);
+    nk_buf_free(&text);
+    return rc;
 }

@@ -2,7 +2,7 @@
  *
  * setup.c - see setup.h.
  */
-#include "gate/setup.h"
+#include "gate/hook.h"
 
 #include <stdlib.h>
 
@@ -118,7 +118,13 @@ static int load(struct nk_setup *s, const struct nk_setup_input *in, struct nk_f
     if (!rc)
         rc = load_set(s, in, f);
     if (!rc)
+        rc = gate_stores_load(s, in, f);
+    if (!rc)
+        rc = gate_hooks_load(s, f);
+    if (!rc)
         rc = nk_ident_new(&s->config, in->keys, in->jwks, in->seed, &s->arena, &s->ident, f);
+    if (!rc)
+        rc = nk_ident_set_sigv4(s->ident, in->sigv4, f);
     return rc;
 }
 
