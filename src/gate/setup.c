@@ -136,6 +136,8 @@ struct nk_setup *nk_setup_new(const struct nk_setup_input *in, struct nk_fault *
         return NULL;
     }
     nk_arena_init(&s->arena, SETUP_CEILING);
+    for (size_t i = 0; i < NK_SETUP_KNOWN; i++)
+        nk_arena_init(&s->known[i].arena, NK_SETUP_KNOWN_BYTES);
     s->holders = 1;
     int rc = load(s, in, f);
     if (!rc)
@@ -157,6 +159,8 @@ void nk_setup_release(struct nk_setup *s)
         return;
     if (s->ident)
         nk_ident_free(s->ident);
+    for (size_t i = 0; i < NK_SETUP_KNOWN; i++)
+        nk_arena_free(&s->known[i].arena);
     nk_arena_free(&s->arena);
     if (s->freed)
         s->freed(s->owner);
