@@ -57,8 +57,16 @@ struct nk_setup_known {
 };
 enum { NK_SETUP_KNOWN = 128, NK_SETUP_KNOWN_BYTES = 16 << 10 };
 
+/* The time as the last record had it: see record.c. */
+struct nk_setup_time {
+    int64_t ms;
+    size_t n; /* 0: none */
+    char text[48];
+};
+
 struct nk_setup {
     struct nk_arena arena;
+    struct nk_setup_time time;
     struct nk_setup_known known[NK_SETUP_KNOWN];
     struct nk_config config;
     struct nk_cedar_policies *policies;
