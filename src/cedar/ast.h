@@ -133,4 +133,7 @@ struct nk_cedar_policies {
     size_t template_n, template_cap;
     struct cedar_policy **index; /* both by id, open addressing; NULL: a free place */
     size_t index_cap;
+    const struct cedar_index *sealed; /* of the first sealed_n policies; see index.h */
+    size_t sealed_n;
+    bool strict; /* a forbid that errs denies */
 };

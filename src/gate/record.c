@@ -5,7 +5,7 @@
  * the stage that found it, with its source; the prompt appears as size and digest alone. Written by
  * appending, no formatting: this is on the hot path.
  */
-#include "gate/txn.h"
+#include "gate/store.h"
 
 #include <string.h>
 
@@ -107,6 +107,21 @@ static void put_parse(struct nk_buf *b, const struct nk_gate_state *s)
     nk_buf_add_char(b, '}');
 }
 
+/* Which store was asked, in which state, and what it said to each question. */
+static void put_store(struct nk_buf *b, const struct nk_gate_state *s)
+{
+    if (!s->asked)
+        return;
+    put_text(b, NK_STR(",\"store\":{\"id\":"), s->asked->config->id);
+    put_word(b, NK_STR(",\"sha256\":"), s->asked->digest);
+    if (s->told.p) {
+        nk_buf_add(b, NK_STR(",\"answers\":["));
+        nk_buf_add(b, s->told);
+        nk_buf_add_char(b, ']');
+    }
+    nk_buf_add_char(b, '}');
+}
+
 static void put_uid(struct nk_buf *b, struct nk_str before, struct nk_str type, struct nk_str id)
 {
     put_text(b, before, type);
@@ -158,14 +173,14 @@ static unsigned keep(struct nk_txn *t, size_t ordinary,
                      void (*put)(struct nk_buf *b, const struct nk_txn *t, const char *how),
                      const char *how)
 {
-    char *room = nk_arena_resize(t->arena, NULL, 0, ordinary);
+    char *room = nk_arena_resize(t->scratch, NULL, 0, ordinary);
     struct nk_buf b = {.p = room, .cap = ordinary, .max = ordinary, .error = room ? 0 : NK_ENOMEM};
     put(&b, t, how);
     struct nk_str text = nk_buf_str(&b);
     if (b.error) {
         nk_buf_init(&b, RECORD_MAX);
         put(&b, t, how);
-        text = b.error ? (struct nk_str){NULL, 0} : nk_arena_copy(t->arena, nk_buf_str(&b));
+        text = b.error ? (struct nk_str){NULL, 0} : nk_arena_copy(t->scratch, nk_buf_str(&b));
         nk_buf_free(&b);
     }
     if (text.p)
@@ -184,6 +199,7 @@ static void put_decision(struct nk_buf *b, const struct nk_txn *t, const char *h
     put_parse(b, s);
     if (s->model)
         nk_buf_add(b, s->model->located);
+    put_store(b, s);
     nk_buf_add_char(b, '}');
     if (s->judged)
         put_judgement(b, t);

@@ -2,7 +2,7 @@
  *
  * setup.c - see setup.h.
  */
-#include "gate/setup.h"
+#include "gate/hook.h"
 
 #include <stdlib.h>
 
@@ -50,6 +50,8 @@ static int load_set(struct nk_setup *s, const struct nk_setup_input *in, struct 
         rc = nk_set_policies(&set, &s->arena, &s->policies, f);
     if (!rc)
         rc = nk_set_entities(&set, &s->arena, &s->entities, f);
+    if (!rc)
+        rc = nk_cedar_bind(s->policies, s->entities, f);
     if (!rc)
         rc = nk_set_digest(&set, &digest);
     return rc ? rc : write_provenance(s, digest, nk_sha256(in->config));
@@ -116,7 +118,13 @@ static int load(struct nk_setup *s, const struct nk_setup_input *in, struct nk_f
     if (!rc)
         rc = load_set(s, in, f);
     if (!rc)
+        rc = gate_stores_load(s, in, f);
+    if (!rc)
+        rc = gate_hooks_load(s, f);
+    if (!rc)
         rc = nk_ident_new(&s->config, in->keys, in->jwks, in->seed, &s->arena, &s->ident, f);
+    if (!rc)
+        rc = nk_ident_set_sigv4(s->ident, in->sigv4, f);
     return rc;
 }
 

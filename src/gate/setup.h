@@ -14,13 +14,27 @@
 #include "ident/ident.h"
 #include "proto/proto.h"
 
+struct nk_store;
+struct nk_hook;
+
+/* A policy store's files; absent slices: there is none. */
+struct nk_store_input {
+    const struct nk_set_policy *policies;
+    size_t policy_count;
+    struct nk_str links, entities, schema;
+    int64_t changed_ms; /* Unix */
+};
+
 /* What a configuration consists of, as bytes. Absent slices: there is none. */
 struct nk_setup_input {
     struct nk_str config;                 /* canonical JSON */
     const struct nk_set_policy *policies; /* in the order of loading */
     size_t policy_count;
     struct nk_str entities;
+    const struct nk_store_input *stores; /* as many as the configuration has, in its order */
+    size_t store_count;
     struct nk_str keys;
+    struct nk_str sigv4;       /* the secret of signing keys */
     const struct nk_str *jwks; /* one for each issuer */
     size_t jwks_count;
     uint64_t seed[2];
@@ -42,6 +56,8 @@ struct nk_setup {
     struct nk_ident *ident;
     struct nk_map models; /* name -> struct nk_model */
     struct nk_model *model_list;
+    struct nk_store *stores;  /* gate/store.h; config.store_count of them */
+    struct nk_hook *hooks;    /* gate/hook.h; config.hook_count of them */
     struct nk_str provenance; /* digests as each record has them: ,"policies":"…","config":"…" */
     uint32_t generation;      /* of the configuration, given by the warden */
     uint32_t holders;         /* transactions that still use it, and the role itself */

@@ -99,7 +99,7 @@ static bool same_uids(const struct cedar_entity *x, const struct cedar_entity *y
         if (!cedar_uid_eq(&x->parents[i], &y->parents[i]))
             return false;
     for (uint32_t i = 0; i < x->ancestor_n; i++)
-        if (!cedar_uid_eq(x->ancestors[i], y->ancestors[i]))
+        if (!cedar_uid_eq(x->ancestors[i].uid, y->ancestors[i].uid))
             return false;
     return true;
 }
@@ -127,7 +127,7 @@ static int facts(size_t ceiling, bool *same)
     nk_arena_init(&own, ARENA);
     nk_arena_init(&given, ceiling);
     struct nk_gate_state s = {.dialect = &dialect, .principal = principal(&own)};
-    struct nk_txn t = {.arena = &given, .setup = &setup, .state = &s};
+    struct nk_txn t = {.arena = &given, .scratch = &given, .setup = &setup, .state = &s};
     call(&own, &s.call);
     int rc = gate_facts(&t, &f);
     t.arena = &own;
