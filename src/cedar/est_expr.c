@@ -112,8 +112,7 @@ static const struct cedar_ext *function(struct cedar_est *r, uint32_t at)
     if (!cedar_est_string(r, at, &name))
         return NULL;
     const struct cedar_ext *ext = cedar_ext_find(name);
-    return ext ? ext
-               : cedar_est_fail(r, at, NK_EINVAL, "there is no operator or function of this name");
+    return ext ? ext : cedar_est_fail_name(r, at, "there is no operator or function");
 }
 
 static struct cedar_node *called(struct cedar_est *r, uint32_t at, struct cedar_node *node)
