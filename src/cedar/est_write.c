@@ -31,6 +31,7 @@ static void put_uid(struct nk_buf *out, const struct nk_cedar_uid *uid)
 
 static void put_constant(struct nk_buf *out, const struct nk_cedar_value *v)
 {
+    NK_MUST(v->kind <= CEDAR_ENTITY); /* others have nodes of their own */
     put(out, "{\"Value\":");
     if (v->kind == CEDAR_BOOL) {
         put(out, v->as.truth ? "true" : "false");

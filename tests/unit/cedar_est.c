@@ -575,6 +575,7 @@ int main(int argc, char **argv)
     TAP_CHECK(cases_read("tests/cases/cedar/est_sets.cases", est_set, NULL) > 30);
     TAP_CHECK(cases_read("tests/cases/cedar/print.cases", print_expression, NULL) > 30);
     TAP_CHECK(cases_read("tests/cases/cedar/policies.cases", any_text, NULL) > 50);
+    TAP_CHECK(cases_read("tests/cases/cedar/mutated_policies.cases", any_text, NULL) > 500);
     TAP_CHECK(cases_read("tests/cases/cedar/expressions.cases", any_text, as_expression) > 200);
     depth_tests();
     writer_tests();

@@ -122,6 +122,32 @@ static void large(void)
     }
 }
 
+/* Parentheses in a scope are no nesting of expressions, but they end somewhere too. */
+static void scope_depth(void)
+{
+    for (size_t times = 250; times < 2000000; times += 1000000 - 249) {
+        struct nk_arena a;
+        struct nk_buf text, out;
+        struct nk_fault f = {0};
+        nk_arena_init(&a, 1 << 30);
+        nk_buf_init(&text, FORMS_MOST);
+        nk_buf_init(&out, FORMS_MOST);
+        nk_buf_add(&text, NK_STR("permit(principal == "));
+        for (size_t k = 0; k < times; k++)
+            nk_buf_add_char(&text, '(');
+        nk_buf_add(&text, NK_STR("?principal"));
+        for (size_t k = 0; k < times; k++)
+            nk_buf_add_char(&text, ')');
+        nk_buf_add(&text, NK_STR(",action,resource);"));
+        const char *wrong = forms_layout(nk_buf_str(&text), NK_CEDAR_WIDTH, &a, &out, &f);
+        tap_ok(f.code == (times > 250 ? NK_ELIMIT : 0) && (f.code || !wrong),
+               "%zu parentheses in a scope: %s", times, wrong ? f.message : "laid out");
+        nk_buf_free(&text);
+        nk_buf_free(&out);
+        nk_arena_free(&a);
+    }
+}
+
 static void memory(void)
 {
     struct nk_arena whole;
@@ -166,6 +192,7 @@ int main(void)
     TAP_CHECK(pairs >= 5);
     refusals();
     large();
+    scope_depth();
     memory();
     return tap_done();
 }
