@@ -28,20 +28,22 @@ struct job {
 static int usage(void)
 {
     fputs(
-        "usage: nakoso policy authorize --policies FILE|DIR [--entities FILE] [--json]\n"
-        "           --principal ENTITY --action ENTITY --resource ENTITY [--context FILE|JSON]\n"
-        "       nakoso policy authorize --policies FILE|DIR [--entities FILE] --batch FILE|-\n"
-        "ENTITY is written as in a policy: 'User::\"alice\"'. Exit status of one request: 0 allow,"
-        "\n2 deny, 1 an error. Each line of a batch is a request in JSON:\n"
-        "  "
-        "{\"principal\":…,\"action\":…,\"resource\":…,\"context\":{…},\"entities\":[…],\"id\":…}\n"
-        "where an entity is {\"type\":\"User\",\"id\":\"alice\"} or \"User::\\\"alice\\\"\"; the "
-        "entities are\nadded to those of the file for this request, and the id comes back. Its "
-        "answer is a line:\n"
-        "  {\"id\":…,\"decision\":\"allow\",\"reasons\":[\"…\"],\"errors\":[{\"policy\":\"…\","
-        "\"error\":\"…\"}]}\n"
-        "or {\"id\":…,\"error\":\"…\"} when the line cannot be decided; then the exit status is 1, "
-        "else 0.\n",
+        "usage: nakoso policy authorize --policies FILE|DIR [--entities FILE] [--schema FILE]\n"
+        "           [--errors skip|deny] [--json] --principal ENTITY --action ENTITY\n"
+        "           --resource ENTITY [--context FILE|JSON]\n"
+        "       nakoso policy authorize --policies … --batch FILE|-\n"
+        "ENTITY is written as in a policy: 'User::\"alice\"'. With a schema, entities and requests "
+        "have to keep\nto it; with --errors deny, a forbid that errs denies. Exit status of one "
+        "request: 0 allow, 2 deny, 1 an\nerror. Each line of a batch is a request in JSON:\n"
+        "  {\"principal\":…,\"action\":…,\"resource\":…,\"context\":{…},"
+        "\"entities\":[…],\"id\":…}\n"
+        "where an entity is {\"type\":\"User\",\"id\":\"alice\"} or "
+        "\"User::\\\"alice\\\"\"; the entities are\nadded to those of the file for this "
+        "request, and the id comes back. Its answer is a line:\n"
+        "  {\"id\":…,\"decision\":\"allow\",\"reasons\":[\"…\"],\"errors\":"
+        "[{\"policy\":\"…\",\"error\":\"…\"}]}\n"
+        "or {\"id\":…,\"error\":\"…\"} when the line cannot be decided; then the exit status is "
+        "1, else 0.\n",
         stderr);
     return FAILED;
 }
@@ -172,6 +174,7 @@ int nk_policy_authorize(int argc, char **argv)
     const struct nk_option options[] = {{"--policies", &j.files.policies, NULL},
                                         {"--entities", &j.files.entities, NULL},
                                         {"--schema", &j.files.schema, NULL},
+                                        {"--errors", &j.files.errors, NULL},
                                         {"--principal", &j.request.principal, NULL},
                                         {"--action", &j.request.action, NULL},
                                         {"--resource", &j.request.resource, NULL},

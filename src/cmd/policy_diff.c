@@ -153,6 +153,10 @@ static int decide(struct job *j, const struct nk_ledger_line *line, struct nk_fa
     if (rc || nk_json_get(&doc, 0, NK_STR("cedar")) == NK_JSON_NONE)
         return rc;
     rc = nk_recorded_load(&j->recorded, &doc, &is_new, f);
+    if (is_new) { /* errors count as they did when the record was made */
+        nk_cedar_policies_strict(j->old.policies, j->recorded.set.errors_deny);
+        nk_cedar_policies_strict(j->new.policies, j->recorded.set.errors_deny);
+    }
     if (!rc)
         rc = nk_replay_record(&doc, j->old.policies, j->recorded.entities, &j->scratch, &j->old.now,
                               f);

@@ -206,9 +206,20 @@ static void put_clause(const struct print *p, const struct nk_cedar_clause *c)
         put_tree(p, kid, 1);
 }
 
-static void put_policy(const struct print *p, const struct nk_cedar_why *why)
+/* With --errors deny, a forbid that errs is among the reasons. */
+static bool is_reason(const struct nk_cedar_answer *answer, struct nk_str id)
 {
-    static const enum say states[] = {SAY_matches, SAY_errs, SAY_near};
+    for (size_t i = 0; i < answer->reason_count; i++)
+        if (nk_str_eq(answer->reasons[i], id))
+            return true;
+    return false;
+}
+
+static void put_policy(const struct print *p, const struct nk_cedar_answer *answer,
+                       const struct nk_cedar_why *why)
+{
+    enum say states[] = {SAY_matches, is_reason(answer, why->id) ? SAY_errs_denies : SAY_errs,
+                         SAY_near};
     bool matched = why->state == NK_CEDAR_MATCHED;
     put_with(p, states[why->state], why->id, why->forbid ? NK_STR("forbid") : NK_STR("permit"));
     if (why->distance == NK_CEDAR_NEVER)
@@ -231,7 +242,7 @@ static void put_text(const struct print *p, const struct nk_cedar_explanation *x
     }
     nk_buf_add(p->out, NK_STR("\n\n"));
     for (size_t i = 0; i < x->count; i++)
-        put_policy(p, &x->policies[i]);
+        put_policy(p, answer, &x->policies[i]);
     if (x->left_out) {
         put_number(p, SAY_left_out, x->left_out);
         nk_buf_add_char(p->out, '\n');
@@ -243,12 +254,14 @@ static void put_text(const struct print *p, const struct nk_cedar_explanation *x
 static int usage(void)
 {
     fputs("usage: nakoso policy explain --policies FILE|DIR [--entities FILE] [--schema FILE]\n"
-          "           [--near N] [--json] [--lang en|ja] --principal ENTITY --action ENTITY "
+          "           [--errors skip|deny] [--near N] [--json] [--lang en|ja] --principal ENTITY "
+          "--action ENTITY "
           "--resource ENTITY\n"
           "           [--context FILE|JSON]\n"
           "Says which policies matched, which erred, and which nearly matched, the N (3) nearest "
           "first: with\nthe fewest conditions that would have to come out otherwise. Of each it "
-          "shows the clauses and the\nvalue of every operand.\n",
+          "shows the clauses and the\nvalue of every operand. With --errors deny a forbid that "
+          "errs denies.\n",
           stderr);
     return 2;
 }
@@ -304,6 +317,7 @@ int nk_policy_explain(int argc, char **argv)
     const struct nk_option options[] = {{"--policies", &j.files.policies, NULL},
                                         {"--entities", &j.files.entities, NULL},
                                         {"--schema", &j.files.schema, NULL},
+                                        {"--errors", &j.files.errors, NULL},
                                         {"--principal", &j.request.principal, NULL},
                                         {"--action", &j.request.action, NULL},
                                         {"--resource", &j.request.resource, NULL},

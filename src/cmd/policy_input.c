@@ -213,8 +213,13 @@ static int load_entities(const char *path, const struct nk_cedar_schema *schema,
 int nk_input_load(const struct nk_input_files *files, struct nk_arena *a, struct nk_input *out,
                   struct nk_fault *f)
 {
+    bool deny = files->errors && strcmp(files->errors, "deny") == 0;
     *out = (struct nk_input){.schema = NULL};
+    if (files->errors && !deny && strcmp(files->errors, "skip") != 0)
+        return nk_fault_set(f, NK_EINVAL, "options", 0, "--errors is skip or deny");
     int rc = nk_input_policy_set(files->policies, a, &out->policies, f);
+    if (!rc)
+        nk_cedar_policies_strict(out->policies, deny);
     if (!rc && files->schema)
         rc = nk_input_schema(files->schema, a, &out->schema, f);
     return rc ? rc : load_entities(files->entities, out->schema, a, &out->entities, f);

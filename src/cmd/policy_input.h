@@ -47,9 +47,10 @@ struct nk_input {
     struct nk_cedar_entities *entities;   /* sealed */
     const struct nk_cedar_schema *schema; /* or NULL */
 };
-/* The options that name files; entities and schema may be NULL. */
+/* The options that name files; entities and schema may be NULL. And "skip" or "deny" (NULL: "skip"):
+ * what a forbid that errs does, as policy.errors of the configuration. */
 struct nk_input_files {
-    const char *policies, *entities, *schema;
+    const char *policies, *entities, *schema, *errors;
 };
 int nk_input_load(const struct nk_input_files *files, struct nk_arena *a, struct nk_input *out,
                   struct nk_fault *f) NK_CHECKED;

@@ -86,3 +86,8 @@ export function mutateJson(r, json) {
   }
   return copy;
 }
+
+// Is there a method without the object that it is called on? cedar-wasm takes it, though no text can say it.
+const METHODS = ['isIpv4', 'isIpv6', 'isLoopback', 'isMulticast', 'isInRange', 'lessThan', 'lessThanOrEqual', 'greaterThan', 'greaterThanOrEqual', 'offset', 'durationSince', 'toDate', 'toTime', 'toMilliseconds', 'toSeconds', 'toMinutes', 'toHours', 'toDays'];
+export const methodAlone = (value) =>
+  value !== null && typeof value === 'object' && Object.entries(value).some(([key, v]) => (METHODS.includes(key) && Array.isArray(v) && v.length === 0) || methodAlone(v));
