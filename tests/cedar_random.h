@@ -94,25 +94,65 @@ static void put_action_scope(struct nk_buf *b, struct dice *d)
  * record or an entity, %x anything, %v a variable, %a the name of an attribute, %t a type, %l a
  * constant that can guard, %u a constant entity. Of a wrong type is now and then what fills it. */
 static const char *const bools[] = {
-    "true", "false", "%v.%a == %l", "%l == %v.%a", "%v has %a && %v.%a == %l",
-    "(principal has dept && principal.dept == \"x\")", "%v.%a != %l", "context.flag",
-    "principal.level > 2", "resource.level <= principal.level", "%n < %n", "%n >= %n",
-    "resource.owner == principal", "principal == resource.owner", "%e == %e", "%x == %x", "%x != %x",
-    "%e in %e", "%e in [%e, %e]", "%e is %t", "%e is %t in %e", "principal in %u", "resource in %u",
-    "principal == %u", "%u == resource", "action in [Action::\"1\", Action::\"2\"]",
-    "principal in [%u, %u]", "%v.roles.contains(%l)", "%v has roles && %v.roles.contains(%l)",
-    "%c.contains(%x)", "%c.containsAll(%c)", "%c.containsAny(%c)", "%c.isEmpty()", "!(%b)",
-    "(%b) && (%b)", "(%b) || (%b)", "(%b) && (%b) && (%b)", "(%b) || (%b) || (%b)",
-    "(if %b then %b else %b)", "%s like \"*a*\"", "%r has %a", "%r has dept.level", "%e.hasTag(%s)",
-    "%e.getTag(%s) == %x", "ip(\"10.0.0.1\").isInRange(ip(\"10.0.0.0/8\"))",
-    "decimal(\"1.5\").lessThan(decimal(\"%d.5\"))", "{dept: %x, level: %n}.level == %n",
-    "[%x, %x] == [%x]", "%x",
+    "true",
+    "false",
+    "%v.%a == %l",
+    "%l == %v.%a",
+    "%v has %a && %v.%a == %l",
+    "(principal has dept && principal.dept == \"x\")",
+    "%v.%a != %l",
+    "context.flag",
+    "principal.level > 2",
+    "resource.level <= principal.level",
+    "%n < %n",
+    "%n >= %n",
+    "resource.owner == principal",
+    "principal == resource.owner",
+    "%e == %e",
+    "%x == %x",
+    "%x != %x",
+    "%e in %e",
+    "%e in [%e, %e]",
+    "%e is %t",
+    "%e is %t in %e",
+    "principal in %u",
+    "resource in %u",
+    "principal == %u",
+    "%u == resource",
+    "action in [Action::\"1\", Action::\"2\"]",
+    "principal in [%u, %u]",
+    "%v.roles.contains(%l)",
+    "%v has roles && %v.roles.contains(%l)",
+    "%c.contains(%x)",
+    "%c.containsAll(%c)",
+    "%c.containsAny(%c)",
+    "%c.isEmpty()",
+    "!(%b)",
+    "(%b) && (%b)",
+    "(%b) || (%b)",
+    "(%b) && (%b) && (%b)",
+    "(%b) || (%b) || (%b)",
+    "(if %b then %b else %b)",
+    "%s like \"*a*\"",
+    "%r has %a",
+    "%r has dept.level",
+    "%e.hasTag(%s)",
+    "%e.getTag(%s) == %x",
+    "ip(\"10.0.0.1\").isInRange(ip(\"10.0.0.0/8\"))",
+    "decimal(\"1.5\").lessThan(decimal(\"%d.5\"))",
+    "{dept: %x, level: %n}.level == %n",
+    "[%x, %x] == [%x]",
+    "%x",
 };
-static const char *const numbers[] = {"1", "2", "3", "%v.level", "(%n + %n)", "(%n - %n)", "(-%v.level)",
-                                      "%n * 2", "9223372036854775807", "%x"};
+static const char *const numbers[] = {"1",           "2",         "3",
+                                      "%v.level",    "(%n + %n)", "(%n - %n)",
+                                      "(-%v.level)", "%n * 2",    "9223372036854775807",
+                                      "%x"};
 static const char *const strings[] = {"\"x\"", "\"y\"", "\"a\"", "%v.dept", "%x"};
-static const char *const entity_forms[] = {"principal", "resource", "action", "%u", "%v.owner", "%x"};
-static const char *const set_forms[] = {"%v.roles", "[\"x\", \"y\"]", "[%x]", "[]", "[%n, %n + 1]", "%x"};
+static const char *const entity_forms[] = {"principal", "resource", "action",
+                                           "%u",        "%v.owner", "%x"};
+static const char *const set_forms[] = {"%v.roles", "[\"x\", \"y\"]", "[%x]",
+                                        "[]",       "[%n, %n + 1]",   "%x"};
 static const char *const records[] = {"%v", "principal", "context", "{dept: %x}", "%v.owner", "%x"};
 static const char *const anything[] = {"%v.%a", "%l", "(1 + 1)", "%u", "[1, \"x\"]", "%v"};
 static const char *const variables[] = {"principal", "principal", "resource", "context", "action"};
@@ -136,7 +176,7 @@ static void fill(struct nk_buf *b, struct dice *d, char hole, unsigned depth)
         size_t n;
     } all[] = {{'b', bools, NK_COUNT(bools)},           {'n', numbers, NK_COUNT(numbers)},
                {'s', strings, NK_COUNT(strings)},       {'e', entity_forms, NK_COUNT(entity_forms)},
-               {'c', set_forms, NK_COUNT(set_forms)},             {'r', records, NK_COUNT(records)},
+               {'c', set_forms, NK_COUNT(set_forms)},   {'r', records, NK_COUNT(records)},
                {'x', anything, NK_COUNT(anything)},     {'v', variables, NK_COUNT(variables)},
                {'a', attributes, NK_COUNT(attributes)}, {'l', constants, NK_COUNT(constants)}};
     for (size_t i = 0; i < NK_COUNT(all); i++)
@@ -198,8 +238,9 @@ static const struct nk_cedar_value *random_value(struct nk_arena *a, struct dice
     case 0:
         return nk_cedar_bool(a, roll(d, 2));
     case 1:
-        return nk_cedar_entity(a, (struct nk_cedar_uid){nk_str(random_type(d)),
-                                                        nk_arena_printf(a, "%u", roll(d, RANDOM_IDS))});
+        return nk_cedar_entity(
+            a, (struct nk_cedar_uid){nk_str(random_type(d)),
+                                     nk_arena_printf(a, "%u", roll(d, RANDOM_IDS))});
     case 2:
     case 3:
         return nk_cedar_string(a, nk_str(texts[roll(d, 3)]));

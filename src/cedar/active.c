@@ -27,7 +27,7 @@ static bool grow(struct list *l)
     return true;
 }
 
-static bool put(struct list *l, uint32_t term)
+NK_INLINE bool put(struct list *l, uint32_t term)
 {
     if (l->n == l->cap && !grow(l))
         return false;
@@ -37,7 +37,7 @@ static bool put(struct list *l, uint32_t term)
 }
 
 /* The terms with `in` a uid. */
-static bool put_within(struct list *l, const struct cedar_key *key)
+NK_INLINE bool put_within(struct list *l, const struct cedar_key *key)
 {
     const struct cedar_index *index = l->index;
     for (uint32_t i = key->of[l->var].from; i < key->of[l->var].to; i++) {
@@ -50,7 +50,7 @@ static bool put_within(struct list *l, const struct cedar_key *key)
 }
 
 /* The term that a uid or a type itself makes true. */
-static bool put_self(struct list *l, const struct cedar_key *key)
+NK_INLINE bool put_self(struct list *l, const struct cedar_key *key)
 {
     return !key->of[l->var].self || put(l, key->of[l->var].self);
 }

@@ -11,7 +11,15 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { FIRST_CAP = 4, SHORT = 8, LINE = 64, LINES = 9, NEAR = 1024, TEMP_MAX = 1 << 30, TEMP_BLOCK = 64 << 10 };
+enum {
+    FIRST_CAP = 4,
+    SHORT = 8,
+    LINE = 64,
+    LINES = 9,
+    NEAR = 1024,
+    TEMP_MAX = 1 << 30,
+    TEMP_BLOCK = 64 << 10
+};
 
 static const uint32_t done = UINT32_MAX;
 
@@ -41,7 +49,7 @@ struct nk_cedar_entities *nk_cedar_entities_new(struct nk_arena *a,
 }
 
 /* The slot of `uid`, or the free one where it belongs; the table is never full. */
-static struct slot *find_slot(const struct nk_cedar_entities *e, const struct cedar_uid *uid)
+NK_INLINE struct slot *find_slot(const struct nk_cedar_entities *e, const struct cedar_uid *uid)
 {
     size_t mask = e->cap - 1, at = uid->hash & mask;
     while (e->slots[at].entity &&
@@ -122,7 +130,7 @@ int nk_cedar_entities_add(struct nk_cedar_entities *e, struct nk_cedar_uid uid,
     struct slot *slot = find_slot(e, &id);
     if (slot->entity)
         return NK_ECONFLICT;
-    struct cedar_entity *entity = nk_arena_alloc(e->arena, sizeof *entity);
+    struct cedar_entity *entity = nk_arena_resize(e->arena, NULL, 0, sizeof *entity);
     const struct cedar_uid *own = copy_uids(e->arena, parents, parent_count);
     if (!entity || !own)
         return NK_ENOMEM;
@@ -203,6 +211,17 @@ static int cycle(struct nk_fault *f, const struct cedar_entity *entity)
                         NK_FMT(entity->id.uid.type), NK_FMT(entity->id.uid.id));
 }
 
+/* A store of one entity, as each request has it: only itself could close a ring. */
+static int visit_only(struct nk_cedar_entities *e, struct cedar_entity *entity, struct nk_fault *f)
+{
+    for (uint32_t i = 0; i < entity->parent_n; i++)
+        if (cedar_uid_eq(&entity->parents[i], &entity->id))
+            return cycle(f, entity);
+    int rc = collect_any(e, entity);
+    entity->state = done;
+    return rc ? nk_fault_set(f, rc, "cedar", 0, "no room for the ancestors of entities") : 0;
+}
+
 /* Depth first with a stack of our own: a chain of parents may be as long as the store is large. */
 static int visit(struct nk_cedar_entities *e, struct cedar_entity *start,
                  struct cedar_entity **stack, struct nk_fault *f)
@@ -260,7 +279,11 @@ int nk_cedar_entities_seal(struct nk_cedar_entities *e, struct nk_fault *f)
         return nk_fault_set(f, NK_ENOMEM, "cedar", 0, "no room for the ancestors of entities");
     for (size_t i = 0; i < e->cap; i++) {
         struct cedar_entity *entity = e->slots[i].entity;
-        int rc = entity && entity->state == 0 ? visit(e, entity, stack, f) : 0;
+        int rc = 0;
+        if (entity && e->n == 1)
+            rc = visit_only(e, entity, f);
+        else if (entity && entity->state == 0)
+            rc = visit(e, entity, stack, f);
         if (rc)
             return rc;
     }

@@ -31,9 +31,9 @@ struct cedar_entity {
     const struct nk_cedar_value *attrs, *tags; /* records */
     const struct cedar_index *bound;           /* whose terms these are, or NULL */
     struct cedar_active as_principal, as_resource;
-    uint32_t few[CEDAR_BOUND_FEW]; /* both lists when they are short */
-    const struct cedar_ancestor *ancestors;    /* all of them, sorted by cedar_uid_cmp */
-    const struct cedar_uid *parents;           /* as given */
+    uint32_t few[CEDAR_BOUND_FEW];          /* both lists when they are short */
+    const struct cedar_ancestor *ancestors; /* all of them, sorted by cedar_uid_cmp */
+    const struct cedar_uid *parents;        /* as given */
     uint32_t parent_n, ancestor_n;
     uint32_t state; /* while sealing: the next parent to visit + 1; 0: new, UINT32_MAX: done */
 };

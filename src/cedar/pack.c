@@ -12,8 +12,8 @@ enum { DEPTH = 3 }; /* levels of sets and records that are copied */
 
 struct piece {
     struct cedar_pool *pool;
-    char *at;   /* NULL while the size is measured */
-    size_t n;   /* bytes so far */
+    char *at;    /* NULL while the size is measured */
+    size_t n;    /* bytes so far */
     bool failed; /* no memory for a text */
 };
 

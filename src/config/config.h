@@ -96,10 +96,10 @@ struct nk_config {
     struct nk_str proxy, proxy_credential; /* as an upstream's, for all that have none */
     const struct nk_config_text *egress_allow; /* none: the upstreams, issuers and proxies */
     size_t egress_allow_count;
-    struct nk_str policy;   /* directory of *.cedar files */
-    struct nk_str entities; /* Cedar entity JSON file; absent: none */
+    struct nk_str policy;    /* directory of *.cedar files */
+    struct nk_str entities;  /* Cedar entity JSON file; absent: none */
     bool policy_errors_deny; /* a forbid that errs denies */
-    struct nk_str audit;    /* directory of the chain */
+    struct nk_str audit;     /* directory of the chain */
     bool audit_strict;
     int64_t audit_group;        /* group commit interval */
     int64_t audit_checkpoint;   /* at most this long between signed checkpoints */
