@@ -98,21 +98,21 @@ static void put_uid(struct nk_buf *out, struct nk_cedar_uid uid)
 static const struct nk_cedar_value *attributes(struct nk_txn *t, struct nk_buf *out)
 {
     const struct nk_principal *p = t->state->principal;
-    struct facts f = {.json = out, .arena = t->arena, .room = p->attr_count};
-    f.members = nk_arena_array(t->arena, f.room, sizeof *f.members);
+    struct facts f = {.json = out, .arena = t->scratch, .room = p->attr_count};
+    f.members = nk_arena_array(t->scratch, f.room, sizeof *f.members);
     f.failed = !f.members;
     nk_buf_add_char(out, '{');
     for (size_t i = 0; i < p->attr_count; i++)
         add_attr(&f, &p->attrs[i]);
     nk_buf_add_char(out, '}');
-    return f.failed ? NULL : nk_cedar_record(t->arena, f.members, f.n);
+    return f.failed ? NULL : nk_cedar_record(t->scratch, f.members, f.n);
 }
 
 static int put_principal(struct nk_txn *t, struct nk_buf *out)
 {
     const struct nk_principal *p = t->state->principal;
     struct nk_cedar_uid uid = {p->type, p->id};
-    struct nk_cedar_uid *groups = nk_arena_array(t->arena, p->group_count, sizeof *groups);
+    struct nk_cedar_uid *groups = nk_arena_array(t->scratch, p->group_count, sizeof *groups);
     nk_buf_add(out, NK_STR("[{\"uid\":"));
     put_uid(out, uid);
     nk_buf_add(out, NK_STR(",\"attrs\":"));
@@ -159,7 +159,7 @@ static int put_context(struct nk_txn *t, struct nk_buf *out)
 {
     struct nk_gate_state *s = t->state;
     struct nk_cedar_member members[MEMBERS_MAX];
-    struct facts f = {.json = out, .arena = t->arena, .members = members, .room = MEMBERS_MAX};
+    struct facts f = {.json = out, .arena = t->scratch, .members = members, .room = MEMBERS_MAX};
     /* In the order in which a record keeps its members: then nothing is left to sort. */
     add_tools(&f, named(&f, NK_STR("{\"tools\":")), &s->call, false);
     add_bool(&f, named(&f, NK_STR(",\"stream\":")), s->call.stream);
@@ -172,7 +172,7 @@ static int put_context(struct nk_txn *t, struct nk_buf *out)
     if (s->certificate)
         add_certificate(&f, named(&f, NK_STR(",\"clientCertificate\":")), s->certificate);
     nk_buf_add_char(out, '}');
-    s->given = f.failed ? NULL : nk_cedar_record(t->arena, members, f.n);
+    s->given = f.failed ? NULL : nk_cedar_record(t->scratch, members, f.n);
     return s->given ? 0 : NK_ENOMEM;
 }
 
@@ -180,7 +180,7 @@ static int put_context(struct nk_txn *t, struct nk_buf *out)
 static int put_facts(struct nk_txn *t, struct nk_buf *b, size_t *cut)
 {
     struct nk_gate_state *s = t->state;
-    s->store = nk_cedar_entities_new(t->arena, t->setup->entities);
+    s->store = nk_cedar_entities_new(t->scratch, t->setup->entities);
     int rc = s->store ? put_principal(t, b) : NK_ENOMEM;
     *cut = b->n;
     return rc ? rc : put_context(t, b);
@@ -190,7 +190,7 @@ static int put_facts(struct nk_txn *t, struct nk_buf *b, size_t *cut)
 static int write_facts(struct nk_txn *t)
 {
     size_t cut;
-    char *room = nk_arena_resize(t->arena, NULL, 0, FACTS_ORDINARY);
+    char *room = nk_arena_resize(t->scratch, NULL, 0, FACTS_ORDINARY);
     struct nk_buf b = {.p = room, .cap = FACTS_ORDINARY, .max = FACTS_ORDINARY};
     int rc = room ? put_facts(t, &b, &cut) : NK_ENOMEM;
     struct nk_str all = nk_buf_str(&b);
@@ -199,7 +199,7 @@ static int write_facts(struct nk_txn *t)
         rc = put_facts(t, &b, &cut);
         if (!rc)
             rc = b.error;
-        all = rc ? (struct nk_str){NULL, 0} : nk_arena_copy(t->arena, nk_buf_str(&b));
+        all = rc ? (struct nk_str){NULL, 0} : nk_arena_copy(t->scratch, nk_buf_str(&b));
         nk_buf_free(&b);
         if (!rc && !all.p)
             rc = NK_ENOMEM;

@@ -53,7 +53,7 @@ struct nk_txn *nk_txn_new(struct nk_arena *a, struct nk_setup *setup, const stru
     if (!s)
         return NULL;
     const struct nk_config_limits *lim = &setup->config.limits;
-    *t = (struct nk_txn){.arena = a, .setup = setup, .state = s};
+    *t = (struct nk_txn){.arena = a, .scratch = env->scratch, .setup = setup, .state = s};
     s->env = *env;
     if (keep_certificate(s, a))
         return NULL;
@@ -226,6 +226,7 @@ unsigned nk_gate_step(struct nk_txn *t, const struct nk_event *e)
         return 0;
     s->now_ms = e->unix_ms;
     t->record_count = 0;
+    nk_arena_reset(t->scratch);
     if (e->type == NK_EV_CLIENT_GONE)
         return on_gone(t);
     unsigned fx = e->type >= NK_EV_ANSWER && e->type <= NK_EV_ANSWER_FAIL ? answer_step(t, e)

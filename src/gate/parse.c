@@ -13,7 +13,7 @@ static int parse_body(struct nk_txn *t)
     struct nk_json_limits json = {.max_bytes = (uint32_t)lim->body_bytes,
                                   .max_depth = (uint32_t)lim->json_depth,
                                   .max_values = (uint32_t)lim->json_values};
-    int rc = nk_json_parse(&json, nk_buf_str(&s->body), t->arena, &s->call.body, &f);
+    int rc = nk_json_parse(&json, nk_buf_str(&s->body), t->scratch, &s->call.body, &f);
     if (rc == NK_ENOMEM)
         return gate_refuse(t, NK_REFUSAL_out_of_memory, "parse", NK_STR(""), NK_STR(""));
     if (rc)

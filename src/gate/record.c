@@ -158,14 +158,14 @@ static unsigned keep(struct nk_txn *t, size_t ordinary,
                      void (*put)(struct nk_buf *b, const struct nk_txn *t, const char *how),
                      const char *how)
 {
-    char *room = nk_arena_resize(t->arena, NULL, 0, ordinary);
+    char *room = nk_arena_resize(t->scratch, NULL, 0, ordinary);
     struct nk_buf b = {.p = room, .cap = ordinary, .max = ordinary, .error = room ? 0 : NK_ENOMEM};
     put(&b, t, how);
     struct nk_str text = nk_buf_str(&b);
     if (b.error) {
         nk_buf_init(&b, RECORD_MAX);
         put(&b, t, how);
-        text = b.error ? (struct nk_str){NULL, 0} : nk_arena_copy(t->arena, nk_buf_str(&b));
+        text = b.error ? (struct nk_str){NULL, 0} : nk_arena_copy(t->scratch, nk_buf_str(&b));
         nk_buf_free(&b);
     }
     if (text.p)

@@ -19,6 +19,7 @@ enum {
     GATE_READ_SIZE = 64 << 10,
     GATE_DRAIN_BATCH = 256, /* answers taken from the ring before sockets have their turn */
     GATE_NO_SLOT = UINT32_MAX & 0x7fffffff,
+    GATE_REQUEST_BLOCK = 16 << 10, /* bytes of memory that hold an ordinary request */
 };
 
 struct gate_listener {
@@ -46,6 +47,7 @@ struct gate {
     struct gate_slot *slots;
     uint32_t slot_count, free_slot, cancel_slot; /* lists; cancel: the courier must be told */
     uint32_t generation;        /* of the slot taken last: no two slots ever have the same */
+    struct nk_arena scratch;    /* of one step of any request */
     struct gate_request *spare; /* requests to be used again, each with one block of memory */
     size_t spare_count;
     struct gate_conn *conns;           /* all */

@@ -127,7 +127,7 @@ static int facts(size_t ceiling, bool *same)
     nk_arena_init(&own, ARENA);
     nk_arena_init(&given, ceiling);
     struct nk_gate_state s = {.dialect = &dialect, .principal = principal(&own)};
-    struct nk_txn t = {.arena = &given, .setup = &setup, .state = &s};
+    struct nk_txn t = {.arena = &given, .scratch = &given, .setup = &setup, .state = &s};
     call(&own, &s.call);
     int rc = gate_facts(&t, &f);
     t.arena = &own;

@@ -69,7 +69,8 @@ static struct nk_str record(bool rich, bool outcome)
 {
     static struct nk_setup setup = {.provenance = {",\"policies\":\"ab\",\"config\":\"cd\"", 30}};
     struct nk_fault f = {0};
-    struct nk_txn t = {.arena = &arena, .setup = &setup, .state = facts_of(rich)};
+    struct nk_txn t = {
+        .arena = &arena, .scratch = &arena, .setup = &setup, .state = facts_of(rich)};
     NK_MUST(gate_facts(&t, &f) == 0);
     unsigned fx = outcome ? gate_record_outcome(&t, "complete") : gate_record_decision(&t);
     NK_MUST(fx == NK_FX_RECORD && t.record_count == 1);
