@@ -5,7 +5,7 @@
  * two arguments: a first seed and how many sets, for longer runs.
  */
 #include "cedar_oracle.h"
-#include "cedar_random.h"
+#include "cedar_random_world.h"
 #include "tap.h"
 
 enum { SETS = 1000, REQUESTS = 200, MOST = 60, BIG = 64 << 20, TEXT = 1 << 20, SHOWN = 3 };
