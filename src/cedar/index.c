@@ -445,8 +445,8 @@ static bool place_rules(struct builder *b, const struct nk_cedar_policies *p)
     if (!place_spots(b, p->arena, numbers))
         return false;
     for (size_t i = 0; i < p->n; i++)
-        rules[b->spots[numbers[b->made[i].knot]].to++] =
-            (struct cedar_rule){p->items[i], b->made[i].code, (uint32_t)i};
+        rules[b->spots[numbers[b->made[i].knot]].to++] = (struct cedar_rule){
+            p->items[i], b->made[i].code, (uint32_t)i & INT32_MAX, p->items[i]->forbid};
     b->index.rules = rules;
     return true;
 }

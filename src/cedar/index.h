@@ -28,11 +28,12 @@ enum {
     CEDAR_FEW = 8,       /* children that are faster looked through than looked up */
 };
 
-/* A policy, as far as a decision needs it. */
+/* A policy, as far as a decision needs it: the policy itself, which is far away, is not looked at. */
 struct cedar_rule {
     const struct cedar_policy *policy;
-    uint32_t code; /* what is left to ask: a number; 0: nothing */
-    uint32_t at;   /* in order of loading */
+    uint32_t code;       /* what is left to ask: a number; 0: nothing */
+    uint32_t at : 31;    /* in order of loading */
+    uint32_t forbid : 1; /* as the policy says */
 };
 
 /* What policies ask; those that ask the same share it, and a request asks it once. */

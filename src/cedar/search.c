@@ -65,7 +65,7 @@ NK_INLINE bool add_hit(struct search *s, struct cedar_hits *h, const struct ceda
 
 static bool add_error(struct search *s, const struct cedar_rule *rule, const char *what)
 {
-    s->found->forbid_erred |= rule->policy->forbid;
+    s->found->forbid_erred |= rule->forbid;
     return add_hit(s, &s->found->errors, rule, what);
 }
 
@@ -150,7 +150,7 @@ static bool ask(struct search *s, const struct cedar_rule *rule)
     if (rule->code)
         said = outcome(s, rule->code);
     if (said.holds)
-        return add_hit(s, rule->policy->forbid ? &found->forbids : &found->permits, rule, NULL);
+        return add_hit(s, rule->forbid ? &found->forbids : &found->permits, rule, NULL);
     return said.rc == NK_EINVAL ? add_error(s, rule, said.what) : said.rc == 0;
 }
 
