@@ -124,21 +124,6 @@ struct cedar_policy {
     struct cedar_policy *next;                    /* while its text is being read */
 };
 
-/* "principal", "action", "resource", "context"; a NUL is behind each. */
-extern const struct nk_str cedar_var_names[CEDAR_VARS];
-/* AND, OR, SUM, PRODUCT: any number of operands, two at least. */
-bool cedar_is_chain(enum cedar_node_kind kind);
-/* The sign or name of an operator that has operands and nothing else: "&&", "<=", "contains"; "+" for
- * SUM, "neg" for NEG. NULL for all other kinds. */
-const char *cedar_op_name(enum cedar_node_kind kind, unsigned op);
-/* The kind of such an operator and its `op`; CEDAR_NODE_KINDS when there is none. */
-enum cedar_node_kind cedar_op_kind(struct nk_str name, uint8_t *op);
-/* How many operands a method-like operator has, its object included; 0 for others. */
-unsigned cedar_method_argc(enum cedar_node_kind kind);
-/* Appends a child behind *tail, the next child's place. 0, or NK_ELIMIT: deeper than CEDAR_DEPTH. */
-int cedar_node_add(struct cedar_node *node, struct cedar_node ***tail,
-                   struct cedar_node *kid) NK_CHECKED;
-
 struct nk_cedar_policies {
     struct nk_arena *arena;
     struct cedar_policy **items;      /* what decides: policies and links, in order of loading */

@@ -186,7 +186,7 @@ int nk_set_policies(const struct nk_set *s, struct nk_arena *a, struct nk_cedar_
         struct nk_str prefix = nk_arena_printf(a, "%.*s.", NK_FMT(base));
         int r = prefix.p ? nk_cedar_policies_add(all, s->policies[i].text, prefix, true, &inner)
                          : NK_ENOMEM;
-        if (r == 0 && nk_cedar_templates_count(all) > 0)
+        if (r == 0 && !s->takes_templates && nk_cedar_templates_count(all) > 0)
             r = nk_fault_set(&inner, NK_EUNSUPPORTED, "policy", 0,
                              "\"%.*s\" is a template, and nothing here links it: write the entity "
                              "in place of ?principal or ?resource",

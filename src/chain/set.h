@@ -35,6 +35,7 @@ struct nk_set_model {
 struct nk_set {
     const struct nk_set_policy *policies;
     size_t policy_count;
+    bool takes_templates;   /* whoever loads it links them; no part of the canonical form */
     struct nk_str entities; /* Cedar entity JSON; absent and empty are the same */
     const struct nk_str *upstreams;
     size_t upstream_count;

@@ -148,16 +148,32 @@ static unsigned on_body(struct nk_txn *t, struct nk_str bytes)
     return refused(t);
 }
 
+/* What the gate answers itself. What a policy store says is part of the record, so it is asked before; a list
+ * of models is made behind it. */
+static unsigned on_local(struct nk_txn *t, enum nk_local local)
+{
+    struct nk_gate_state *s = t->state;
+    int status = 200, rc = 0;
+    if (local == NK_LOCAL_STORE)
+        rc = gate_answer_store(t);
+    else if (local == NK_LOCAL_HOOK)
+        rc = gate_hook_ask(t, &status);
+    if (rc)
+        return refused(t);
+    unsigned fx = gate_record_decision(t);
+    s->phase = NK_PHASE_OVER;
+    return fx | (local == NK_LOCAL_MODELS ? gate_answer_models(t)
+                                          : gate_reply(t, s->dialect, status, NULL));
+}
+
 static unsigned on_request_end(struct nk_txn *t)
 {
     struct nk_gate_state *s = t->state;
     if (run(t, body_stages, NK_COUNT(body_stages)))
         return refused(t);
+    if (s->call.endpoint->local)
+        return on_local(t, s->call.endpoint->local);
     unsigned fx = gate_record_decision(t);
-    if (s->call.endpoint->local) {
-        s->phase = NK_PHASE_OVER;
-        return fx | gate_answer_models(t);
-    }
     s->phase = NK_PHASE_ANSWER;
     return fx | NK_FX_CALL;
 }

@@ -27,10 +27,12 @@ int gate_parse(struct nk_txn *t)
 {
     struct nk_gate_state *s = t->state;
     struct nk_fault f = {0};
-    if (s->call.endpoint->local)
+    if (s->call.endpoint->local && s->call.endpoint->local != NK_LOCAL_STORE)
         return 0;
     s->body_digest = nk_sha256(nk_buf_str(&s->body));
-    int rc = parse_body(t);
+    int rc = gate_prove(t);
+    if (!rc)
+        rc = parse_body(t);
     if (rc)
         return rc;
     rc = s->dialect->parse_call(&s->call, t->arena, &f);

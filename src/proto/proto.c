@@ -86,7 +86,8 @@ static const struct nk_endpoint *endpoint_find(const struct nk_dialect *d,
     for (size_t i = 0; i < d->endpoint_count; i++) {
         const struct nk_endpoint *e = &d->endpoints[i];
         if (e->method[0] == h->method.p[0] && nk_str_eq(h->method, nk_str(e->method)) &&
-            path_matches(e->path, path, rest))
+            path_matches(e->path, path, rest) &&
+            (!e->target || nk_str_eq(nk_http_get(h, NK_STR("x-amz-target")), nk_str(e->target))))
             return e;
     }
     return NULL;

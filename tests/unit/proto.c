@@ -297,7 +297,10 @@ static void run_text(const struct one *c)
         int rc = nk_str_to_i64(nk_str_cut(&rest, ' '), &status);
         struct nk_str code = nk_str_cut(&rest, ' ');
         NK_MUST(rc == 0);
-        struct nk_refusal r = {(int)status, nk_arena_copy(&arena, code).p, rest, NK_STR("req-1")};
+        struct nk_refusal r = {.status = (int)status,
+                               .code = nk_arena_copy(&arena, code).p,
+                               .message = rest,
+                               .request = NK_STR("req-1")};
         d->refuse(&r, &out);
         nk_buf_add_char(&out, '\n');
         d->refuse_stream(&r, &out);

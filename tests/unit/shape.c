@@ -21,8 +21,8 @@ static uint32_t random_below(uint32_t n)
 static struct nk_arena arena;
 
 static const struct nk_dialect dialect = {.name = "openai"};
-static const struct nk_endpoint endpoint = {"chat.completions", "POST", "/v1/chat/completions",
-                                            "InvokeModel", false};
+static const struct nk_endpoint endpoint = {
+    "chat.completions", "POST", "/v1/chat/completions", "InvokeModel", NK_LOCAL_NOT, NULL};
 static const struct nk_model model = {
     .name = {"gpt", 3}, .located = {",\"locate\":{\"model\":\"gpt\",\"upstream\":\"mock\"}", 43}};
 static const struct nk_str groups[] = {{"staff", 5}, {"勿来", 6}},
