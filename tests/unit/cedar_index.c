@@ -192,6 +192,69 @@ static void reuse_test(void)
     nk_arena_free(&a);
 }
 
+/* Every ceiling of the set's arena: it is sealed and right, or it says that memory is out. */
+static void seal_memory_test(void)
+{
+    struct nk_buf text;
+    struct dice d = {7};
+    unsigned refused = 0, sealed = 0, wrong = 0;
+    nk_buf_init(&text, TEXT);
+    put_policies(&text, &d, 40);
+    for (size_t ceiling = 4096; ceiling < 400000; ceiling += 4096) {
+        struct nk_arena a;
+        struct nk_fault f = {0};
+        nk_arena_init(&a, ceiling);
+        struct nk_cedar_policies *p = nk_cedar_policies_new(&a);
+        if (p && nk_cedar_policies_add(p, nk_buf_str(&text), NK_STR("p"), false, NULL) == 0) {
+            int rc = nk_cedar_policies_seal(p, &f);
+            wrong += rc && (rc != NK_ENOMEM || f.code != NK_ENOMEM);
+            refused += rc != 0;
+            sealed += rc == 0;
+        }
+        nk_arena_free(&a);
+    }
+    tap_ok(wrong == 0 && refused > 3 && sealed > 3,
+           "sets sealed under %u ceilings, refused under %u", sealed, refused);
+    nk_buf_free(&text);
+}
+
+/* Groups in a row, g0 in g1 in … The top one gets a parent: each below it has one ancestor more. */
+static void put_memory_test(void)
+{
+    enum { ROW = 30 };
+    unsigned refused = 0, taken = 0, wrong = 0;
+    for (size_t ceiling = 16384; ceiling < 400000; ceiling += 1024) {
+        struct nk_arena a;
+        struct nk_fault f = {0};
+        nk_arena_init(&a, ceiling);
+        struct nk_cedar_entities *e = nk_cedar_entities_new(&a, NULL);
+        struct nk_cedar_uid root = {NK_STR("G"), NK_STR("root")}, uids[ROW + 1];
+        bool ok = e;
+        for (int i = 0; i <= ROW; i++)
+            uids[i] =
+                (struct nk_cedar_uid){NK_STR("G"), {"abcdefghijklmnopqrstuvwxyzABCDEFG" + i, 1}};
+        for (int i = 0; ok && i < ROW; i++)
+            ok = nk_cedar_entities_add(e, uids[i], &uids[i + 1], 1, NULL, NULL) == 0;
+        ok = ok && nk_cedar_entities_seal(e, NULL) == 0;
+        if (ok) {
+            int rc = nk_cedar_entities_put(e, uids[ROW], &root, 1, NULL, NULL, &f);
+            struct cedar_uid top = cedar_uid(root);
+            unsigned in = 0;
+            for (int i = 0; i <= ROW; i++) {
+                struct cedar_uid uid = cedar_uid(uids[i]);
+                const struct cedar_entity *entity = cedar_entities_find(e, &uid);
+                in += entity && cedar_entity_in(entity, &top);
+            }
+            wrong += rc ? rc != NK_ENOMEM || in != 0 : in != ROW + 1;
+            refused += rc != 0;
+            taken += rc == 0;
+        }
+        nk_arena_free(&a);
+    }
+    tap_ok(wrong == 0 && refused > 3 && taken > 3,
+           "a change of 31 entities: whole under %u ceilings, not at all under %u", taken, refused);
+}
+
 static void live_tests(void)
 {
     struct tally t = {.wrong = 0};
@@ -203,6 +266,8 @@ static void live_tests(void)
     tap_ok(t.wrong == 0 && t.requests > 20000,
            "%lu requests over changed stores: %lu differ from stores made so", t.requests, t.wrong);
     reuse_test();
+    seal_memory_test();
+    put_memory_test();
 }
 
 int main(int argc, char **argv)
