@@ -6,6 +6,7 @@
  * in use decide like stores that were made so.
  */
 #include "cedar/live.h"
+#include "cedar/template.h"
 #include "cedar_oracle.h"
 #include "cedar_random_world.h"
 #include "tap.h"
@@ -52,6 +53,28 @@ static void decide_one(const struct nk_cedar_policies *p, const struct nk_cedar_
     nk_arena_reset(&a);
 }
 
+/* A template with conditions of its own, and some links of it. */
+static int add_links(struct nk_cedar_policies *p, struct dice *d, struct nk_arena *a)
+{
+    struct nk_buf text;
+    nk_buf_init(&text, TEXT);
+    nk_buf_add(&text, NK_STR("permit (principal in ?principal, action, resource == ?resource)"));
+    put_condition(&text, d);
+    put_condition(&text, d);
+    nk_buf_add_char(&text, ';');
+    struct nk_str own = nk_arena_copy(a, nk_buf_str(&text));
+    nk_buf_free(&text);
+    int rc = nk_cedar_policies_add(p, own, NK_STR("t"), false, NULL);
+    for (uint32_t i = roll(d, 6); !rc && i > 0; i--) {
+        struct nk_cedar_slot_value values[] = {
+            {NK_STR("?principal"), random_uid(a, roll(d, RANDOM_TYPES), roll(d, RANDOM_IDS))},
+            {NK_STR("?resource"), random_uid(a, roll(d, RANDOM_TYPES), roll(d, RANDOM_IDS))}};
+        rc = nk_cedar_policies_link(p, NK_STR("t0"), nk_arena_printf(a, "link%u", i), values, 2,
+                                    NULL);
+    }
+    return rc;
+}
+
 /* Half of the sets lie over two stores, one over the other; half are bound to the lower one; one in
  * four is strict. */
 static void one_set(uint64_t seed, struct tally *t)
@@ -66,6 +89,8 @@ static void one_set(uint64_t seed, struct tally *t)
     struct nk_cedar_policies *p = nk_cedar_policies_new(&a);
     struct nk_cedar_entities *below = random_entities(&a, &d, NULL), *e = below;
     int rc = nk_cedar_policies_add(p, nk_buf_str(&text), NK_STR("p"), false, &f);
+    if (!rc)
+        rc = add_links(p, &d, &a);
     if (!rc)
         rc = nk_cedar_entities_seal(below, &f);
     if (!rc && roll(&d, 2))
