@@ -107,7 +107,7 @@ static uint32_t *parent_list(struct resolver *r, struct graph *g, uint32_t at,
 static int etype_parents(struct resolver *r, struct nk_str space, struct graph *g,
                          const struct cedar_etype *type)
 {
-    const struct cedar_etype *parent;
+    const struct cedar_etype *parent = NULL;
     int rc = 0;
     if (!parent_list(r, g, type->index, type->decl->parents))
         return cedar_resolve_memory(r);

@@ -98,6 +98,7 @@ struct nk_config {
     size_t egress_allow_count;
     struct nk_str policy;   /* directory of *.cedar files */
     struct nk_str entities; /* Cedar entity JSON file; absent: none */
+    struct nk_str schema;   /* Cedar schema file; absent: policies are not validated */
     struct nk_str audit;    /* directory of the chain */
     bool audit_strict;
     int64_t audit_group;        /* group commit interval */

@@ -36,6 +36,7 @@ static const struct {
     {"config", NK_BUNDLE_ALL, false},
     {"policy/", NK_BUNDLE_GATE | NK_BUNDLE_SCRIBE, false},
     {"entities", NK_BUNDLE_GATE | NK_BUNDLE_SCRIBE, false},
+    {"schema", NK_BUNDLE_GATE, false},
     {"keys", NK_BUNDLE_GATE, false},
     {"jwks/", NK_BUNDLE_GATE, false},
     {"tls/", NK_BUNDLE_GATE, true},

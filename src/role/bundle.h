@@ -9,6 +9,7 @@
  *   config            canonical JSON of the configuration              all
  *   policy/<file>     text of one *.cedar file, in order of name       gate, scribe
  *   entities          Cedar entity JSON                                gate, scribe
+ *   schema            Cedar schema: text, or JSON if it begins with {  gate
  *   keys              API key file                                     gate
  *   jwks/<i>          key set of issuer i, when it comes from a file   gate
  *   tls/<i>/<j>/…     cert, key (PEM), ocsp (DER): certificate j of i  gate
