@@ -41,7 +41,7 @@ static int read_parents(const struct entities *e, uint32_t item, const struct nk
                         size_t *n)
 {
     uint32_t list;
-    int rc = nk_member_of(e->doc, item, "parents", NK_JSON_ARRAY, &list, e->fault);
+    int rc = nk_member_of(e->doc, item, NK_STR("parents"), NK_JSON_ARRAY, &list, e->fault);
     size_t count = list == NK_JSON_NONE || rc ? 0 : e->doc->tape[list].count;
     struct nk_cedar_uid *parents = nk_arena_array(e->arena, count + 1, sizeof *parents);
     *n = 0;
@@ -59,7 +59,7 @@ static int read_map(const struct entities *e, uint32_t item, const char *name,
 {
     uint32_t at;
     *out = NULL;
-    int rc = nk_member_of(e->doc, item, name, NK_JSON_OBJECT, &at, e->fault);
+    int rc = nk_member_of(e->doc, item, nk_str(name), NK_JSON_OBJECT, &at, e->fault);
     return rc || at == NK_JSON_NONE ? rc : nk_avp_record(e->doc, at, e->arena, out, e->fault);
 }
 
@@ -69,10 +69,10 @@ static int add_item(const struct entities *e, uint32_t item)
     const struct nk_cedar_uid *parents = NULL;
     struct nk_cedar_uid uid;
     size_t n = 0;
-    int rc = nk_member_expect(e->doc, item, "entityList", NK_JSON_OBJECT, e->fault);
+    int rc = nk_member_expect(e->doc, item, NK_STR("entityList"), NK_JSON_OBJECT, e->fault);
     if (!rc)
-        rc = nk_avp_entity(e->doc, nk_member_get(e->doc, item, "identifier"), e->arena, &uid,
-                           e->fault);
+        rc = nk_avp_entity(e->doc, nk_member_get(e->doc, item, NK_STR("identifier")), e->arena,
+                           &uid, e->fault);
     if (!rc)
         rc = check_type(e, item, uid.type);
     if (!rc)
@@ -91,7 +91,7 @@ static int add_item(const struct entities *e, uint32_t item)
 
 static int read_list(const struct entities *e, uint32_t list)
 {
-    int rc = nk_member_expect(e->doc, list, "entityList", NK_JSON_ARRAY, e->fault);
+    int rc = nk_member_expect(e->doc, list, NK_STR("entityList"), NK_JSON_ARRAY, e->fault);
     size_t n = 0, count = rc ? 0 : e->doc->tape[list].count;
     uint32_t *items = nk_arena_array(e->arena, count + 1, sizeof *items);
     if (!rc && !items)
@@ -127,7 +127,7 @@ static int read_json(const struct entities *e, uint32_t at)
 {
     static const struct nk_json_limits lim = {NK_AVP_BODY_MAX, 128, 1 << 20};
     struct nk_json inner;
-    int rc = nk_member_expect(e->doc, at, "cedarJson", NK_JSON_STRING, e->fault);
+    int rc = nk_member_expect(e->doc, at, NK_STR("cedarJson"), NK_JSON_STRING, e->fault);
     if (rc)
         return rc;
     struct nk_str text = nk_json_string(e->doc, at, e->arena);
@@ -147,8 +147,8 @@ int nk_avp_entities(const struct nk_call *call, const struct nk_str *closed, siz
     uint32_t at = nk_avp_call(call)->entities;
     if (at == NK_JSON_NONE)
         return 0;
-    uint32_t list = nk_member_get(doc, at, "entityList"),
-             json = nk_member_get(doc, at, "cedarJson");
+    uint32_t list = nk_member_get(doc, at, NK_STR("entityList")),
+             json = nk_member_get(doc, at, NK_STR("cedarJson"));
     if ((list == NK_JSON_NONE) == (json == NK_JSON_NONE))
         return bad(&e, at, NK_EINVAL, "either entityList or cedarJson is expected");
     return list != NK_JSON_NONE ? read_list(&e, list) : read_json(&e, json);

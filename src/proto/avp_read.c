@@ -30,31 +30,31 @@ static int refuse(struct reading *r, const char *path, const char *what)
 
 static int read_text(struct reading *r, const char *name, bool required, struct nk_str *out)
 {
-    int rc = nk_member_string(r->doc, 0, name, false, r->a, out, r->f);
+    int rc = nk_member_string(r->doc, 0, nk_str(name), false, r->a, out, r->f);
     if (!rc && required && !out->p)
-        rc = nk_member_missing(r->doc, 0, name, r->f);
+        rc = nk_member_missing(r->doc, 0, nk_str(name), r->f);
     return wrong(r, rc, name);
 }
 
 /* An entity that may be missing: then one that nobody can name stands there. */
 static int read_entity(struct reading *r, uint32_t of, const char *name, struct nk_cedar_uid *out)
 {
-    uint32_t at = nk_member_get(r->doc, of, name);
+    uint32_t at = nk_member_get(r->doc, of, nk_str(name));
     *out = (struct nk_cedar_uid){NK_STR("__cedar::Unspecified"), NK_STR("")};
     return at == NK_JSON_NONE ? 0 : wrong(r, nk_avp_entity(r->doc, at, r->a, out, r->f), name);
 }
 
 static int read_action(struct reading *r, uint32_t of, struct nk_cedar_uid *out)
 {
-    uint32_t at = nk_member_get(r->doc, of, "action");
+    uint32_t at = nk_member_get(r->doc, of, NK_STR("action"));
     *out = (struct nk_cedar_uid){NK_STR("__cedar::Unspecified"), NK_STR("")};
     if (at == NK_JSON_NONE)
         return 0;
-    int rc = nk_member_expect(r->doc, at, "action", NK_JSON_OBJECT, r->f);
+    int rc = nk_member_expect(r->doc, at, NK_STR("action"), NK_JSON_OBJECT, r->f);
     if (!rc)
-        rc = nk_member_string(r->doc, at, "actionType", false, r->a, &out->type, r->f);
+        rc = nk_member_string(r->doc, at, NK_STR("actionType"), false, r->a, &out->type, r->f);
     if (!rc)
-        rc = nk_member_string(r->doc, at, "actionId", true, r->a, &out->id, r->f);
+        rc = nk_member_string(r->doc, at, NK_STR("actionId"), true, r->a, &out->id, r->f);
     if (!rc && (!out->type.p || !nk_cedar_type_ok(out->type)))
         return refuse(r, "action.actionType", "is not the name of a type");
     return !rc && !out->id.p ? refuse(r, "action.actionId", "is missing") : wrong(r, rc, "action");
@@ -82,7 +82,7 @@ static int read_context_json(struct reading *r, uint32_t at, struct nk_avp_ask *
 {
     static const struct nk_json_limits lim = {NK_AVP_BODY_MAX, 128, 1 << 20};
     struct nk_json *inner = nk_arena_alloc(r->a, sizeof *inner);
-    int rc = nk_member_expect(r->doc, at, "cedarJson", NK_JSON_STRING, r->f);
+    int rc = nk_member_expect(r->doc, at, NK_STR("cedarJson"), NK_JSON_STRING, r->f);
     if (rc)
         return rc;
     struct nk_str text = nk_json_string(r->doc, at, r->a);
@@ -96,11 +96,11 @@ static int read_context_json(struct reading *r, uint32_t at, struct nk_avp_ask *
 
 static int read_context(struct reading *r, uint32_t of, struct nk_avp_ask *ask)
 {
-    uint32_t at = nk_member_get(r->doc, of, "context");
+    uint32_t at = nk_member_get(r->doc, of, NK_STR("context"));
     if (at == NK_JSON_NONE)
         return 0;
-    uint32_t map = nk_member_get(r->doc, at, "contextMap");
-    uint32_t json = nk_member_get(r->doc, at, "cedarJson");
+    uint32_t map = nk_member_get(r->doc, at, NK_STR("contextMap"));
+    uint32_t json = nk_member_get(r->doc, at, NK_STR("cedarJson"));
     if ((map == NK_JSON_NONE) == (json == NK_JSON_NONE))
         return refuse(r, "context", "has either contextMap or cedarJson");
     if (json != NK_JSON_NONE)
@@ -121,7 +121,7 @@ static int read_ask(struct reading *r, uint32_t at, struct nk_avp_ask *ask)
 {
     *ask = (struct nk_avp_ask){.at = at};
     bool token = nk_avp_has_token(r->out->op);
-    if (token && nk_member_get(r->doc, at, "principal") != NK_JSON_NONE)
+    if (token && nk_member_get(r->doc, at, NK_STR("principal")) != NK_JSON_NONE)
         return refuse(r, "principal", "comes from the token");
     int rc = read_entity(r, at, "principal", &ask->principal);
     if (!rc)
@@ -138,7 +138,7 @@ static int read_ask(struct reading *r, uint32_t at, struct nk_avp_ask *ask)
 /* Entries of "requests"; at least one, at most `most`. */
 static int read_requests(struct reading *r, size_t most, uint32_t *list, size_t *count)
 {
-    int rc = nk_member_of(r->doc, 0, "requests", NK_JSON_ARRAY, list, r->f);
+    int rc = nk_member_of(r->doc, 0, NK_STR("requests"), NK_JSON_ARRAY, list, r->f);
     if (rc)
         return wrong(r, rc, "requests");
     *count = *list == NK_JSON_NONE ? 0 : r->doc->tape[*list].count;
@@ -183,7 +183,8 @@ static int read_asks(struct reading *r)
         return read_ask(r, 0, c->asks);
     for (uint32_t i = nk_json_first(r->doc, list); i != NK_JSON_NONE && !rc;
          i = nk_json_next(r->doc, list, i)) {
-        rc = wrong(r, nk_member_expect(r->doc, i, "requests", NK_JSON_OBJECT, r->f), "requests");
+        rc = wrong(r, nk_member_expect(r->doc, i, NK_STR("requests"), NK_JSON_OBJECT, r->f),
+                   "requests");
         if (!rc)
             rc = read_ask(r, i, &c->asks[k++]);
     }
@@ -202,7 +203,8 @@ static int read_question(struct reading *r)
             rc = refuse(r, "accessToken", "or \"identityToken\" is missing");
     }
     if (!rc)
-        rc = wrong(r, nk_member_of(r->doc, 0, "entities", NK_JSON_OBJECT, &c->entities, r->f),
+        rc = wrong(r,
+                   nk_member_of(r->doc, 0, NK_STR("entities"), NK_JSON_OBJECT, &c->entities, r->f),
                    "entities");
     return rc ? rc : read_asks(r);
 }
@@ -221,9 +223,9 @@ static int read_refs(struct reading *r)
     for (uint32_t i = nk_json_first(r->doc, list); i != NK_JSON_NONE && !rc;
          i = nk_json_next(r->doc, list, i)) {
         struct nk_avp_ref *ref = &c->refs[c->ref_count++];
-        rc = nk_member_string(r->doc, i, "policyStoreId", false, r->a, &ref->store, r->f);
+        rc = nk_member_string(r->doc, i, NK_STR("policyStoreId"), false, r->a, &ref->store, r->f);
         if (!rc)
-            rc = nk_member_string(r->doc, i, "policyId", false, r->a, &ref->policy, r->f);
+            rc = nk_member_string(r->doc, i, NK_STR("policyId"), false, r->a, &ref->policy, r->f);
         if (!rc && (!ref->store.p || !ref->policy.p))
             rc = refuse(r, "requests", "must each have policyStoreId and policyId");
     }
@@ -234,8 +236,8 @@ static int read_page(struct reading *r)
 {
     struct nk_avp_call *c = r->out;
     c->max_results = NK_AVP_PAGE;
-    int rc =
-        wrong(r, nk_member_count(r->doc, 0, "maxResults", &c->max_results, r->f), "maxResults");
+    int rc = wrong(r, nk_member_count(r->doc, 0, NK_STR("maxResults"), &c->max_results, r->f),
+                   "maxResults");
     if (!rc && (c->max_results < 1 || c->max_results > NK_AVP_PAGE_MAX))
         rc = refuse(r, "maxResults", "must be 1 to 50");
     return rc ? rc : read_text(r, "nextToken", false, &c->next);
@@ -245,13 +247,14 @@ static int read_page(struct reading *r)
 static int read_reference(struct reading *r, uint32_t filter, const char *name,
                           enum nk_avp_match *match, struct nk_cedar_uid *uid)
 {
-    uint32_t at = nk_member_get(r->doc, filter, name);
+    uint32_t at = nk_member_get(r->doc, filter, nk_str(name));
     if (at == NK_JSON_NONE)
         return 0;
-    uint32_t identifier = nk_member_get(r->doc, at, "identifier");
+    uint32_t identifier = nk_member_get(r->doc, at, NK_STR("identifier"));
     *match = identifier == NK_JSON_NONE ? NK_AVP_UNSPECIFIED : NK_AVP_IDENTIFIER;
     if (identifier == NK_JSON_NONE)
-        return nk_json_type(r->doc, nk_member_get(r->doc, at, "unspecified")) == NK_JSON_TRUE
+        return nk_json_type(r->doc, nk_member_get(r->doc, at, NK_STR("unspecified"))) ==
+                       NK_JSON_TRUE
                    ? 0
                    : refuse(r, "filter", "names an entity by identifier, or unspecified: true");
     return wrong(r, nk_avp_entity(r->doc, identifier, r->a, uid, r->f), "filter");
@@ -261,22 +264,24 @@ static int read_filter(struct reading *r)
 {
     struct nk_avp_filter *x = &r->out->filter;
     uint32_t at;
-    int rc = nk_member_of(r->doc, 0, "filter", NK_JSON_OBJECT, &at, r->f);
+    int rc = nk_member_of(r->doc, 0, NK_STR("filter"), NK_JSON_OBJECT, &at, r->f);
     if (rc || at == NK_JSON_NONE)
         return wrong(r, rc, "filter");
     rc = read_reference(r, at, "principal", &x->principal_match, &x->principal);
     if (!rc)
         rc = read_reference(r, at, "resource", &x->resource_match, &x->resource);
     if (!rc)
-        rc = wrong(r, nk_member_string(r->doc, at, "policyType", false, r->a, &x->type, r->f),
+        rc = wrong(r,
+                   nk_member_string(r->doc, at, NK_STR("policyType"), false, r->a, &x->type, r->f),
                    "filter");
     if (!rc && x->type.p && !nk_str_eq(x->type, NK_STR("STATIC")) &&
         !nk_str_eq(x->type, NK_STR("TEMPLATE_LINKED")))
         rc = refuse(r, "filter", "has a policyType other than STATIC and TEMPLATE_LINKED");
     if (!rc)
-        rc = wrong(
-            r, nk_member_string(r->doc, at, "policyTemplateId", false, r->a, &x->template_id, r->f),
-            "filter");
+        rc = wrong(r,
+                   nk_member_string(r->doc, at, NK_STR("policyTemplateId"), false, r->a,
+                                    &x->template_id, r->f),
+                   "filter");
     return rc;
 }
 
@@ -284,14 +289,14 @@ static int read_filter(struct reading *r)
 static int read_filters(struct reading *r)
 {
     uint32_t at;
-    int rc = nk_member_of(r->doc, 0, "filters", NK_JSON_ARRAY, &at, r->f);
+    int rc = nk_member_of(r->doc, 0, NK_STR("filters"), NK_JSON_ARRAY, &at, r->f);
     if (rc || at == NK_JSON_NONE)
         return wrong(r, rc, "filters");
     if (r->doc->tape[at].count > 1)
         return refuse(r, "filters", "may have one entry");
     return wrong(r,
-                 nk_member_string(r->doc, nk_json_first(r->doc, at), "principalEntityType", false,
-                                  r->a, &r->out->filter.principal_type, r->f),
+                 nk_member_string(r->doc, nk_json_first(r->doc, at), NK_STR("principalEntityType"),
+                                  false, r->a, &r->out->filter.principal_type, r->f),
                  "filters");
 }
 

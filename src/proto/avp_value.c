@@ -26,15 +26,15 @@ static int keep(const struct nk_json *doc, uint32_t at, const struct nk_cedar_va
 int nk_avp_entity(const struct nk_json *doc, uint32_t at, struct nk_arena *a,
                   struct nk_cedar_uid *out, struct nk_fault *f)
 {
-    int rc = nk_member_expect(doc, at, "entity", NK_JSON_OBJECT, f);
+    int rc = nk_member_expect(doc, at, NK_STR("entity"), NK_JSON_OBJECT, f);
     if (!rc)
-        rc = nk_member_string(doc, at, "entityType", false, a, &out->type, f);
+        rc = nk_member_string(doc, at, NK_STR("entityType"), false, a, &out->type, f);
     if (!rc)
-        rc = nk_member_string(doc, at, "entityId", true, a, &out->id, f);
+        rc = nk_member_string(doc, at, NK_STR("entityId"), true, a, &out->id, f);
     if (!rc && !out->type.p)
-        rc = nk_member_missing(doc, at, "entityType", f);
+        rc = nk_member_missing(doc, at, NK_STR("entityType"), f);
     if (!rc && !out->id.p)
-        rc = nk_member_missing(doc, at, "entityId", f);
+        rc = nk_member_missing(doc, at, NK_STR("entityId"), f);
     if (!rc && !nk_cedar_type_ok(out->type))
         rc = bad(doc, at, NK_EINVAL, "\"entityType\" is not the name of an entity type", f);
     return rc;
@@ -64,7 +64,7 @@ static int read_bool(const struct nk_json *doc, uint32_t at, struct nk_arena *a,
 static int read_string(const struct nk_json *doc, uint32_t at, struct nk_arena *a,
                        const struct nk_cedar_value **out, struct nk_fault *f)
 {
-    int rc = nk_member_expect(doc, at, "string", NK_JSON_STRING, f);
+    int rc = nk_member_expect(doc, at, NK_STR("string"), NK_JSON_STRING, f);
     return rc ? rc : keep(doc, at, nk_cedar_string(a, nk_json_string(doc, at, a)), out, f);
 }
 
@@ -83,7 +83,7 @@ static int read_extension(const struct nk_json *doc, uint32_t at, const char *fu
     struct cedar_call call = {.arena = a};
     const struct nk_cedar_value *text = NULL;
     const struct cedar_ext *ext = cedar_ext_find(nk_str(function));
-    int rc = nk_member_expect(doc, at, function, NK_JSON_STRING, f);
+    int rc = nk_member_expect(doc, at, nk_str(function), NK_JSON_STRING, f);
     NK_MUST(ext);
     if (!rc)
         rc = keep(doc, at, nk_cedar_string(a, nk_json_string(doc, at, a)), &text, f);
@@ -96,7 +96,7 @@ static int read_extension(const struct nk_json *doc, uint32_t at, const char *fu
 static int read_set(const struct nk_json *doc, uint32_t at, unsigned depth, struct nk_arena *a,
                     const struct nk_cedar_value **out, struct nk_fault *f)
 {
-    int rc = nk_member_expect(doc, at, "set", NK_JSON_ARRAY, f);
+    int rc = nk_member_expect(doc, at, NK_STR("set"), NK_JSON_ARRAY, f);
     if (rc)
         return rc;
     size_t n = 0;
@@ -112,7 +112,7 @@ static int read_set(const struct nk_json *doc, uint32_t at, unsigned depth, stru
 static int read_members(const struct nk_json *doc, uint32_t at, unsigned depth, struct nk_arena *a,
                         struct nk_cedar_member **out, size_t *n, struct nk_fault *f)
 {
-    int rc = nk_member_expect(doc, at, "record", NK_JSON_OBJECT, f);
+    int rc = nk_member_expect(doc, at, NK_STR("record"), NK_JSON_OBJECT, f);
     *n = 0;
     if (rc)
         return rc;
