@@ -51,6 +51,28 @@ static bool read_model(struct scenario *s, struct nk_str rest)
     return m->dialect.n > 0;
 }
 
+/* hook PATH PROXY */
+static void read_hook(struct scenario *s, struct nk_str rest)
+{
+    struct nk_str path = word(&rest);
+    nk_buf_add(&s->hooks, s->hooks.n ? NK_STR("]},{") : NK_STR("{"));
+    nk_json_put_member(&s->hooks, NK_STR("path"), path);
+    nk_json_put_member(&s->hooks, NK_STR("proxy"), rest);
+    nk_buf_add(&s->hooks, NK_STR(",\"store\":\"shop\",\"rules\":["));
+}
+
+/* rule METHOD PATH ACTION RESOURCE, of the hook before it */
+static bool read_rule(struct scenario *s, struct nk_str rest)
+{
+    static const char *const members[] = {"method", "path", "action", "resource"};
+    bool first = nk_str_ends(nk_buf_str(&s->hooks), NK_STR("["));
+    nk_buf_add(&s->hooks, first ? NK_STR("{") : NK_STR(",{"));
+    for (size_t i = 0; i < NK_COUNT(members); i++)
+        nk_json_put_member(&s->hooks, nk_str(members[i]), word(&rest));
+    nk_buf_add_char(&s->hooks, '}');
+    return s->hooks.n > 2 && rest.n == 0;
+}
+
 static bool read_line(struct scenario *s, int line, struct nk_str text)
 {
     struct nk_str rest = text, w = word(&rest);
@@ -61,6 +83,13 @@ static bool read_line(struct scenario *s, int line, struct nk_str text)
     } else if (is(w, "policy")) {
         nk_buf_add(&s->policy, rest);
         nk_buf_add_char(&s->policy, '\n');
+    } else if (is(w, "store")) {
+        nk_buf_add(&s->store, rest);
+        nk_buf_add_char(&s->store, '\n');
+    } else if (is(w, "hook")) {
+        read_hook(s, rest);
+    } else if (is(w, "rule")) {
+        return read_rule(s, rest);
     } else if (is(w, "entities")) {
         nk_buf_add(&s->entities, rest);
     } else if (is(w, "limit")) { /* limit KEY VALUE */
@@ -112,6 +141,8 @@ struct scenario *scenario_read(const char *file)
         return NULL;
     nk_arena_init(&s->arena, 16 << 20);
     nk_buf_init(&s->policy, 1 << 20);
+    nk_buf_init(&s->store, 1 << 20);
+    nk_buf_init(&s->hooks, 1 << 20);
     nk_buf_init(&s->entities, 1 << 20);
     nk_buf_init(&s->config, 1 << 20);
     s->file = file;
@@ -135,6 +166,8 @@ struct scenario *scenario_read(const char *file)
 void scenario_free(struct scenario *s)
 {
     nk_buf_free(&s->policy);
+    nk_buf_free(&s->store);
+    nk_buf_free(&s->hooks);
     nk_buf_free(&s->entities);
     nk_buf_free(&s->config);
     nk_arena_free(&s->arena);
@@ -202,6 +235,10 @@ void scenario_config(const struct scenario *s, int upstream_port, struct nk_buf 
         nk_buf_add(out, NK_STR(",\"entities\":\"entities.json\""));
     nk_buf_add(out, NK_STR("},\"audit\":{\"directory\":\"audit\",\"mode\":"));
     nk_buf_add(out, s->strict ? NK_STR("\"strict\"}") : NK_STR("\"group\"}"));
+    if (s->store.n)
+        nk_buf_add(out, NK_STR(",\"policy_stores\":[{\"id\":\"shop\",\"directory\":\"shop\"}]"));
+    if (s->hooks.n)
+        nk_buf_printf(out, ",\"hooks\":[%.*s]}]", NK_FMT(nk_buf_str(&s->hooks)));
     nk_buf_add(out, NK_STR(",\"limits\":{"));
     nk_buf_add(out, s->config.n
                         ? nk_str_sub(nk_buf_str(&s->config), s->config.p[0] == ',', s->config.n)
