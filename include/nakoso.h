@@ -70,7 +70,8 @@ int nk_engine_add_policies(struct nk_engine *e, struct nk_text policies, struct 
 /* Adds the policy `id`: the template with ?principal and ?resource replaced; one that the template has not is
  * not given (p == NULL in its type). */
 int nk_engine_link(struct nk_engine *e, struct nk_text template_id, struct nk_text id,
-                   struct nk_entity principal, struct nk_entity resource, struct nk_engine_fault *f);
+                   struct nk_entity principal, struct nk_entity resource,
+                   struct nk_engine_fault *f);
 /* Adds entities in Cedar's JSON form: [{"uid","attrs","parents","tags"?}]. */
 int nk_engine_add_entities(struct nk_engine *e, struct nk_text json, struct nk_engine_fault *f);
 /* Ends the loading; must be called once before the first question. Refuses entities that are their own ancestors. */
@@ -78,8 +79,9 @@ int nk_engine_ready(struct nk_engine *e, struct nk_engine_fault *f);
 
 struct nk_engine_question {
     struct nk_entity principal, action, resource;
-    struct nk_text context;  /* a record in Cedar's JSON form; not given: {} */
-    struct nk_text entities; /* in Cedar's JSON form, over those of the engine for this question alone; or not given */
+    struct nk_text context; /* a record in Cedar's JSON form; not given: {} */
+    struct nk_text
+        entities; /* in Cedar's JSON form, over those of the engine for this question alone; or not given */
 };
 
 /* Decides. On success the caller owes nk_engine_answer_free; otherwise *out is NULL: treat that as a no. */
