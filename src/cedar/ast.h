@@ -125,23 +125,6 @@ struct cedar_policy {
     struct cedar_policy *next;                    /* while its text is being read */
 };
 
-/* "principal", "action", "resource", "context"; a NUL is behind each. */
-extern const struct nk_str cedar_var_names[CEDAR_VARS];
-/* AND, OR, SUM, PRODUCT: any number of operands, two at least. */
-bool cedar_is_chain(enum cedar_node_kind kind);
-/* The sign or name of an operator that has operands and nothing else: "&&", "<=", "contains"; "+" for
- * SUM, "neg" for NEG. NULL for all other kinds. */
-const char *cedar_op_name(enum cedar_node_kind kind, unsigned op);
-/* The kind of such an operator and its `op`; CEDAR_NODE_KINDS when there is none. */
-enum cedar_node_kind cedar_op_kind(struct nk_str name, uint8_t *op);
-/* How many operands an operator that is written as a method has, its object included; 0 for others.
- */
-unsigned cedar_method_argc(enum cedar_node_kind kind);
-/* Appends a child behind *tail (the place of the next child's pointer). 0, or NK_ELIMIT: the node
- * becomes deeper than CEDAR_DEPTH. */
-int cedar_node_add(struct cedar_node *node, struct cedar_node ***tail,
-                   struct cedar_node *kid) NK_CHECKED;
-
 struct nk_cedar_policies {
     struct nk_arena *arena;
     struct cedar_policy **items; /* what decides: policies and links, in order of loading */
@@ -150,4 +133,7 @@ struct nk_cedar_policies {
     size_t template_n, template_cap;
     struct cedar_policy **index; /* both by id, open addressing; NULL: a free place */
     size_t index_cap;
+    const struct cedar_index *sealed; /* of the first sealed_n policies; see index.h */
+    size_t sealed_n;
+    bool strict; /* a forbid that errs denies */
 };

@@ -38,7 +38,8 @@ int nk_cedar_policies_put_json(const struct nk_cedar_policies *p, struct nk_buf 
  * that only JSON can say is written out: x has "a b" && x["a b"] has c. */
 int nk_cedar_policy_put_text(const struct nk_cedar_policies *p, struct nk_str id,
                              struct nk_buf *out) NK_CHECKED;
-/* All policies and templates in order of loading; links as the policies that they are. */
+/* All policies and templates in order of loading; links as the policies that they are. Ids are not
+ * part of the text. */
 int nk_cedar_policies_put_text(const struct nk_cedar_policies *p, struct nk_buf *out) NK_CHECKED;
 
 /* Layout ------------------------------------------------------------------------------------------

@@ -11,16 +11,22 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { FIRST_CAP = 8, SHORT = 8 };
+enum { FIRST_CAP = 4, SHORT = 8, LINE = 64, LINES = 9, NEAR = 1024, TEMP_MAX = 1 << 30, TEMP_BLOCK = 64 << 10 };
 
 static const uint32_t done = UINT32_MAX;
+
+struct slot {
+    uint64_t hash;
+    struct cedar_entity *entity; /* NULL: free */
+};
 
 struct nk_cedar_entities {
     struct nk_arena *arena;
     const struct nk_cedar_entities *below;
-    struct cedar_entity **slots;
+    struct slot *slots;
     size_t cap, n;
     bool sealed;
+    bool far; /* it, or one below it, has so many entities that most are not in the cache */
 };
 
 struct nk_cedar_entities *nk_cedar_entities_new(struct nk_arena *a,
@@ -35,11 +41,11 @@ struct nk_cedar_entities *nk_cedar_entities_new(struct nk_arena *a,
 }
 
 /* The slot of `uid`, or the free one where it belongs; the table is never full. */
-static struct cedar_entity **find_slot(const struct nk_cedar_entities *e,
-                                       const struct cedar_uid *uid)
+static struct slot *find_slot(const struct nk_cedar_entities *e, const struct cedar_uid *uid)
 {
     size_t mask = e->cap - 1, at = uid->hash & mask;
-    while (e->slots[at] && !cedar_uid_eq(&e->slots[at]->id, uid))
+    while (e->slots[at].entity &&
+           (e->slots[at].hash != uid->hash || !cedar_uid_eq(&e->slots[at].entity->id, uid)))
         at = (at + 1) & mask;
     return &e->slots[at];
 }
@@ -48,23 +54,40 @@ const struct cedar_entity *cedar_entities_find(const struct nk_cedar_entities *e
                                                const struct cedar_uid *uid)
 {
     for (; e; e = e->below) {
-        const struct cedar_entity *found = e->n ? *find_slot(e, uid) : NULL;
+        const struct cedar_entity *found = e->n ? find_slot(e, uid)->entity : NULL;
         if (found)
             return found;
     }
     return NULL;
 }
 
+void cedar_entities_expect(const struct nk_cedar_entities *e, const struct cedar_uid *uid)
+{
+    for (; e && e->far; e = e->below)
+        if (e->n)
+            __builtin_prefetch(&e->slots[uid->hash & (e->cap - 1)]);
+}
+
+void cedar_entities_fetch(const struct nk_cedar_entities *e, const struct cedar_uid *uid)
+{
+    for (; e && e->far; e = e->below) {
+        const struct slot *slot = e->n ? &e->slots[uid->hash & (e->cap - 1)] : NULL;
+        const char *entity = slot && slot->hash == uid->hash ? (const char *)slot->entity : NULL;
+        for (int i = 0; entity && i < LINES; i++)
+            __builtin_prefetch(entity + i * LINE);
+    }
+}
+
 static int grow(struct nk_cedar_entities *e)
 {
     struct nk_cedar_entities bigger = *e;
     bigger.cap = e->cap ? e->cap * 2 : FIRST_CAP;
-    bigger.slots = nk_arena_array(e->arena, bigger.cap, sizeof(struct cedar_entity *));
+    bigger.slots = nk_arena_array(e->arena, bigger.cap, sizeof *bigger.slots);
     if (!bigger.slots)
         return NK_ENOMEM;
     for (size_t i = 0; i < e->cap; i++)
-        if (e->slots[i])
-            *find_slot(&bigger, &e->slots[i]->id) = e->slots[i];
+        if (e->slots[i].entity)
+            *find_slot(&bigger, &e->slots[i].entity->id) = e->slots[i];
     *e = bigger;
     return 0;
 }
@@ -96,8 +119,8 @@ int nk_cedar_entities_add(struct nk_cedar_entities *e, struct nk_cedar_uid uid,
     if (rc)
         return rc;
     struct cedar_uid id = cedar_uid(uid);
-    struct cedar_entity **slot = find_slot(e, &id);
-    if (*slot)
+    struct slot *slot = find_slot(e, &id);
+    if (slot->entity)
         return NK_ECONFLICT;
     struct cedar_entity *entity = nk_arena_alloc(e->arena, sizeof *entity);
     const struct cedar_uid *own = copy_uids(e->arena, parents, parent_count);
@@ -108,44 +131,70 @@ int nk_cedar_entities_add(struct nk_cedar_entities *e, struct nk_cedar_uid uid,
                                     .tags = tags ? tags : &cedar_empty_record,
                                     .parents = own,
                                     .parent_n = (uint32_t)parent_count};
-    *slot = entity;
+    *slot = (struct slot){id.hash, entity};
     e->n++;
     return 0;
 }
 
-static int ref_order(const void *a, const void *b)
+static int ancestor_order(const void *a, const void *b)
 {
-    return cedar_uid_cmp(*(const struct cedar_uid *const *)a, *(const struct cedar_uid *const *)b);
+    const struct cedar_ancestor *x = a, *y = b;
+    if (x->hash != y->hash)
+        return x->hash < y->hash ? -1 : 1;
+    return cedar_uid_cmp(x->uid, y->uid);
 }
 
-/* Ancestors: the parents and, where a parent is known, its ancestors. */
-static int collect(struct nk_cedar_entities *e, struct cedar_entity *entity)
+/* Most entities have few ancestors, and qsort costs more than it saves there. */
+static void sort_ancestors(struct cedar_ancestor *all, size_t n)
+{
+    if (n > SHORT) {
+        qsort(all, n, sizeof *all, ancestor_order);
+        return;
+    }
+    for (size_t i = 1; i < n; i++) {
+        struct cedar_ancestor item = all[i];
+        size_t at = i;
+        for (; at > 0 && ancestor_order(&all[at - 1], &item) > 0; at--)
+            all[at] = all[at - 1];
+        all[at] = item;
+    }
+}
+
+/* Ancestors: the parents and, where a parent is known, its ancestors. `up` has room for the parents. */
+static int collect(struct nk_cedar_entities *e, struct cedar_entity *entity,
+                   const struct cedar_entity **up)
 {
     size_t n = entity->parent_n, kept = 0;
     for (uint32_t i = 0; i < entity->parent_n; i++) {
-        const struct cedar_entity *parent = cedar_entities_find(e, &entity->parents[i]);
-        n += parent ? parent->ancestor_n : 0;
+        up[i] = cedar_entities_find(e, &entity->parents[i]);
+        n += up[i] ? up[i]->ancestor_n : 0;
     }
-    const struct cedar_uid **all = n ? nk_arena_array(e->arena, n, sizeof *all) : NULL;
+    struct cedar_ancestor *all = n ? nk_arena_array(e->arena, n, sizeof *all) : NULL;
     if (n && !all)
         return NK_ENOMEM;
     if (n > UINT32_MAX)
         return NK_ELIMIT;
     n = 0;
     for (uint32_t i = 0; i < entity->parent_n; i++) {
-        const struct cedar_entity *parent = cedar_entities_find(e, &entity->parents[i]);
-        all[n++] = &entity->parents[i];
-        for (uint32_t k = 0; parent && k < parent->ancestor_n; k++)
-            all[n++] = parent->ancestors[k];
+        all[n++] = (struct cedar_ancestor){entity->parents[i].hash, &entity->parents[i]};
+        for (uint32_t k = 0; up[i] && k < up[i]->ancestor_n; k++)
+            all[n++] = up[i]->ancestors[k];
     }
-    if (n > 1)
-        qsort(all, n, sizeof *all, ref_order);
+    sort_ancestors(all, n);
     for (size_t i = 0; i < n; i++)
-        if (kept == 0 || !cedar_uid_eq(all[kept - 1], all[i]))
+        if (kept == 0 || ancestor_order(&all[kept - 1], &all[i]) != 0)
             all[kept++] = all[i];
     entity->ancestors = all;
     entity->ancestor_n = (uint32_t)kept;
     return 0;
+}
+
+static int collect_any(struct nk_cedar_entities *e, struct cedar_entity *entity)
+{
+    const struct cedar_entity *few[SHORT], **up = few;
+    if (entity->parent_n > SHORT)
+        up = nk_arena_array(e->arena, entity->parent_n, sizeof *up);
+    return up ? collect(e, entity, up) : NK_ENOMEM;
 }
 
 static int cycle(struct nk_fault *f, const struct cedar_entity *entity)
@@ -164,14 +213,14 @@ static int visit(struct nk_cedar_entities *e, struct cedar_entity *start,
     while (depth > 0) {
         struct cedar_entity *entity = stack[depth - 1];
         if (entity->state > entity->parent_n) {
-            int rc = collect(e, entity);
+            int rc = collect_any(e, entity);
             if (rc)
                 return nk_fault_set(f, rc, "cedar", 0, "no room for the ancestors of entities");
             entity->state = done;
             depth--;
             continue;
         }
-        struct cedar_entity *parent = *find_slot(e, &entity->parents[entity->state++ - 1]);
+        struct cedar_entity *parent = find_slot(e, &entity->parents[entity->state++ - 1])->entity;
         if (!parent || parent->state == done)
             continue;
         if (parent->state != 0)
@@ -182,32 +231,60 @@ static int visit(struct nk_cedar_entities *e, struct cedar_entity *start,
     return 0;
 }
 
+/* Puts packed entities in the place of those that were added. */
+static int pack(struct nk_cedar_entities *e)
+{
+    struct nk_arena temp;
+    struct cedar_pool pool;
+    nk_arena_init_sized(&temp, TEMP_MAX, TEMP_BLOCK);
+    int rc = cedar_pool_init(&pool, e->arena, &temp);
+    for (size_t i = 0; !rc && i < e->cap; i++) {
+        struct cedar_entity *packed =
+            e->slots[i].entity ? cedar_entity_pack(&pool, e->slots[i].entity) : NULL;
+        if (packed)
+            e->slots[i].entity = packed;
+        else if (e->slots[i].entity)
+            rc = NK_ENOMEM;
+    }
+    nk_arena_free(&temp);
+    return rc;
+}
+
 int nk_cedar_entities_seal(struct nk_cedar_entities *e, struct nk_fault *f)
 {
     NK_MUST(!e->sealed && (!e->below || e->below->sealed));
-    struct cedar_entity **stack = e->n ? nk_arena_array(e->arena, e->n, sizeof *stack) : NULL;
-    if (e->n && !stack)
+    struct cedar_entity *few[SHORT], **stack = few;
+    if (e->n > SHORT)
+        stack = nk_arena_array(e->arena, e->n, sizeof *stack);
+    if (!stack)
         return nk_fault_set(f, NK_ENOMEM, "cedar", 0, "no room for the ancestors of entities");
     for (size_t i = 0; i < e->cap; i++) {
-        int rc = e->slots[i] && e->slots[i]->state == 0 ? visit(e, e->slots[i], stack, f) : 0;
+        struct cedar_entity *entity = e->slots[i].entity;
+        int rc = entity && entity->state == 0 ? visit(e, entity, stack, f) : 0;
         if (rc)
             return rc;
     }
+    /* A store over another one lives for one request: packing would cost more than it saves. */
+    int rc = e->below ? 0 : pack(e);
+    if (rc)
+        return nk_fault_set(f, rc, "cedar", 0, "no room for the entities");
+    e->far = e->n > NEAR || (e->below && e->below->far);
     e->sealed = true;
     return 0;
 }
 
 bool cedar_entity_in(const struct cedar_entity *entity, const struct cedar_uid *uid)
 {
+    const struct cedar_ancestor *all = entity->ancestors, wanted = {uid->hash, uid};
     uint32_t from = 0, to = entity->ancestor_n;
     if (to <= SHORT) {
-        while (from < to && !cedar_uid_eq(entity->ancestors[from], uid))
+        while (from < to && (all[from].hash != uid->hash || !cedar_uid_eq(all[from].uid, uid)))
             from++;
         return from < to;
     }
     while (from < to) {
         uint32_t at = from + (to - from) / 2;
-        int order = cedar_uid_cmp(entity->ancestors[at], uid);
+        int order = ancestor_order(&all[at], &wanted);
         if (order == 0)
             return true;
         if (order < 0)
@@ -216,6 +293,14 @@ bool cedar_entity_in(const struct cedar_entity *entity, const struct cedar_uid *
             to = at;
     }
     return false;
+}
+
+struct cedar_entity *cedar_entities_next(const struct nk_cedar_entities *e, size_t *at)
+{
+    while (*at < e->cap)
+        if (e->slots[(*at)++].entity)
+            return e->slots[*at - 1].entity;
+    return NULL;
 }
 
 bool cedar_entities_sealed(const struct nk_cedar_entities *e)

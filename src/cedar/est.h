@@ -25,6 +25,8 @@ struct cedar_est_member {
 
 /* Notes an error at entry `at`; returns NULL. */
 void *cedar_est_fail(struct cedar_est *r, uint32_t at, int code, const char *why);
+/* The same, NK_EINVAL, for the string at `at`, which is shown behind `why`. */
+void *cedar_est_fail_name(struct cedar_est *r, uint32_t at, const char *why);
 /* The members of object `at`: those of the list, no others. */
 bool cedar_est_members(struct cedar_est *r, uint32_t at, struct cedar_est_member *list, size_t n);
 bool cedar_est_string(struct cedar_est *r, uint32_t at, struct nk_str *out);

@@ -112,8 +112,7 @@ static const struct cedar_ext *function(struct cedar_est *r, uint32_t at)
     if (!cedar_est_string(r, at, &name))
         return NULL;
     const struct cedar_ext *ext = cedar_ext_find(name);
-    return ext ? ext
-               : cedar_est_fail(r, at, NK_EINVAL, "there is no operator or function of this name");
+    return ext ? ext : cedar_est_fail_name(r, at, "there is no operator or function");
 }
 
 static struct cedar_node *called(struct cedar_est *r, uint32_t at, struct cedar_node *node)
@@ -246,13 +245,13 @@ static struct cedar_node *binary(struct cedar_est *r, uint32_t at, enum cedar_no
 }
 
 /* The kind of expression `at`, or KINDS for what has no operator of that table. */
-static enum cedar_node_kind kind_at(const struct cedar_est *r, uint32_t at, uint8_t *op)
+static enum cedar_node_kind kind_at(struct cedar_est *r, uint32_t at, uint8_t *op)
 {
     uint32_t name = nk_json_first(r->doc, at);
     if (nk_json_type(r->doc, at) != NK_JSON_OBJECT || name == NK_JSON_NONE)
         return CEDAR_NODE_KINDS;
-    struct nk_str text = nk_json_span(r->doc, name); /* no operator's name needs an escape */
-    return cedar_op_kind(nk_str_sub(text, 1, text.n - 1), op);
+    struct nk_str text = nk_json_string(r->doc, name, r->arena); /* "&&", "\u0026\u0026" */
+    return text.p ? cedar_op_kind(text, op) : CEDAR_NODE_KINDS;
 }
 
 /* One link of a chain on the way down: its right side. */

@@ -18,11 +18,11 @@ void *cedar_est_fail(struct cedar_est *r, uint32_t at, int code, const char *why
     return NULL;
 }
 
-static bool unknown(struct cedar_est *r, uint32_t at)
+void *cedar_est_fail_name(struct cedar_est *r, uint32_t at, const char *why)
 {
-    char text[80];
+    char text[112];
     struct nk_str name = nk_json_span(r->doc, at);
-    snprintf(text, sizeof text, "unknown member %.*s", name.n < 60 ? (int)name.n : 0, name.p);
+    snprintf(text, sizeof text, "%s %.*s", why, name.n < 60 ? (int)name.n : 0, name.p);
     return cedar_est_fail(r, at, NK_EINVAL, text);
 }
 
@@ -38,7 +38,7 @@ bool cedar_est_members(struct cedar_est *r, uint32_t at, struct cedar_est_member
         while (i < n && !nk_json_is(r->doc, name, nk_str(list[i].name)))
             i++;
         if (i == n)
-            return unknown(r, name);
+            return cedar_est_fail_name(r, name, "unknown member");
         list[i].at = name + 1;
     }
     for (size_t i = 0; i < n; i++) {

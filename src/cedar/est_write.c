@@ -4,7 +4,6 @@
  * writes. A chain of n operands is n - 1 objects inside each other there, leaning to the left; it is
  * written in a loop, so that only nesting that a reader of the policy sees costs stack.
  */
-#include "cedar/ast.h"
 #include "cedar/convert.h"
 #include "cedar/est.h"
 
@@ -32,6 +31,7 @@ static void put_uid(struct nk_buf *out, const struct nk_cedar_uid *uid)
 
 static void put_constant(struct nk_buf *out, const struct nk_cedar_value *v)
 {
+    NK_MUST(v->kind <= CEDAR_ENTITY); /* others have nodes of their own */
     put(out, "{\"Value\":");
     if (v->kind == CEDAR_BOOL) {
         put(out, v->as.truth ? "true" : "false");

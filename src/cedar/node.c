@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * node.c - what the parser, the JSON form and the printer know about nodes in common: one table of
- * the operators that have nothing but operands, and how children are appended.
+ * node.c - see node.h: one table of the operators that have nothing but operands, and how children
+ * are appended.
  */
-#include "cedar/ast.h"
+#include "cedar/node.h"
 
 const struct nk_str cedar_var_names[CEDAR_VARS] = {
     {"principal", 9}, {"action", 6}, {"resource", 8}, {"context", 7}};

@@ -7,8 +7,8 @@
  */
 #pragma once
 
-#include "cedar/ast.h"
 #include "cedar/lexer.h"
+#include "cedar/node.h"
 
 struct cedar_parser {
     struct cedar_lexer lexer;
@@ -50,6 +50,8 @@ bool cedar_take_string(struct cedar_parser *p, struct nk_str *out);
  * (A::B::"id"), *uid_follows is set and the string is the token at hand. */
 bool cedar_take_type(struct cedar_parser *p, struct nk_str *out, bool *uid_follows);
 
+/* 0, NK_ELIMIT (too long) or NK_EINVAL (no UTF-8): what must hold before a text is read. */
+int cedar_check_text(struct nk_str text, struct nk_fault *f) NK_CHECKED;
 /* An expression and its value if it is constant; NULL on an error. */
 struct cedar_node *cedar_parse_expr(struct cedar_parser *p);
 /* All policies up to the end, linked by `next`, ids not yet given; check p->code. */

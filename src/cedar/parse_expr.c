@@ -37,6 +37,8 @@ static struct cedar_node *ends(struct cedar_parser *p, struct cedar_node *node)
     if (!node || p->code)
         return NULL;
     node->span.end = (uint32_t)p->end;
+    if (node->mark.end <= node->mark.offset) /* made before its first token was taken */
+        node->mark = node->span;
     return node;
 }
 

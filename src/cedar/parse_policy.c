@@ -75,7 +75,8 @@ bool cedar_is_action_type(struct nk_str type)
 static bool open_parentheses(struct cedar_parser *p, unsigned *n)
 {
     for (*n = 0; cedar_take(p, '('); (*n)++)
-        ;
+        if (*n == CEDAR_DEPTH)
+            return cedar_parse_fail(p, NK_ELIMIT, p->token.offset, "too many parentheses");
     return !p->code;
 }
 
@@ -114,7 +115,7 @@ struct uids {
 
 static bool make_room(struct cedar_parser *p, struct uids *list)
 {
-    uint32_t cap = list->cap ? 2 * list->cap : list->n + 1;
+    uint32_t cap = list->cap ? 2 * list->cap : 1;
     if (list->n < list->cap)
         return true;
     struct uids bigger = {nk_arena_array(p->arena, cap, sizeof *bigger.items),

@@ -157,7 +157,7 @@ static int append_all(struct nk_cedar_policies *p, struct cedar_policy *list,
     return 0;
 }
 
-static int check_text(struct nk_str text, struct nk_fault *f)
+int cedar_check_text(struct nk_str text, struct nk_fault *f)
 {
     if (text.n > CEDAR_TEXT)
         return nk_fault_set(f, NK_ELIMIT, "cedar", CEDAR_TEXT, "the text is over %d bytes long",
@@ -175,7 +175,7 @@ int nk_cedar_policies_add(struct nk_cedar_policies *p, struct nk_str text, struc
     struct cedar_parser parser = {.lexer = {.text = text}, .arena = p->arena, .fault = f};
     const struct cedar_policy *twice = NULL;
     size_t count, templates;
-    int rc = check_text(text, f);
+    int rc = cedar_check_text(text, f);
     if (rc)
         return rc;
     struct cedar_policy *list = cedar_parse_policies(&parser);

@@ -7,7 +7,6 @@
  * Characters that a reader cannot see, or that turn the direction of the text around them, are
  * written as escapes: what a reviewer reads is what is decided.
  */
-#include "cedar/ast.h"
 #include "cedar/convert.h"
 #include "cedar/parse.h"
 
@@ -169,8 +168,10 @@ static enum level level_of(const struct cedar_node *e)
     }
 }
 
+/* Sets, records and extension values are constants of their own nodes, never of this one. */
 static void put_constant(struct nk_buf *out, const struct nk_cedar_value *v)
 {
+    NK_MUST(v->kind <= CEDAR_ENTITY);
     if (v->kind == CEDAR_BOOL)
         put(out, v->as.truth ? "true" : "false");
     else if (v->kind == CEDAR_LONG)

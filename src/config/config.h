@@ -98,8 +98,9 @@ struct nk_config {
     struct nk_str proxy, proxy_credential; /* as an upstream's, for all that have none */
     const struct nk_config_text *egress_allow; /* none: the upstreams, issuers and proxies */
     size_t egress_allow_count;
-    struct nk_str policy;   /* directory of *.cedar files */
-    struct nk_str entities; /* Cedar entity JSON file; absent: none */
+    struct nk_str policy;    /* directory of *.cedar files */
+    struct nk_str entities;  /* Cedar entity JSON file; absent: none */
+    bool policy_errors_deny; /* a forbid that errs denies */
     const struct nk_config_store *stores;
     size_t store_count;
     const struct nk_config_hook *hooks;

@@ -166,7 +166,11 @@ int nk_engine_ready(struct nk_engine *e, struct nk_engine_fault *f)
     struct nk_fault inner = {.code = 0};
     int rc = check_loading(e, f);
     if (!rc)
+        rc = tell(f, nk_cedar_policies_seal(e->policies, &inner), &inner);
+    if (!rc)
         rc = tell(f, nk_cedar_entities_seal(e->entities, &inner), &inner);
+    if (!rc)
+        rc = tell(f, nk_cedar_bind(e->policies, e->entities, &inner), &inner);
     e->is_ready = !rc;
     return rc;
 }

@@ -24,10 +24,15 @@ static void put_text(struct nk_buf *b, struct nk_str before, struct nk_str v)
 /* The same for a word of our own (a stage, a dialect, hexadecimal digits): nothing in it needs an escape. */
 static void put_word(struct nk_buf *b, struct nk_str before, struct nk_str word)
 {
-    nk_buf_add(b, before);
-    nk_buf_add_char(b, '"');
-    nk_buf_add(b, word);
-    nk_buf_add_char(b, '"');
+    char *to = nk_buf_reserve(b, before.n + word.n + 2);
+    if (!to)
+        return;
+    memcpy(to, before.p, before.n);
+    to[before.n] = '"';
+    if (word.n)
+        memcpy(to + before.n + 1, word.p, word.n);
+    to[before.n + 1 + word.n] = '"';
+    b->n += before.n + word.n + 2;
 }
 
 static void put_number(struct nk_buf *b, struct nk_str before, int64_t v)
@@ -36,12 +41,27 @@ static void put_number(struct nk_buf *b, struct nk_str before, int64_t v)
     nk_buf_add_i64(b, v);
 }
 
-static void put_opening(struct nk_buf *b, const struct nk_gate_state *s, struct nk_str kind)
+/* ,"time":"…" of now: most records of one millisecond come in a row, and have the same. */
+static struct nk_str time_now(const struct nk_txn *t)
 {
+    struct nk_setup_time *said = &t->setup->time;
+    struct nk_buf b = {.p = said->text, .cap = sizeof said->text, .max = sizeof said->text};
+    if (said->n && said->ms == t->state->now_ms)
+        return (struct nk_str){said->text, said->n};
+    nk_buf_add(&b, NK_STR(",\"time\":\""));
+    nk_time_format(t->state->now_ms, &b);
+    nk_buf_add_char(&b, '"');
+    said->ms = t->state->now_ms;
+    said->n = b.error ? 0 : b.n;
+    return nk_buf_str(&b);
+}
+
+static void put_opening(struct nk_buf *b, const struct nk_txn *t, struct nk_str kind)
+{
+    const struct nk_gate_state *s = t->state;
     put_word(b, NK_STR("\"kind\":"), kind);
-    nk_buf_add(b, NK_STR(",\"time\":\""));
-    nk_time_format(s->now_ms, b);
-    put_word(b, NK_STR("\",\"request\":"), s->id);
+    nk_buf_add(b, time_now(t));
+    put_word(b, NK_STR(",\"request\":"), s->id);
     if (s->trace.p)
         put_word(b, NK_STR(",\"trace\":"), s->trace);
 }
@@ -192,7 +212,7 @@ static void put_decision(struct nk_buf *b, const struct nk_txn *t, const char *h
 {
     const struct nk_gate_state *s = t->state;
     (void)how;
-    put_opening(b, s, NK_STR("decision"));
+    put_opening(b, t, NK_STR("decision"));
     nk_buf_add(b, NK_STR(",\"facts\":{"));
     put_match(b, s);
     put_identify(b, s);
@@ -244,7 +264,7 @@ static void put_route(struct nk_buf *b, const struct nk_txn *t)
 static void put_outcome(struct nk_buf *b, const struct nk_txn *t, const char *how)
 {
     const struct nk_gate_state *s = t->state;
-    put_opening(b, s, NK_STR("outcome"));
+    put_opening(b, t, NK_STR("outcome"));
     put_word(b, NK_STR(",\"how\":"), nk_str(how));
     put_number(b, NK_STR(",\"status\":"), s->status);
     put_number(b, NK_STR(",\"facts\":{\"receive\":{\"status\":"), s->upstream_status);

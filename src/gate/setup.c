@@ -51,6 +51,8 @@ static int load_set(struct nk_setup *s, const struct nk_setup_input *in, struct 
     if (!rc)
         rc = nk_set_entities(&set, &s->arena, &s->entities, f);
     if (!rc)
+        rc = nk_cedar_bind(s->policies, s->entities, f);
+    if (!rc)
         rc = nk_set_digest(&set, &digest);
     return rc ? rc : write_provenance(s, digest, nk_sha256(in->config));
 }
@@ -134,6 +136,8 @@ struct nk_setup *nk_setup_new(const struct nk_setup_input *in, struct nk_fault *
         return NULL;
     }
     nk_arena_init(&s->arena, SETUP_CEILING);
+    for (size_t i = 0; i < NK_SETUP_KNOWN; i++)
+        nk_arena_init(&s->known[i].arena, NK_SETUP_KNOWN_BYTES);
     s->holders = 1;
     int rc = load(s, in, f);
     if (!rc)
@@ -155,6 +159,8 @@ void nk_setup_release(struct nk_setup *s)
         return;
     if (s->ident)
         nk_ident_free(s->ident);
+    for (size_t i = 0; i < NK_SETUP_KNOWN; i++)
+        nk_arena_free(&s->known[i].arena);
     nk_arena_free(&s->arena);
     if (s->freed)
         s->freed(s->owner);

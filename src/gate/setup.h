@@ -48,8 +48,26 @@ struct nk_model { /* a model that exists: an entry of the configuration, resolve
     struct nk_str located; /* what the audit record says of it: ,"locate":{…} */
 };
 
+/* A principal whose facts are at hand: see facts.c. */
+struct nk_setup_known {
+    uint64_t serial; /* of the principal; 0: none */
+    struct nk_arena arena;
+    struct nk_str entities; /* Cedar JSON, and the same as a store */
+    struct nk_cedar_entities *store;
+};
+enum { NK_SETUP_KNOWN = 128, NK_SETUP_KNOWN_BYTES = 16 << 10 };
+
+/* The time as the last record had it: see record.c. */
+struct nk_setup_time {
+    int64_t ms;
+    size_t n; /* 0: none */
+    char text[48];
+};
+
 struct nk_setup {
     struct nk_arena arena;
+    struct nk_setup_time time;
+    struct nk_setup_known known[NK_SETUP_KNOWN];
     struct nk_config config;
     struct nk_cedar_policies *policies;
     struct nk_cedar_entities *entities; /* models, upstreams and the entities file */

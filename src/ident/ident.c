@@ -37,7 +37,8 @@ static int load_keys(struct nk_ident *id, const struct nk_config *cfg, struct nk
         if (!key)
             return NK_ENOMEM;
         *key = (struct ident_key){
-            .principal = {.type = e->type,
+            .principal = {.serial = ++id->serials,
+                          .type = e->type,
                           .id = e->principal,
                           .groups = e->groups,
                           .group_count = e->group_count,
@@ -285,6 +286,7 @@ static int from_token(struct nk_ident *id, struct nk_str token, const struct nk_
     struct ident_issuer *issuer = NULL;
     int rc = verify_token(id, token, now_ms, &claims, &issuer, f);
     if (rc == 0) {
+        claims.principal.serial = ++id->serials;
         const struct nk_cache_entry e = {.digest = *digest,
                                          .from_ms = claims.from_ms,
                                          .until_ms = claims.until_ms,

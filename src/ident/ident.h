@@ -42,6 +42,9 @@ struct nk_principal {
     const char *proof;    /* "key", "sigv4", "jwt" or "certificate" */
     struct nk_str source; /* the key's id, the issuer's name, or "sha256:" and 64 digits */
     int64_t expires_ms;   /* Unix milliseconds; INT64_MAX when it does not expire */
+    /* In one configuration the same for the same proof, and another for each other one, so that what
+     * was made of a principal can be found again; 0: not told. */
+    uint64_t serial;
 };
 
 /* A copy with all its slices, in one piece of `a`. NK_ENOMEM. */

@@ -34,6 +34,7 @@ struct nk_ident {
     size_t issuer_count;
     struct nk_cache cache;
     struct nk_arena scratch;                   /* emptied by each token */
+    uint64_t serials;                          /* given to principals */
     int64_t budget, budget_left, budget_at_ms; /* microseconds a second, microseconds, time */
 };
 

@@ -98,6 +98,8 @@ static bool read_line(struct scenario *s, int line, struct nk_str text)
         nk_buf_add(&s->config, rest);
     } else if (is(w, "audit")) {
         s->strict = is(rest, "strict");
+    } else if (is(w, "errors")) { /* of policies: errors deny */
+        s->errors_deny = is(rest, "deny");
     } else if (is(w, "framing")) {
         s->http1 = is(rest, "http/1.1");
         return s->http1;
@@ -233,6 +235,8 @@ void scenario_config(const struct scenario *s, int upstream_port, struct nk_buf 
         NK_STR(",\"identity\":{\"keys\":\"keys.jsonl\"},\"policy\":{\"directory\":\"policies\""));
     if (s->entities.n)
         nk_buf_add(out, NK_STR(",\"entities\":\"entities.json\""));
+    if (s->errors_deny)
+        nk_buf_add(out, NK_STR(",\"errors\":\"deny\""));
     nk_buf_add(out, NK_STR("},\"audit\":{\"directory\":\"audit\",\"mode\":"));
     nk_buf_add(out, s->strict ? NK_STR("\"strict\"}") : NK_STR("\"group\"}"));
     if (s->store.n)

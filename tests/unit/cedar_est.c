@@ -9,6 +9,8 @@
 #include "cedar_forms.h"
 #include "tap.h"
 
+#include <dirent.h>
+
 enum { BIG = 512 << 20 };
 
 /* Cases --------------------------------------------------------------------------------------- */
@@ -62,6 +64,20 @@ static void check_forms(const struct case_line *c, const struct nk_cedar_policie
         tap_ok(!form, "%s:%d all forms are the same policy%s%s (%s): %.*s", c->file, c->line,
                form ? ", but not as " : "", form ? form : "", form ? f.message : "",
                form ? shown(text) : 0, text.p);
+    }
+    nk_buf_free(&out);
+}
+
+static void check_layout(const struct case_line *c, struct nk_str text, struct nk_arena *a)
+{
+    static const unsigned widths[] = {20, 50, 80};
+    struct nk_buf out;
+    nk_buf_init(&out, FORMS_MOST);
+    for (size_t i = 0; i < NK_COUNT(widths); i++) {
+        struct nk_fault f = {0};
+        const char *wrong = forms_layout(text, widths[i], a, &out, &f);
+        tap_ok(!wrong, "%s:%d laid out for %u characters%s%s %s", c->file, c->line, widths[i],
+               wrong ? ": " : "", wrong ? wrong : "", f.message);
     }
     nk_buf_free(&out);
 }
@@ -200,8 +216,14 @@ static void any_text(const struct case_line *c, void *ctx)
                                  : NK_STR(""),
                              {c->input, c->n},
                              ctx ? NK_STR(" };") : NK_STR("")};
-    if (nk_cedar_policies_add(p, nk_arena_join(&a, parts, 3), NK_STR("x"), false, NULL) == 0)
+    struct nk_str text = nk_arena_join(&a, parts, 3);
+    if (nk_cedar_policies_add(p, text, NK_STR("x"), false, NULL) == 0) {
         check_forms(c, p, &a);
+        check_layout(c, text, &a);
+        for (size_t i = 0; i < p->n + p->template_n; i++)
+            tap_ok(forms_spans(i < p->n ? p->items[i] : p->templates[i - p->n], &a),
+                   "%s:%d every span is that of its construct", c->file, c->line);
+    }
     nk_arena_free(&a);
 }
 
@@ -289,7 +311,7 @@ static void writer_tests(void)
                          "resource);\n\n@id(\"t\")\npermit (principal is U in U::\"bob\", action, "
                          "resource);\n\n@id(\"t\")\npermit (principal is U in ?principal, action, "
                          "resource);\n")),
-        "a set as text: %.*s", NK_FMT(nk_buf_str(&out)));
+        "a set as text");
     nk_buf_clear(&out);
     TAP_CHECK(nk_cedar_policies_put_json(p, &out) == 0);
     TAP_CHECK(same_set(&a, p, nk_buf_str(&out)));
@@ -360,16 +382,200 @@ static void memory_tests(void)
     tap_ok(wrong == 0 && refused > 0 && added > 0, "a set under %d small ceilings", refused);
 }
 
+/* Upstream's data ----------------------------------------------------------------------------- */
+
+struct data {
+    const char *dir;
+    unsigned policies, wrong;
+};
+
+static const struct nk_json_limits limits = {64 << 20, 1 << 16, 1 << 24};
+
+static void complain(struct data *d, const char *what, const char *where, const char *message)
+{
+    if (d->wrong++ < 5)
+        printf("# %s: %s: %s\n", where, what, message);
+}
+
+/* The recorded JSON went through JavaScript, whose numbers are doubles: what is beyond 2^53 there
+ * is the nearest of them. */
+static bool same_number(struct nk_str a, struct nk_str b)
+{
+    int64_t ours, theirs;
+    if (nk_str_eq(a, b))
+        return true;
+    if (nk_str_to_i64(a, &ours))
+        return false;
+    if (nk_str_to_i64(b, &theirs)) /* next to 2^63, on either side */
+        return (ours > INT64_MAX - 1024 && nk_str_eq(b, NK_STR("9223372036854776000"))) ||
+               (ours < INT64_MIN + 1024 && nk_str_eq(b, NK_STR("-9223372036854776000")));
+    return ours / (1LL << 53) != 0 && (double)ours == (double)theirs;
+}
+
+static bool same_json(const struct nk_json *x, uint32_t i, const struct nk_json *y, uint32_t k,
+                      struct nk_arena *a)
+{
+    enum nk_json_type type = nk_json_type(x, i), other = nk_json_type(y, k);
+    if (type == NK_JSON_INT && (other == NK_JSON_INT || other == NK_JSON_NUMBER))
+        return same_number(nk_json_span(x, i), nk_json_span(y, k));
+    if (type != other || x->tape[i].count != y->tape[k].count)
+        return false;
+    if (type == NK_JSON_STRING)
+        return nk_json_is(x, i, nk_json_string(y, k, a));
+    uint32_t j = nk_json_first(y, k);
+    for (uint32_t item = nk_json_first(x, i); item != NK_JSON_NONE;
+         item = nk_json_next(x, i, item), j = nk_json_next(y, k, j)) {
+        bool member = type == NK_JSON_OBJECT;
+        uint32_t match = member ? nk_json_get(y, k, nk_json_string(x, item, a)) : j;
+        if (match == NK_JSON_NONE || !same_json(x, item + member, y, match, a))
+            return false;
+    }
+    return true;
+}
+
+static struct nk_str read_file(struct nk_arena *a, const char *path)
+{
+    FILE *file = fopen(path, "rb");
+    if (!file)
+        return (struct nk_str){NULL, 0};
+    fseek(file, 0, SEEK_END);
+    long size = ftell(file);
+    rewind(file);
+    char *text = nk_arena_alloc(a, (size_t)size + 1);
+    size_t n = text ? fread(text, 1, (size_t)size, file) : 0;
+    fclose(file);
+    return (struct nk_str){text, n};
+}
+
+/* Every form, layout and span of a text's policies. */
+static void all_of(struct data *d, const struct nk_cedar_policies *p, struct nk_str text,
+                   const char *where, struct nk_arena *a)
+{
+    struct nk_buf out;
+    nk_buf_init(&out, FORMS_MOST);
+    for (size_t i = 0; i < p->n + p->template_n; i++) {
+        struct nk_fault f = {0};
+        const struct cedar_policy *policy = i < p->n ? p->items[i] : p->templates[i - p->n];
+        const char *wrong = forms_differ(policy, a, &out, &f);
+        if (!wrong && policy->text.p && !forms_spans(policy, a))
+            wrong = "a span is that of something else";
+        if (wrong)
+            complain(d, wrong, where, f.message);
+        d->policies++;
+    }
+    for (unsigned width = 20; text.p && width <= 100; width += 40) {
+        struct nk_fault f = {0};
+        const char *wrong = forms_layout(text, width, a, &out, &f);
+        if (wrong)
+            complain(d, wrong, where, f.message);
+    }
+    nk_buf_free(&out);
+}
+
+static void recorded(struct data *d, struct nk_str line)
+{
+    struct nk_arena a;
+    struct nk_json row, test, own;
+    struct nk_buf out;
+    struct nk_fault f = {0};
+    nk_arena_init(&a, BIG);
+    nk_buf_init(&out, FORMS_MOST);
+    struct nk_cedar_policies *p = nk_cedar_policies_new(&a);
+    if (nk_json_parse_any_name(&limits, line, &a, &row, &f))
+        complain(d, "est.jsonl", "row", f.message);
+    struct nk_str name = nk_json_string(&row, nk_json_get(&row, 0, NK_STR("test")), &a);
+    struct nk_str file = nk_arena_printf(&a, "%s/corpus-tests/%.*s.json", d->dir, NK_FMT(name));
+    if (nk_json_parse_any_name(&limits, read_file(&a, file.p), &a, &test, &f)) {
+        complain(d, "no such test", file.p, f.message);
+    } else {
+        struct nk_str path = nk_json_string(&test, nk_json_get(&test, 0, NK_STR("policies")), &a);
+        struct nk_str text = read_file(&a, nk_arena_printf(&a, "%s/%.*s", d->dir, NK_FMT(path)).p);
+        if (nk_cedar_policies_add(p, text, NK_STR("x"), false, &f) ||
+            nk_cedar_policy_put_json(p, NK_STR("x0"), &out) ||
+            nk_json_parse_any_name(&limits, nk_buf_str(&out), &a, &own, &f) ||
+            !same_json(&own, 0, &row, nk_json_get(&row, 0, NK_STR("est")), &a))
+            complain(d, "not the recorded JSON", file.p, f.message);
+        all_of(d, p, text, file.p, &a);
+    }
+    nk_buf_free(&out);
+    nk_arena_free(&a);
+}
+
+/* A file of policies: text, a policy in JSON, or a set in JSON; others are passed over. */
+static void any_file(struct data *d, const char *path)
+{
+    struct nk_arena a;
+    struct nk_buf out;
+    nk_arena_init(&a, BIG);
+    nk_buf_init(&out, FORMS_MOST);
+    struct nk_str text = read_file(&a, path);
+    struct nk_cedar_policies *p = nk_cedar_policies_new(&a);
+    bool json = nk_str_ends(nk_str(path), NK_STR(".json"));
+    int rc = !json ? nk_cedar_policies_add(p, text, NK_STR("x"), false, NULL)
+             : nk_str_search(text, NK_STR("\"staticPolicies\"")) >= 0
+                 ? nk_cedar_policies_add_json(p, text, NULL)
+                 : nk_cedar_policy_add_json(p, text, NK_STR("x"), NULL);
+    if (rc == 0)
+        all_of(d, p, json ? (struct nk_str){NULL, 0} : text, path, &a);
+    if (rc == 0 && json &&
+        (nk_cedar_policies_put_json(p, &out) || !same_set(&a, p, nk_buf_str(&out))))
+        complain(d, "the set is another one in JSON", path, "");
+    nk_buf_free(&out);
+    nk_arena_free(&a);
+}
+
+static void folder(struct data *d, const char *path, const char *ending)
+{
+    struct dirent *item;
+    DIR *list = opendir(path);
+    while (list && (item = readdir(list))) {
+        char name[1024];
+        snprintf(name, sizeof name, "%s/%s", path, item->d_name);
+        if (item->d_type == DT_DIR && item->d_name[0] != '.')
+            folder(d, name, ending);
+        else if (nk_str_ends(nk_str(name), nk_str(ending)))
+            any_file(d, name);
+    }
+    if (list)
+        closedir(list);
+}
+
+static int data_tests(const char *dir)
+{
+    struct data est = {.dir = dir}, text = {.dir = dir}, json = {.dir = dir};
+    struct nk_arena a;
+    nk_arena_init(&a, BIG);
+    struct nk_str rest = read_file(&a, nk_arena_printf(&a, "%s/est.jsonl", dir).p);
+    while (rest.p) {
+        struct nk_str line = nk_str_cut(&rest, '\n');
+        if (line.n)
+            recorded(&est, line);
+    }
+    tap_ok(est.policies == 2190 && est.wrong == 0,
+           "%u policies: JSON as recorded, all forms, layouts and spans; %u wrong", est.policies,
+           est.wrong);
+    folder(&text, dir, ".cedar");
+    tap_ok(text.policies > 5000 && text.wrong == 0,
+           "%u policies of all files of text: all forms, layouts and spans; %u wrong",
+           text.policies, text.wrong);
+    folder(&json, dir, ".json");
+    tap_ok(json.policies >= 5 && json.wrong == 0, "%u policies of files of JSON; %u wrong",
+           json.policies, json.wrong);
+    nk_arena_free(&a);
+    return tap_done();
+}
+
 int main(int argc, char **argv)
 {
     static char as_expression[] = "";
-    (void)argc;
-    (void)argv;
+    if (argc == 2)
+        return data_tests(argv[1]);
     TAP_CHECK(cases_read("tests/cases/cedar/est.cases", est_expression, NULL) > 100);
     TAP_CHECK(cases_read("tests/cases/cedar/est_policies.cases", est_policy, NULL) > 30);
     TAP_CHECK(cases_read("tests/cases/cedar/est_sets.cases", est_set, NULL) > 30);
     TAP_CHECK(cases_read("tests/cases/cedar/print.cases", print_expression, NULL) > 30);
     TAP_CHECK(cases_read("tests/cases/cedar/policies.cases", any_text, NULL) > 50);
+    TAP_CHECK(cases_read("tests/cases/cedar/mutated_policies.cases", any_text, NULL) > 500);
     TAP_CHECK(cases_read("tests/cases/cedar/expressions.cases", any_text, as_expression) > 200);
     depth_tests();
     writer_tests();
