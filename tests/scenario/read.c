@@ -73,6 +73,12 @@ static bool read_rule(struct scenario *s, struct nk_str rest)
     return s->hooks.n > 2 && rest.n == 0;
 }
 
+static bool is_step(struct nk_str w)
+{
+    return is(w, "client") || is(w, "header") || is(w, "upstream") || is(w, "gone") ||
+           is(w, "expect");
+}
+
 static bool read_line(struct scenario *s, int line, struct nk_str text)
 {
     struct nk_str rest = text, w = word(&rest);
@@ -80,12 +86,10 @@ static bool read_line(struct scenario *s, int line, struct nk_str text)
         return true;
     if (is(w, "title")) {
         s->title = rest;
-    } else if (is(w, "policy")) {
-        nk_buf_add(&s->policy, rest);
-        nk_buf_add_char(&s->policy, '\n');
-    } else if (is(w, "store")) {
-        nk_buf_add(&s->store, rest);
-        nk_buf_add_char(&s->store, '\n');
+    } else if (is(w, "policy") || is(w, "store")) {
+        struct nk_buf *to = is(w, "policy") ? &s->policy : &s->store;
+        nk_buf_add(to, rest);
+        nk_buf_add_char(to, '\n');
     } else if (is(w, "hook")) {
         read_hook(s, rest);
     } else if (is(w, "rule")) {
@@ -107,8 +111,7 @@ static bool read_line(struct scenario *s, int line, struct nk_str text)
         return read_key(s, rest);
     } else if (is(w, "model")) {
         return read_model(s, rest);
-    } else if (is(w, "client") || is(w, "header") || is(w, "upstream") || is(w, "gone") ||
-               is(w, "expect")) {
+    } else if (is_step(w)) {
         if (s->step_count == STEPS_MAX)
             return false;
         s->steps[s->step_count++] = (struct scenario_step){line, w, rest};

@@ -118,9 +118,16 @@ static void test_limits(void)
     }
     tap_ok(rc == NK_ENGINE_MEMORY, "memory over the limit after %d policies: %s", i, f.message);
     f = (struct nk_engine_fault){0};
-    tap_ok(nk_engine_ready(e, &f) == 0 && ask(e, "u0", NULL, NULL, &a, &f) == 0 &&
+    tap_ok(nk_engine_ready(e, &f) == NK_ENGINE_MEMORY &&
+               ask(e, "u0", NULL, NULL, &a, &f) == NK_ENGINE_INVALID && !a,
+           "with no room to make it ready, nobody is answered");
+    nk_engine_free(e);
+    e = nk_engine_new(&small);
+    f = (struct nk_engine_fault){0};
+    tap_ok(add(e, "permit (principal, action, resource);", &f) == 0 &&
+               nk_engine_ready(e, &f) == 0 && ask(e, "u0", NULL, NULL, &a, &f) == 0 &&
                nk_engine_allows(a),
-           "what was loaded before decides");
+           "a small set fits");
     nk_engine_answer_free(a);
     memset(large, '[', 4000);
     large[4000] = 0;
