@@ -155,11 +155,17 @@ bombard: # 1 GB of mutated bytes at the daemon built with sanitizers (MB=…, SE
 	@$(MAKE) --no-print-directory -j2 SAN=asan build/asan/nakoso
 	@MB=$(or $(MB),1024) SEED=$(or $(SEED),$(shell date +%s)) tests/e2e/bombard
 
-fuzz: # every fuzz target for FUZZ_SECONDS, starting from its corpus
+fuzz: # every fuzz target for FUZZ_SECONDS, starting from its corpus; then `make differ`
 	@tools/deps build check
 	@$(MAKE) --no-print-directory -j2 SAN=fuzz fuzzers
 	@tools/fuzz $(FUZZ_SECONDS)
+	@$(MAKE) --no-print-directory differ
 FUZZ_SECONDS ?= 60
+
+differ: # a million Cedar requests beside the reference implementation (COUNT=…, SEED=…)
+	@tools/deps build check
+	@$(MAKE) --no-print-directory -j2 all
+	@COUNT=$(or $(COUNT),1000000) SEED=$(or $(SEED),$(shell date +%s)) tests/e2e/cedar_wasm
 
 lint: # clang-tidy and cppcheck
 	@tools/deps build check lint
@@ -192,5 +198,5 @@ clean:
 help: # this list
 	@sed -nE 's/^([a-z]+):[^#]*# (.*)/make \1|\2/p' Makefile | column -t -s '|'
 
-.PHONY: all unit fuzzers hostile run demo check bombard fuzz lint bench format install clean help
+.PHONY: all unit fuzzers hostile run demo check bombard fuzz differ lint bench format install clean help
 -include $(shell find $(OUT) -name '*.d' 2>/dev/null)

@@ -47,6 +47,11 @@ void cedar_entities_expect(const struct nk_cedar_entities *e, const struct cedar
 void cedar_entities_fetch(const struct nk_cedar_entities *e, const struct cedar_uid *uid);
 /* Is `uid` an ancestor of `entity` (not the entity itself)? */
 bool cedar_entity_in(const struct cedar_entity *entity, const struct cedar_uid *uid);
+/* Is that entity in this store already, with the same parents, attributes and tags? Said twice in
+ * entity data it is no contradiction, as in the reference. */
+bool cedar_entities_repeats(const struct nk_cedar_entities *e, struct nk_cedar_uid uid,
+                            const struct nk_cedar_uid *parents, size_t parent_count,
+                            const struct nk_cedar_value *attrs, const struct nk_cedar_value *tags);
 struct nk_arena *cedar_entities_arena(const struct nk_cedar_entities *e);
 /* The next entity of this store alone; *at begins with 0. NULL: that was the last one. */
 struct cedar_entity *cedar_entities_next(const struct nk_cedar_entities *e, size_t *at);

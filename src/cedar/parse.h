@@ -70,6 +70,9 @@ struct cedar_policy *cedar_policies_find(const struct nk_cedar_policies *p, stru
 /* Writes them as text and as JSON (convert.h); errors stick to `out`. */
 void cedar_expr_put_text(const struct cedar_node *e, struct nk_buf *out);
 void cedar_policy_put_text(const struct cedar_policy *policy, struct nk_buf *out);
+/* One scope clause (var: enum cedar_var); a string with its quotes. */
+void cedar_scope_put_text(const struct cedar_scope *s, unsigned var, struct nk_buf *out);
+void cedar_string_put_text(struct nk_str s, struct nk_buf *out);
 void cedar_policy_put_json(const struct cedar_policy *policy, struct nk_buf *out);
 /* Do both say the same? Where they stand, ids and parentheses do not count. */
 bool cedar_expr_same(const struct cedar_node *a, const struct cedar_node *b);

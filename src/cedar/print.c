@@ -70,7 +70,7 @@ static void put_escaped(struct nk_buf *out, struct nk_str s, bool pattern)
     }
 }
 
-static void put_string(struct nk_buf *out, struct nk_str s)
+void cedar_string_put_text(struct nk_str s, struct nk_buf *out)
 {
     nk_buf_add_char(out, '"');
     put_escaped(out, s, false);
@@ -81,7 +81,7 @@ static void put_uid(struct nk_buf *out, const struct nk_cedar_uid *uid)
 {
     nk_buf_add(out, uid->type);
     put(out, "::");
-    put_string(out, uid->id);
+    cedar_string_put_text(uid->id, out);
 }
 
 /* Can it stand without quotes? */
@@ -98,7 +98,7 @@ static void put_name(struct nk_buf *out, struct nk_str s)
     if (is_name(s))
         nk_buf_add(out, s);
     else
-        put_string(out, s);
+        cedar_string_put_text(s, out);
 }
 
 /* .name or ["name"] */
@@ -109,7 +109,7 @@ static void put_access(struct nk_buf *out, struct nk_str s)
         nk_buf_add(out, s);
     } else {
         nk_buf_add_char(out, '[');
-        put_string(out, s);
+        cedar_string_put_text(s, out);
         nk_buf_add_char(out, ']');
     }
 }
@@ -177,7 +177,7 @@ static void put_constant(struct nk_buf *out, const struct nk_cedar_value *v)
     else if (v->kind == CEDAR_LONG)
         nk_buf_add_i64(out, v->as.number);
     else if (v->kind == CEDAR_STRING)
-        put_string(out, v->as.string);
+        cedar_string_put_text(v->as.string, out);
     else
         put_uid(out, &v->as.entity.uid);
 }
@@ -404,7 +404,7 @@ static void put_target(struct nk_buf *out, const struct cedar_scope *s, unsigned
     put(out, s->list ? "]" : "");
 }
 
-static void put_scope(struct nk_buf *out, const struct cedar_scope *s, unsigned var)
+void cedar_scope_put_text(const struct cedar_scope *s, unsigned var, struct nk_buf *out)
 {
     nk_buf_add(out, cedar_var_names[var]);
     if (s->kind == CEDAR_SCOPE_IS || s->kind == CEDAR_SCOPE_IS_IN) {
@@ -427,7 +427,7 @@ void cedar_policy_put_text(const struct cedar_policy *policy, struct nk_buf *out
         nk_buf_add(out, a->name);
         if (a->has_value) {
             nk_buf_add_char(out, '(');
-            put_string(out, a->value);
+            cedar_string_put_text(a->value, out);
             nk_buf_add_char(out, ')');
         }
         nk_buf_add_char(out, '\n');
@@ -435,7 +435,7 @@ void cedar_policy_put_text(const struct cedar_policy *policy, struct nk_buf *out
     put(out, policy->forbid ? "forbid (" : "permit (");
     for (unsigned var = CEDAR_PRINCIPAL; var <= CEDAR_RESOURCE; var++) {
         put(out, var ? ", " : "");
-        put_scope(out, &policy->scope[var], var);
+        cedar_scope_put_text(&policy->scope[var], var, out);
     }
     nk_buf_add_char(out, ')');
     for (const struct cedar_condition *c = policy->conditions; c; c = c->next) {
