@@ -29,15 +29,12 @@ ifeq ($(SAN),fuzz)
 endif
 CPPFLAGS := -D_GNU_SOURCE -Isrc -Iinclude -isystem /usr/share/include -DNK_VERSION='"$(VERSION)"'
 CFLAGS := -std=c17 -g $(OPT) $(WARN) $(HARD)
-# The daemon is optimised as one program (2 to 4 % less processor time a request); its objects are fat, so that tests link the
-# same ones in the ordinary way, quickly.
+# The daemon is optimised as one program; its objects are fat, so that tests link the same ones in the ordinary way, quickly.
 LTO := $(if $(SAN),,-flto -ffat-lto-objects)
 LTOLD := $(HARDLD) $(if $(SAN),,-flto=2)
 HARDLD += $(if $(SAN),,-fno-lto)
 # One short line for each command; V=1 shows them whole.
-ifndef V
-.SILENT:
-endif
+$(if $(V),,$(eval .SILENT:))
 say = @echo "  $(1)  $(2)"
 LDLIBS := -lssl -lcrypto -lyaml -lseccomp -lcares -lnghttp2
 
