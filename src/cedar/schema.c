@@ -141,6 +141,14 @@ const struct cedar_action *cedar_schema_action(const struct nk_cedar_schema *s,
     return NULL;
 }
 
+bool nk_cedar_schema_has_groups(const struct nk_cedar_schema *s)
+{
+    bool found = false;
+    for (uint32_t i = 0; i < s->action_n; i++)
+        found = found || s->actions[i]->ancestor_n > 0;
+    return found;
+}
+
 bool cedar_etype_in(const struct cedar_etype *a, const struct cedar_etype *b)
 {
     uint32_t low = 0, high = a->ancestor_n;

@@ -76,6 +76,12 @@ int nk_cedar_validate_request(const struct nk_cedar_schema *s, const struct nk_c
 int nk_cedar_entities_parse_typed(struct nk_cedar_entities *e, const struct nk_cedar_schema *s,
                                   struct nk_str json, struct nk_arena *a,
                                   struct nk_cedar_diags *d) NK_CHECKED;
+/* Validates entity JSON that is read without the schema's help (nk_cedar_entities_parse): escapes must be
+ * there. Nothing is kept but the reasons; `scratch` holds what is needed meanwhile. */
+int nk_cedar_validate_entities(const struct nk_cedar_schema *s, struct nk_str json,
+                               struct nk_arena *scratch, struct nk_cedar_diags *d) NK_CHECKED;
+/* Is some action a member of another? Then a store needs nk_cedar_entities_add_actions. */
+bool nk_cedar_schema_has_groups(const struct nk_cedar_schema *s);
 /* A context for `action`, read in the same way; NK_ENOTFOUND when the schema has no such action. */
 int nk_cedar_context_parse_typed(const struct nk_cedar_schema *s, struct nk_cedar_uid action,
                                  const struct nk_json *doc, uint32_t at, struct nk_arena *a,

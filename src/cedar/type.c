@@ -25,7 +25,14 @@ static const struct cedar_type ext_types[] = {
     {.kind = CEDAR_TYPE_EXT, .ext = CEDAR_DURATION, .depth = 1, .hash = 13},
 };
 
-enum { FIRST_CAP = 64 };
+enum { FIRST_CAP = 64, PAIRS = 1024 };
+
+/* Two types and what is known of them: is a below b, and what is above both? */
+struct cedar_type_pair {
+    const struct cedar_type *a, *b, *join;
+    uint8_t below; /* 0: not known, 1: no, 2: yes */
+    bool joined;
+};
 
 const struct cedar_type *cedar_type_ext(enum cedar_kind kind)
 {
@@ -89,15 +96,19 @@ static const struct cedar_type *intern(struct cedar_types *t, const struct cedar
         if (known)
             return known;
     }
-    if (2 * (t->n + 1) > t->cap && !grow(t))
+    if (2 * (t->n + 1) > t->cap && !grow(t)) {
+        t->out_of_memory = true;
         return NULL;
+    }
     const struct cedar_type **slot = find(t, type);
     if (*slot)
         return *slot;
     struct cedar_type *own = nk_arena_alloc(t->arena, sizeof *own);
     void *items = size && type->n ? nk_arena_array(t->arena, type->n, size) : NULL;
-    if (!own || (size && type->n && !items))
+    if (!own || (size && type->n && !items)) {
+        t->out_of_memory = true;
         return NULL;
+    }
     *own = *type;
     if (items) {
         memcpy(items, type->of.attrs, type->n * size);
@@ -174,16 +185,34 @@ static bool subset(const struct cedar_type *a, const struct cedar_type *b)
     return true;
 }
 
-static bool attr_below(const struct cedar_type_attr *a, const struct cedar_type_attr *b,
-                       bool strict)
+/* The place of a pair in the memory of pairs; NULL: there is none. */
+static struct cedar_type_pair *pair_of(struct cedar_types *t, const struct cedar_type *a,
+                                       const struct cedar_type *b)
+{
+    if (!t->pairs)
+        t->pairs = nk_arena_array(t->arena, PAIRS, sizeof *t->pairs);
+    if (!t->pairs)
+        return NULL;
+    struct cedar_type_pair *p = &t->pairs[mix(mix(1, a->hash), b->hash) % PAIRS];
+    if (p->a != a || p->b != b)
+        *p = (struct cedar_type_pair){.a = a, .b = b};
+    return p;
+}
+
+static bool below(struct cedar_types *t, const struct cedar_type *a, const struct cedar_type *b,
+                  bool strict);
+
+static bool attr_below(struct cedar_types *t, const struct cedar_type_attr *a,
+                       const struct cedar_type_attr *b, bool strict)
 {
     bool qualifier = strict ? a->required == b->required : a->required || !b->required;
-    return qualifier && cedar_type_below(a->type, b->type, strict);
+    return qualifier && below(t, a->type, b->type, strict);
 }
 
 /* Open records have more values than closed ones. Width counts only in permissive mode, and only
  * below an open record; otherwise both have the same attributes. */
-static bool record_below(const struct cedar_type *a, const struct cedar_type *b, bool strict)
+static bool attrs_below(struct cedar_types *t, const struct cedar_type *a,
+                        const struct cedar_type *b, bool strict)
 {
     if (a->open && !b->open)
         return false;
@@ -191,14 +220,28 @@ static bool record_below(const struct cedar_type *a, const struct cedar_type *b,
         return false;
     for (uint32_t i = 0; i < b->n; i++) {
         const struct cedar_type_attr *mine = cedar_type_attr(a, b->of.attrs[i].name);
-        if (!mine || !attr_below(mine, &b->of.attrs[i], strict))
+        if (!mine || !attr_below(t, mine, &b->of.attrs[i], strict))
             return false;
     }
     return true;
 }
 
-/* Recursion ends: no type is deeper than CEDAR_TYPE_DEPTH. */
-bool cedar_type_below(const struct cedar_type *a, const struct cedar_type *b, bool strict)
+static bool record_below(struct cedar_types *t, const struct cedar_type *a,
+                         const struct cedar_type *b, bool strict)
+{
+    struct cedar_type_pair *p = pair_of(t, a, b);
+    if (p && p->below)
+        return p->below == 2;
+    bool is = attrs_below(t, a, b, strict);
+    p = pair_of(t, a, b); /* another pair may have taken the place */
+    if (p)
+        p->below = is ? 2 : 1;
+    return is;
+}
+
+/* Is a below b? Recursion ends: no type is deeper than CEDAR_TYPE_DEPTH. */
+static bool below(struct cedar_types *t, const struct cedar_type *a, const struct cedar_type *b,
+                  bool strict)
 {
     if (a == b || a->kind == CEDAR_TYPE_NEVER)
         return true;
@@ -208,9 +251,9 @@ bool cedar_type_below(const struct cedar_type *a, const struct cedar_type *b, bo
     case CEDAR_TYPE_SET:
         return a->kind == CEDAR_TYPE_SET &&
                (!b->of.element ||
-                (a->of.element && cedar_type_below(a->of.element, b->of.element, strict)));
+                (a->of.element && below(t, a->of.element, b->of.element, strict)));
     case CEDAR_TYPE_RECORD:
-        return a->kind == CEDAR_TYPE_RECORD && record_below(a, b, strict);
+        return a->kind == CEDAR_TYPE_RECORD && record_below(t, a, b, strict);
     case CEDAR_TYPE_ENTITY:
         return a->kind == CEDAR_TYPE_ENTITY && !strict && subset(a, b);
     case CEDAR_TYPE_ANY_ENTITY:
@@ -231,8 +274,10 @@ static const struct cedar_type *entity_join(struct cedar_types *t, const struct 
 {
     const struct cedar_etype **both = nk_arena_array(t->arena, a->n + b->n, sizeof *both);
     uint32_t n = 0, i = 0, j = 0;
-    if (!both)
+    if (!both) {
+        t->out_of_memory = true;
         return NULL;
+    }
     while (i < a->n || j < b->n) {
         const struct cedar_etype *x = i < a->n ? a->of.entities[i] : NULL;
         const struct cedar_etype *y = j < b->n ? b->of.entities[j] : NULL;
@@ -244,11 +289,12 @@ static const struct cedar_type *entity_join(struct cedar_types *t, const struct 
     return cedar_type_entity(t, both, n);
 }
 
-static const struct cedar_type *record_join(struct cedar_types *t, const struct cedar_type *a,
-                                            const struct cedar_type *b, bool strict)
+static const struct cedar_type *attrs_join(struct cedar_types *t, const struct cedar_type *a,
+                                           const struct cedar_type *b, bool strict)
 {
     struct cedar_type_attr *attrs = nk_arena_array(t->arena, a->n, sizeof *attrs);
     uint32_t n = 0;
+    t->out_of_memory |= !attrs;
     if (!attrs || (strict && a->n != b->n))
         return NULL;
     for (uint32_t i = 0; i < a->n; i++) {
@@ -261,6 +307,21 @@ static const struct cedar_type *record_join(struct cedar_types *t, const struct 
             attrs[n++] = (struct cedar_type_attr){x->name, type, x->required && y->required};
     }
     return cedar_type_record(t, attrs, n, a->open || b->open || n != a->n || n != b->n);
+}
+
+static const struct cedar_type *record_join(struct cedar_types *t, const struct cedar_type *a,
+                                            const struct cedar_type *b, bool strict)
+{
+    struct cedar_type_pair *p = pair_of(t, a, b);
+    if (p && p->joined)
+        return p->join;
+    const struct cedar_type *join = attrs_join(t, a, b, strict);
+    p = pair_of(t, a, b);
+    if (p) {
+        p->join = join;
+        p->joined = true;
+    }
+    return join;
 }
 
 static bool is_bool(const struct cedar_type *t)
@@ -276,9 +337,9 @@ static bool is_entity(const struct cedar_type *t)
 const struct cedar_type *cedar_type_join(struct cedar_types *t, const struct cedar_type *a,
                                          const struct cedar_type *b, bool strict)
 {
-    if (cedar_type_below(a, b, strict))
+    if (below(t, a, b, strict))
         return b;
-    if (cedar_type_below(b, a, strict))
+    if (below(t, b, a, strict))
         return a;
     if (is_bool(a) && is_bool(b))
         return &cedar_type_bool;

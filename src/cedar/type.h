@@ -72,6 +72,9 @@ struct cedar_types {
     const struct cedar_types *below; /* or NULL */
     const struct cedar_type **slots; /* open addressing */
     size_t n, cap;
+    struct cedar_type_pair
+        *pairs;         /* what was compared last, so that shared parts are compared once */
+    bool out_of_memory; /* a type could not be made for want of memory */
 };
 
 const struct cedar_type *cedar_type_ext(enum cedar_kind kind);
@@ -86,9 +89,7 @@ const struct cedar_type *cedar_type_entity(struct cedar_types *t,
                                            const struct cedar_etype *const *entities, uint32_t n);
 const struct cedar_type_attr *cedar_type_attr(const struct cedar_type *record, struct nk_str name);
 
-/* Is a below b? */
-bool cedar_type_below(const struct cedar_type *a, const struct cedar_type *b, bool strict);
-/* The least type above both; NULL when there is none (or memory is out). */
+/* The least type above both; NULL when there is none (or memory is out). One `t` serves one mode. */
 const struct cedar_type *cedar_type_join(struct cedar_types *t, const struct cedar_type *a,
                                          const struct cedar_type *b, bool strict);
 /* Entity types that have no member in common: == is false. */

@@ -350,7 +350,7 @@ int nk_cedar_validate(const struct nk_cedar_schema *s, const struct nk_cedar_pol
         valid = valid && verdict->valid;
     }
     nk_arena_free(&r->c.work);
-    if (r->c.out_of_memory)
+    if (r->c.out_of_memory || r->c.types.out_of_memory)
         return NK_ENOMEM;
     return valid ? 0 : NK_EINVAL;
 }

@@ -18,6 +18,7 @@ struct reading {
     const struct nk_json *doc;
     struct nk_arena *arena;
     struct nk_cedar_diags *diags;
+    bool escaped; /* the schema does not help: entities and extension values have escapes */
 };
 
 static int wrong(struct reading *r, uint32_t at, const char *why)
@@ -230,14 +231,14 @@ static int read_entity(struct reading *r, uint32_t at, struct nk_cedar_entities 
         rc = read_parents(r, get(r, at, "parents"), &parents, &n);
     if (rc)
         return rc;
-    const struct cedar_etype *type = cedar_schema_etype(r->s, uid.type);
+    const struct cedar_etype *type = r->escaped ? NULL : cedar_schema_etype(r->s, uid.type);
     rc = typed_members(r, own, type ? type->shape : NULL, NULL, &attrs);
     if (!rc && own_tags != NK_JSON_NONE)
         rc = typed_members(r, own_tags, NULL, type ? type->tags : NULL, &tags);
     if (!rc)
         rc = nk_cedar_validate_entity(r->s, uid, parents, n, attrs, tags, r->diags);
     place(r, at, before);
-    if (rc)
+    if (rc || !e)
         return rc;
     rc = nk_cedar_entities_add(e, uid, parents, n, attrs, tags);
     if (rc == NK_ECONFLICT && cedar_entities_repeats(e, uid, parents, n, attrs, tags))
@@ -245,8 +246,10 @@ static int read_entity(struct reading *r, uint32_t at, struct nk_cedar_entities 
     return rc == NK_ENOMEM ? no_memory(r) : rc ? wrong(r, at, "this entity is there already") : 0;
 }
 
-int nk_cedar_entities_parse_typed(struct nk_cedar_entities *e, const struct nk_cedar_schema *s,
-                                  struct nk_str json, struct nk_arena *a, struct nk_cedar_diags *d)
+/* `e` may be NULL: then entities are only looked at. */
+static int read_entities(struct nk_cedar_entities *e, const struct nk_cedar_schema *s,
+                         struct nk_str json, bool escaped, struct nk_arena *a,
+                         struct nk_cedar_diags *d)
 {
     static const struct nk_json_limits limits = {DATA_BYTES, DATA_DEPTH, DATA_VALUES};
     struct nk_json doc;
@@ -256,20 +259,36 @@ int nk_cedar_entities_parse_typed(struct nk_cedar_entities *e, const struct nk_c
         cedar_diags_syntax(d, json, &f);
         return rc;
     }
-    struct reading r = {s, &doc, a, d};
+    struct reading r = {s, &doc, a, d, escaped};
     if (nk_json_type(&doc, 0) != NK_JSON_ARRAY)
         return wrong(&r, 0, "expected an array of entities");
-    for (uint32_t item = nk_json_first(&doc, 0); !rc && item != NK_JSON_NONE;
-         item = nk_json_next(&doc, 0, item))
-        rc = read_entity(&r, item, e);
+    for (uint32_t item = nk_json_first(&doc, 0); item != NK_JSON_NONE;
+         item = nk_json_next(&doc, 0, item)) {
+        int one = read_entity(&r, item, e);
+        rc = rc ? rc : one;
+        if (rc && e)
+            break;
+    }
     return rc;
+}
+
+int nk_cedar_entities_parse_typed(struct nk_cedar_entities *e, const struct nk_cedar_schema *s,
+                                  struct nk_str json, struct nk_arena *a, struct nk_cedar_diags *d)
+{
+    return read_entities(e, s, json, false, a, d);
+}
+
+int nk_cedar_validate_entities(const struct nk_cedar_schema *s, struct nk_str json,
+                               struct nk_arena *scratch, struct nk_cedar_diags *d)
+{
+    return read_entities(NULL, s, json, true, scratch, d);
 }
 
 int nk_cedar_context_parse_typed(const struct nk_cedar_schema *s, struct nk_cedar_uid action,
                                  const struct nk_json *doc, uint32_t at, struct nk_arena *a,
                                  const struct nk_cedar_value **out, struct nk_cedar_diags *d)
 {
-    struct reading r = {s, doc, a, d};
+    struct reading r = {s, doc, a, d, false};
     struct cedar_uid uid = cedar_uid(action);
     const struct cedar_action *found = cedar_schema_action(s, &uid);
     if (!found)

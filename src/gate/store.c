@@ -164,6 +164,16 @@ static int load_sources(const struct loading *l)
     return 0;
 }
 
+/* Links are policies that came later: the set is sealed anew. */
+static int make_ready(const struct loading *l)
+{
+    struct nk_fault inner = {.code = 0};
+    int rc = nk_cedar_policies_seal(l->store->policies, &inner);
+    if (!rc)
+        rc = nk_cedar_bind(l->store->policies, l->store->entities, &inner);
+    return rc ? say(l, rc, "", &inner) : 0;
+}
+
 static int load_store(const struct loading *l)
 {
     struct nk_set set = {.policies = l->in->policies,
@@ -177,6 +187,8 @@ static int load_store(const struct loading *l)
     if (rc)
         return say(l, rc, "", &inner);
     rc = load_links(l);
+    if (!rc)
+        rc = make_ready(l);
     if (!rc)
         rc = load_schema(l);
     if (!rc)

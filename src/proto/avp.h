@@ -24,7 +24,7 @@ enum {
     NK_AVP_PAGE = 10,
     NK_AVP_PAGE_MAX = 50,
     NK_AVP_BODY_MAX = 1 << 20,
-    NK_AVP_DEPTH = 32, /* sets and records inside one another */
+    NK_AVP_DEPTH = 24, /* sets and records inside one another */
 };
 
 /* One question. What was not given is of a reserved type, which no policy can name. */

@@ -48,7 +48,7 @@ struct gate {
     uint32_t slot_count, free_slot, cancel_slot; /* lists; cancel: the courier must be told */
     uint32_t generation;        /* of the slot taken last: no two slots ever have the same */
     struct nk_arena scratch;    /* of one step of any request */
-    struct gate_request *spare; /* requests to be used again, each with one block of memory */
+    struct gate_request *spare; /* to be used again, each with one block of memory */
     size_t spare_count;
     struct gate_conn *conns;           /* all */
     struct gate_stream *dirty;         /* with bytes that may leave: gate_reply.c */
@@ -143,6 +143,8 @@ int gate_fetch_start(struct gate *g) NK_CHECKED;
 void gate_fetch_arrived(struct gate *g, const struct nk_ring_record *rec);
 
 void gate_admin_answer(struct gate_stream *s, const struct nk_http_head *head);
-
 struct nk_setup *gate_setup_load(const struct nk_role_start *s, const struct nk_bundle *b,
                                  uint32_t generation, struct nk_fault *f) NK_CHECKED;
+/* All that validation by policy.schema has to say of the bundle's policies and entities, warnings included, as
+ * text. 0: they are valid, or there is no schema. */
+int gate_setup_diagnose(const struct nk_bundle *b, bool japanese, struct nk_buf *out) NK_CHECKED;

@@ -37,7 +37,11 @@ static const char *core_open(struct scenario *s, struct sighting *seen)
     scenario_config(s, 1, &core.config);
     scenario_keys(s, &core.keys);
     struct nk_set_policy policy = {NK_STR("scenario.cedar"), nk_buf_str(&s->policy)};
-    struct nk_setup_input in = {.config = nk_buf_str(&core.config),
+    struct nk_set_policy shop = {NK_STR("shop.cedar"), nk_buf_str(&s->store)};
+    struct nk_store_input store = {.policies = &shop, .policy_count = 1};
+    struct nk_setup_input in = {.stores = &store,
+                                .store_count = s->store.n ? 1 : 0,
+                                .config = nk_buf_str(&core.config),
                                 .policies = &policy,
                                 .policy_count = s->policy.n ? 1 : 0,
                                 .keys = nk_buf_str(&core.keys),

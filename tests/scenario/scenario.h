@@ -29,6 +29,8 @@ struct scenario {
     struct nk_arena arena;
     const char *file;
     struct nk_str title;
+    struct nk_buf store,
+        hooks; /* policies of the policy store "shop"; hooks and their rules, JSON */
     struct nk_buf policy, entities, config; /* config: further members of "limits", JSON */
     bool strict;
     bool errors_deny; /* policy.errors: deny */
