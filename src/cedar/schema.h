@@ -87,7 +87,7 @@ int nk_cedar_context_parse_typed(const struct nk_cedar_schema *s, struct nk_ceda
                                  const struct nk_json *doc, uint32_t at, struct nk_arena *a,
                                  const struct nk_cedar_value **out,
                                  struct nk_cedar_diags *d) NK_CHECKED;
-/* Adds the schema's actions and their groups, so that `action in` knows them. NK_ECONFLICT when one is there
- * already, NK_ENOMEM. */
+/* Adds the schema's actions and their groups, so that `action in` knows them; those that are there
+ * already stay (nk_cedar_entities_parse_typed has held them to the schema). NK_ENOMEM. */
 int nk_cedar_entities_add_actions(struct nk_cedar_entities *e, const struct nk_cedar_schema *s,
                                   struct nk_arena *a) NK_CHECKED;

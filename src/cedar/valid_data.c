@@ -280,7 +280,7 @@ int nk_cedar_entities_add_actions(struct nk_cedar_entities *e, const struct nk_c
         for (uint32_t k = 0; k < action->ancestor_n; k++)
             parents[k] = action->ancestors[k]->uid.uid;
         int rc = nk_cedar_entities_add(e, action->uid.uid, parents, action->ancestor_n, NULL, NULL);
-        if (rc)
+        if (rc && rc != NK_ECONFLICT)
             return rc;
     }
     return 0;

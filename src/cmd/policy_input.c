@@ -192,7 +192,6 @@ int nk_input_entities(struct nk_str json, const struct nk_cedar_schema *schema,
         rc = nk_cedar_entities_parse(e, json, f);
     if (!rc && schema && !below)
         rc = nk_cedar_entities_add_actions(e, schema, a);
-    rc = rc == NK_ECONFLICT && !f->code ? 0 : rc;
     return rc ? nk_fault_set(f, rc, "entities", 0, "out of memory") : nk_cedar_entities_seal(e, f);
 }
 

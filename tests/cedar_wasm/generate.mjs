@@ -78,9 +78,11 @@ function setCase(r) {
     const entities = withActions(world);
     return put('set', { policies, est, entities, requests: ask(world, r.between(20, 40), null, entities) });
   }
-  const entitiesValid = good(cedar.checkParseEntities({ entities: world.entities, schema }));
-  const line = { schema, policies, est, ...validation(schema, policies), entities: world.entities, entitiesValid };
-  if (entitiesValid) line.requests = ask(world, r.between(20, 40), schema, world.entities);
+  // Actions may stand among the entities, too, if they are as the schema says.
+  const entities = r.chance(20) ? r.some(withActions(world).slice(world.entities.length), r.below(3)).concat(world.entities) : world.entities;
+  const entitiesValid = good(cedar.checkParseEntities({ entities, schema }));
+  const line = { schema, policies, est, ...validation(schema, policies), entities, entitiesValid };
+  if (entitiesValid) line.requests = ask(world, r.between(20, 40), schema, entities);
   put('set', line);
 }
 
