@@ -78,8 +78,11 @@ function setCase(r) {
     const entities = withActions(world);
     return put('set', { policies, est, entities, requests: ask(world, r.between(20, 40), null, entities) });
   }
-  // Actions may stand among the entities, too, if they are as the schema says.
-  const entities = r.chance(20) ? r.some(withActions(world).slice(world.entities.length), r.below(3)).concat(world.entities) : world.entities;
+  // Actions may stand among the entities, too, if they are as the schema says: to cedar-wasm with all their ancestors
+  // as parents, to us also with those that the schema names. So only actions where both are the same.
+  const flat = world.actions.filter((a) => a.in.every((id) => world.actions.find((o) => o.id === id).in.length === 0)).map((a) => a.id);
+  const actions = withActions(world).slice(world.entities.length).filter((e) => flat.includes(e.uid.id));
+  const entities = r.chance(20) ? r.some(actions, r.below(3)).concat(world.entities) : world.entities;
   const entitiesValid = good(cedar.checkParseEntities({ entities, schema }));
   const line = { schema, policies, est, ...validation(schema, policies), entities, entitiesValid };
   if (entitiesValid) line.requests = ask(world, r.between(20, 40), schema, entities);
