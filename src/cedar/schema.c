@@ -89,6 +89,13 @@ bool cedar_schema_path_ok(struct nk_str name)
     }
 }
 
+bool cedar_schema_path_reserved(struct nk_str path)
+{
+    return nk_str_eq(path, NK_STR("__cedar")) || nk_str_starts(path, NK_STR("__cedar::")) ||
+           nk_str_ends(path, NK_STR("::__cedar")) ||
+           nk_str_search(path, NK_STR("::__cedar::")) >= 0;
+}
+
 static int read(struct nk_str text, bool json, struct nk_arena *a, struct nk_cedar_diags *d,
                 const struct nk_cedar_schema **out)
 {

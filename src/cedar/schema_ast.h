@@ -119,3 +119,5 @@ int cedar_schema_wrong(struct cedar_schema_reading *r, enum nk_cedar_diag_code c
 bool cedar_schema_common_ok(struct nk_str name);
 /* Is this a path of names, A::B? Its parts may not be keywords; __cedar may be one. */
 bool cedar_schema_path_ok(struct nk_str name);
+/* Is one of its parts __cedar? Then nothing may be declared in it. */
+bool cedar_schema_path_reserved(struct nk_str path);

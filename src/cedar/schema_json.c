@@ -474,8 +474,7 @@ static int space(struct reader *j, uint32_t name)
     uint32_t at = name + 1, types = get(j, at, "entityTypes"), acts = get(j, at, "actions");
     struct nk_str text;
     int rc = text_of(j, name, &text);
-    if (!rc && text.n > 0 &&
-        (!cedar_schema_path_ok(text) || nk_str_search(text, NK_STR("__cedar")) >= 0))
+    if (!rc && text.n > 0 && (!cedar_schema_path_ok(text) || cedar_schema_path_reserved(text)))
         return wrong(j, name, "this cannot be the name of a namespace");
     if (!rc)
         rc = only(j, at, members, "a namespace is an object");
