@@ -501,7 +501,7 @@ int cedar_schema_read_json(struct cedar_schema_reading *r)
     struct nk_fault fault = {0};
     int rc = nk_json_parse_any_name(&limits, r->text, r->arena, &j.doc, &fault);
     if (rc) {
-        cedar_diags_syntax(r->diags, r->text, &fault);
+        nk_cedar_diags_syntax(r->diags, r->text, &fault);
         return rc;
     }
     if (nk_json_type(&j.doc, 0) != NK_JSON_OBJECT)

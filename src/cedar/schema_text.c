@@ -507,6 +507,6 @@ int cedar_schema_read_text(struct cedar_schema_reading *r)
         cedar_parse_fail(&t.p, NK_EINVAL, valid, "the text is not UTF-8 here");
     schema(&t);
     if (t.p.code)
-        cedar_diags_syntax(r->diags, r->text, &fault);
+        nk_cedar_diags_syntax(r->diags, r->text, &fault);
     return t.p.code;
 }

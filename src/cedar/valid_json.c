@@ -253,7 +253,7 @@ static int read_entities(struct nk_cedar_entities *e, const struct nk_cedar_sche
     struct nk_fault f = {0};
     int rc = nk_json_parse_any_name(&limits, json, a, &doc, &f);
     if (rc) {
-        cedar_diags_syntax(d, json, &f);
+        nk_cedar_diags_syntax(d, json, &f);
         return rc;
     }
     struct reading r = {s, &doc, a, d, escaped};
