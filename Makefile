@@ -29,15 +29,12 @@ ifeq ($(SAN),fuzz)
 endif
 CPPFLAGS := -D_GNU_SOURCE -Isrc -Iinclude -isystem /usr/share/include -DNK_VERSION='"$(VERSION)"'
 CFLAGS := -std=c17 -g $(OPT) $(WARN) $(HARD)
-# The daemon is optimised as one program (2 to 4 % less processor time a request); its objects are fat, so that tests link the
-# same ones in the ordinary way, quickly.
+# The daemon is optimised as one program; its objects are fat, so that tests link the same ones in the ordinary way, quickly.
 LTO := $(if $(SAN),,-flto -ffat-lto-objects)
 LTOLD := $(HARDLD) $(if $(SAN),,-flto=2)
 HARDLD += $(if $(SAN),,-fno-lto)
 # One short line for each command; V=1 shows them whole.
-ifndef V
-.SILENT:
-endif
+$(if $(V),,$(eval .SILENT:))
 say = @echo "  $(1)  $(2)"
 LDLIBS := -lssl -lcrypto -lyaml -lseccomp -lcares -lnghttp2
 
@@ -65,6 +62,18 @@ $(OUT)/libnakoso.a: $(OBJ_CORE)
 	$(call say,AR  ,$@)
 	@rm -f $@
 	$(AR) rcs $@ $^
+
+# What is installed for other programs: one object of the modules that the engine needs, in which the functions
+# of include/nakoso.h alone can be seen from outside. It needs nothing but the C library.
+EMBED := $(foreach m,base json cedar embed,$(patsubst %.c,$(OUT)/%.o,$(wildcard src/$(m)/*.c)))
+$(OUT)/embed/libnakoso.a: $(EMBED)
+	@mkdir -p $(@D)
+	$(call say,AR  ,$@)
+	ld -r -o $(@D)/nakoso.o $^
+	objcopy --remove-section '.gnu.lto_*' --remove-section '.gnu.debuglto_*' --wildcard \
+	  --keep-global-symbol='nk_engine_*' --keep-global-symbol=nk_version $(@D)/nakoso.o
+	@rm -f $@
+	ar rcs $@ $(@D)/nakoso.o
 
 $(OUT)/src/%.o: src/%.c Makefile
 	@mkdir -p $(@D)
@@ -143,11 +152,17 @@ bombard: # 1 GB of mutated bytes at the daemon built with sanitizers (MB=…, SE
 	@$(MAKE) --no-print-directory -j2 SAN=asan build/asan/nakoso
 	@MB=$(or $(MB),1024) SEED=$(or $(SEED),$(shell date +%s)) tests/e2e/bombard
 
-fuzz: # every fuzz target for FUZZ_SECONDS, starting from its corpus
+fuzz: # every fuzz target for FUZZ_SECONDS, starting from its corpus; then `make differ`
 	@tools/deps build check
 	@$(MAKE) --no-print-directory -j2 SAN=fuzz fuzzers
 	@tools/fuzz $(FUZZ_SECONDS)
+	@$(MAKE) --no-print-directory differ
 FUZZ_SECONDS ?= 60
+
+differ: # a million Cedar requests beside the reference implementation (COUNT=…, SEED=…)
+	@tools/deps build check
+	@$(MAKE) --no-print-directory -j2 all
+	@COUNT=$(or $(COUNT),1000000) SEED=$(or $(SEED),$(shell date +%s)) tests/e2e/cedar_wasm
 
 lint: # clang-tidy and cppcheck
 	@tools/deps build check lint
@@ -163,10 +178,9 @@ format: # clang-format over all sources
 
 DESTDIR ?=
 PREFIX ?= /usr/local
-install: all # DESTDIR and PREFIX as usual
+install: all $(OUT)/embed/libnakoso.a # DESTDIR and PREFIX as usual
 	install -D -m 755 $(OUT)/nakoso $(DESTDIR)$(PREFIX)/bin/nakoso
-	install -D -m 644 $(OUT)/libnakoso.a $(DESTDIR)$(PREFIX)/lib/libnakoso.a
-	objcopy --remove-section '.gnu.lto_*' --remove-section '.gnu.debuglto_*' $(DESTDIR)$(PREFIX)/lib/libnakoso.a
+	install -D -m 644 $(OUT)/embed/libnakoso.a $(DESTDIR)$(PREFIX)/lib/libnakoso.a
 	install -D -m 644 include/nakoso.h $(DESTDIR)$(PREFIX)/include/nakoso.h
 	install -D -m 644 packaging/nakoso.1 $(DESTDIR)$(PREFIX)/share/man/man1/nakoso.1
 	install -D -m 644 packaging/nakoso.sysusers $(DESTDIR)$(PREFIX)/lib/sysusers.d/nakoso.conf
@@ -181,5 +195,5 @@ clean:
 help: # this list
 	@sed -nE 's/^([a-z]+):[^#]*# (.*)/make \1|\2/p' Makefile | column -t -s '|'
 
-.PHONY: all unit fuzzers hostile run demo check bombard fuzz lint bench format install clean help
+.PHONY: all unit fuzzers hostile run demo check bombard fuzz differ lint bench format install clean help
 -include $(shell find $(OUT) -name '*.d' 2>/dev/null)

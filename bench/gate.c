@@ -85,6 +85,8 @@ static void texts(void)
         said);
 }
 
+static struct nk_arena scratch; /* of one step */
+
 static unsigned step(struct nk_txn *t, enum nk_event_type type, const struct nk_http_head *head,
                      struct nk_str bytes)
 {
@@ -98,7 +100,7 @@ static bool once(struct nk_arena *a, struct nk_setup *s, uint64_t number)
     static struct nk_http_header type = {{"content-type", 12}, {"application/json", 16}};
     const struct nk_http_head reply = {
         .status = 200, .headers = &type, .header_count = 1, .content_length = -1};
-    struct nk_gate_env env = {.instance = 7, .number = number};
+    struct nk_gate_env env = {.instance = 7, .number = number, .scratch = &scratch};
     struct nk_http_parser *p = nk_http_parser_new(a, true, &lim);
     struct nk_txn *t = nk_txn_new(a, s, &env);
     struct nk_str in = nk_str(request);
@@ -133,6 +135,7 @@ int main(int argc, char **argv)
         return 1;
     texts();
     nk_arena_init_sized(&a, 8 << 20, 16 << 10);
+    nk_arena_init_sized(&scratch, 8 << 20, 16 << 10);
     clock_gettime(CLOCK_MONOTONIC, &from);
     for (uint64_t i = 0; i < rounds; i++) {
         if (!once(&a, s, i)) {
@@ -146,6 +149,7 @@ int main(int argc, char **argv)
     printf("gate: %.0f ns a request (%zu bytes in, %zu out)\n", ns / (double)rounds,
            strlen(request), strlen(answer));
     nk_arena_free(&a);
+    nk_arena_free(&scratch);
     nk_setup_release(s);
     return 0;
 }

@@ -9,6 +9,7 @@
  *     crypt    digests, signatures, JWS over libcrypto
  *     config   every configuration key in one table; parser, schema and reference come from it
  *     cedar    Cedar policies: parse, evaluate, explain
+ *     embed    the installed header, include/nakoso.h: the Cedar engine for other programs
  *     ident    API keys, JWT and key sets -> one trusted principal
  *     proto    a file for each dialect of model APIs <-> one call, one reply
  *     chain    the audit log: records, hash chain, Merkle tree, checkpoints, proofs

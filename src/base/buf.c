@@ -81,15 +81,19 @@ void nk_buf_add_grow(struct nk_buf *b, struct nk_str s)
 
 void nk_buf_add_u64(struct nk_buf *b, uint64_t v)
 {
-    char digits[20];
-    size_t at = sizeof digits;
+    size_t n = 1;
+    for (uint64_t rest = v; rest >= 10; rest /= 10)
+        n++;
+    char *to = nk_buf_reserve(b, n);
+    if (!to)
+        return;
+    b->n += n;
     for (; v >= 100; v /= 100)
-        nk_two_digits(digits + (at -= 2), (unsigned)(v % 100));
+        nk_two_digits(to + (n -= 2), (unsigned)(v % 100));
     if (v >= 10)
-        nk_two_digits(digits + (at -= 2), (unsigned)v);
+        nk_two_digits(to, (unsigned)v);
     else
-        digits[--at] = (char)('0' + v);
-    nk_buf_add(b, (struct nk_str){digits + at, sizeof digits - at});
+        to[0] = (char)('0' + v);
 }
 
 void nk_buf_add_i64(struct nk_buf *b, int64_t v)

@@ -1,135 +1,120 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * authorize.c - the decision: every policy is asked, so that reasons and errors are complete. A
- * policy that errs is skipped and reported; one satisfied forbid decides against any number of
- * permits; no satisfied permit is a deny (docs.cedarpolicy.com, "Authorization").
+ * authorize.c - the decision: what the search found becomes the answer. A policy that errs is
+ * skipped and reported; one satisfied forbid decides against any number of permits; no satisfied
+ * permit is a deny (docs.cedarpolicy.com, "Authorization"). A strict set takes an erring forbid for
+ * a satisfied one.
  */
-#include "cedar/eval.h"
+#include "cedar/search.h"
 
-#include <string.h>
-
-/* Two lists of ids and one of errors, grown only when something goes in. */
-struct found {
-    struct nk_str *ids[2]; /* satisfied permits, satisfied forbids */
-    size_t n[2], cap[2];
-    struct nk_cedar_error *errors;
-    size_t error_n, error_cap;
-};
-
-enum { FIRST_CAP = 8 };
-
-/* Makes room for one item of `size` bytes more. */
-static bool make_room(struct nk_arena *a, void **items, size_t n, size_t *cap, size_t size)
+/* Ids in order; a single one stands in its policy already. */
+static const struct nk_str *list_ids(struct nk_arena *a, struct cedar_hits *h)
 {
-    if (n < *cap)
-        return true;
-    size_t bigger = *cap ? 2 * *cap : FIRST_CAP;
-    void *own = nk_arena_array(a, bigger, size);
-    if (!own)
-        return false;
-    if (n)
-        memcpy(own, *items, n * size);
-    *items = own;
-    *cap = bigger;
-    return true;
+    const struct cedar_hit *hits = cedar_hits(h);
+    if (h->n < 2)
+        return h->n ? &hits->policy->id : NULL;
+    struct nk_str *ids = nk_arena_resize(a, NULL, 0, h->n * sizeof *ids);
+    for (uint32_t i = 0; ids && i < h->n; i++)
+        ids[i] = hits[i].policy->id;
+    return ids;
 }
 
-static bool add_id(struct nk_arena *a, struct found *f, bool forbid, struct nk_str id)
+static const struct nk_cedar_error *list_errors(struct nk_arena *a, struct cedar_hits *h)
 {
-    void *items = f->ids[forbid];
-    if (!make_room(a, &items, f->n[forbid], &f->cap[forbid], sizeof id))
-        return false;
-    f->ids[forbid] = items;
-    f->ids[forbid][f->n[forbid]++] = id;
-    return true;
+    const struct cedar_hit *hits = cedar_hits(h);
+    struct nk_cedar_error *errors =
+        h->n ? nk_arena_resize(a, NULL, 0, h->n * sizeof *errors) : NULL;
+    for (uint32_t i = 0; errors && i < h->n; i++)
+        errors[i] = (struct nk_cedar_error){hits[i].policy->id, hits[i].what};
+    return errors;
 }
 
-static bool add_error(struct nk_arena *a, struct found *f, struct nk_str id, const char *what)
+/* Satisfied and erring forbids, both in order of loading, as one list. */
+static bool join_forbids(struct nk_arena *a, struct cedar_found *found)
 {
-    void *items = f->errors;
-    if (!make_room(a, &items, f->error_n, &f->error_cap, sizeof *f->errors))
-        return false;
-    f->errors = items;
-    f->errors[f->error_n++] = (struct nk_cedar_error){id, what};
-    return true;
-}
-
-static bool in_any(struct cedar_eval *e, const struct nk_cedar_value *v,
-                   const struct cedar_scope *scope)
-{
-    for (uint32_t i = 0; i < scope->n; i++)
-        if (cedar_eval_in(e, v, &scope->uids[i]))
-            return true;
-    return false;
-}
-
-static bool scope_matches(struct cedar_eval *e, const struct nk_cedar_value *v,
-                          const struct cedar_scope *scope)
-{
-    switch ((enum cedar_scope_kind)scope->kind) {
-    case CEDAR_SCOPE_ANY:
-        return true;
-    case CEDAR_SCOPE_EQ:
-        return cedar_uid_eq(&v->as.entity, scope->uids);
-    case CEDAR_SCOPE_IN:
-        return in_any(e, v, scope);
-    case CEDAR_SCOPE_IS:
-        return nk_str_eq(v->as.entity.uid.type, scope->type);
-    case CEDAR_SCOPE_IS_IN:
-        break;
+    const struct cedar_hit *held = cedar_hits(&found->forbids), *held_end = held + found->forbids.n;
+    const struct cedar_hit *erred = cedar_hits(&found->errors), *end = erred + found->errors.n;
+    uint32_t cap = found->forbids.n + found->errors.n, n = 0;
+    struct cedar_hit *all = nk_arena_array(a, cap, sizeof *all);
+    while (all && (held < held_end || erred < end)) {
+        bool from_held = held < held_end && (erred == end || held->at < erred->at);
+        const struct cedar_hit *next = from_held ? held++ : erred++;
+        if (next->policy->forbid)
+            all[n++] = *next;
     }
-    return nk_str_eq(v->as.entity.uid.type, scope->type) && in_any(e, v, scope);
+    found->forbids.items = all;
+    found->forbids.n = n;
+    return all;
 }
 
-static bool is_satisfied(struct cedar_eval *e, const struct cedar_policy *policy)
+static int answer(struct nk_arena *a, struct cedar_found *found, bool strict,
+                  struct nk_cedar_answer *out)
 {
-    for (int var = CEDAR_PRINCIPAL; var <= CEDAR_RESOURCE; var++)
-        if (!scope_matches(e, e->vars[var], &policy->scope[var]))
-            return false;
-    for (const struct cedar_condition *c = policy->conditions; c; c = c->next) {
-        bool v;
-        if (!cedar_eval_bool(e, c->body, &v) || v == c->unless)
-            return false;
-    }
-    return true;
+    if (strict && found->forbid_erred && !join_forbids(a, found))
+        return NK_ENOMEM;
+    bool forbid = found->forbids.n > 0;
+    struct cedar_hits *reasons = forbid ? &found->forbids : &found->permits;
+    struct nk_cedar_answer made = {.allow = !forbid && found->permits.n > 0,
+                                   .reasons = list_ids(a, reasons),
+                                   .reason_count = reasons->n,
+                                   .errors = list_errors(a, &found->errors),
+                                   .error_count = found->errors.n};
+    if ((made.reason_count && !made.reasons) || (made.error_count && !made.errors))
+        return NK_ENOMEM;
+    *out = made;
+    return 0;
 }
 
-/* Asks one policy; false when memory is out. */
-static bool ask(struct cedar_eval *e, const struct cedar_policy *policy, struct found *f)
+static bool is_sealed(const struct nk_cedar_policies *p)
 {
-    e->call.code = 0;
-    if (is_satisfied(e, policy))
-        return add_id(e->call.arena, f, policy->forbid, policy->id);
-    if (e->call.code == NK_EINVAL)
-        return add_error(e->call.arena, f, policy->id, e->call.what);
-    return e->call.code == 0;
+    return p->sealed && p->sealed_n == p->n;
+}
+
+int nk_cedar_policies_seal(struct nk_cedar_policies *p, struct nk_fault *f)
+{
+    const struct cedar_index *index = NULL;
+    int rc = is_sealed(p) ? 0 : cedar_index_new(p, &index);
+    if (rc)
+        return nk_fault_set(f, rc, "cedar", 0, "no room for the index of %zu policies", p->n);
+    if (index)
+        p->sealed = index;
+    p->sealed_n = p->n;
+    return 0;
+}
+
+void nk_cedar_policies_strict(struct nk_cedar_policies *p, bool on)
+{
+    p->strict = on;
 }
 
 int nk_cedar_authorize(const struct nk_cedar_policies *p, const struct nk_cedar_entities *entities,
                        const struct nk_cedar_request *req, struct nk_arena *a,
                        struct nk_cedar_answer *out)
 {
-    struct nk_cedar_value vars[] = {
-        {.kind = CEDAR_ENTITY, .as = {.entity = cedar_uid(req->principal)}},
-        {.kind = CEDAR_ENTITY, .as = {.entity = cedar_uid(req->action)}},
-        {.kind = CEDAR_ENTITY, .as = {.entity = cedar_uid(req->resource)}}};
+    struct nk_cedar_value vars[CEDAR_CONTEXT];
     struct cedar_eval e = {
         .call = {.arena = a},
         .entities = entities,
         .vars = {&vars[0], &vars[1], &vars[2], req->context ? req->context : &cedar_empty_record}};
-    struct found f = {.error_n = 0};
+    struct cedar_found found;
     *out = (struct nk_cedar_answer){.allow = false};
     NK_MUST(!entities || cedar_entities_sealed(entities));
     if (e.vars[CEDAR_CONTEXT]->kind != CEDAR_RECORD)
         return NK_EINVAL;
-    for (size_t i = 0; i < p->n; i++)
-        if (!ask(&e, p->items[i], &f))
-            return NK_ENOMEM;
-    bool forbid = f.n[true] > 0;
-    *out = (struct nk_cedar_answer){.allow = !forbid && f.n[false] > 0,
-                                    .reasons = f.ids[forbid],
-                                    .reason_count = f.n[forbid],
-                                    .errors = f.errors,
-                                    .error_count = f.error_n};
-    return 0;
+    /* A set that is not sealed is as its maker left it, not one that somebody shares. */
+    int rc = is_sealed(p) ? 0 : nk_cedar_policies_seal((struct nk_cedar_policies *)p, NULL);
+    if (rc)
+        return rc;
+    const struct nk_cedar_uid *uids[] = {&req->principal, &req->action, &req->resource};
+    for (int var = CEDAR_PRINCIPAL; var < CEDAR_CONTEXT; var++) {
+        vars[var].kind = CEDAR_ENTITY;
+        vars[var].n = vars[var].depth = 0;
+        vars[var].as.entity = cedar_uid(*uids[var]);
+        cedar_entities_expect(entities, &vars[var].as.entity);
+    }
+    cedar_entities_fetch(entities, &vars[CEDAR_PRINCIPAL].as.entity);
+    cedar_entities_fetch(entities, &vars[CEDAR_RESOURCE].as.entity);
+    if (!cedar_search(p->sealed, &e, &found))
+        return NK_ENOMEM;
+    return answer(a, &found, p->strict, out);
 }

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * cedar.h - Cedar 4.5 (docs.cedarpolicy.com): policies are parsed once into an immutable set; a
- * decision walks the policies and evaluates their conditions. Default deny, forbid overrides
- * permit, a policy whose evaluation errs is skipped and reported. What is not supported is refused
- * when the set is loaded, never ignored.
+ * decision meets the policies whose scope matches and runs their conditions. Default deny, forbid
+ * overrides permit, a policy whose evaluation errs is skipped and reported. What is not supported is
+ * refused when the set is loaded, never ignored.
  *
  * Ownership: everything is allocated in the arena given to the constructor; slices handed in must
  * live as long as what they are put in. Nothing here has global state.
@@ -78,6 +78,19 @@ int nk_cedar_policies_add(struct nk_cedar_policies *p, struct nk_str text, struc
                           bool use_id, struct nk_fault *f) NK_CHECKED;
 /* Those that decide: templates are not counted, their links are. */
 size_t nk_cedar_policies_count(const struct nk_cedar_policies *p);
+/* Makes the set ready to decide: conditions to code, policies into an index over their scopes, in
+ * the set's arena. The first decision does it when nobody did (and NK_ENOMEM is then its result);
+ * policies added later make it necessary again. A set that was sealed is not changed by decisions.
+ * NK_ENOMEM, NK_ELIMIT. */
+int nk_cedar_policies_seal(struct nk_cedar_policies *p, struct nk_fault *f) NK_CHECKED;
+/* Makes decisions over this sealed store faster: each entity remembers which scopes of the set it
+ * matches. It changes no answer; a store is bound to one set at a time, and decisions over others
+ * work as before. The set must live as long as the store. NK_ENOMEM, NK_ELIMIT. */
+int nk_cedar_bind(struct nk_cedar_policies *p, struct nk_cedar_entities *e,
+                  struct nk_fault *f) NK_CHECKED;
+/* With `on`, a forbid that errs denies: it is among the reasons as if it were satisfied. Without
+ * (at first, and as Cedar has it), a policy that errs is skipped, a forbid too. */
+void nk_cedar_policies_strict(struct nk_cedar_policies *p, bool on);
 
 /* Decision ----------------------------------------------------------------------------------------
  */
@@ -99,8 +112,10 @@ struct nk_cedar_answer {
     size_t error_count;
 };
 
-/* Decides. `entities` is sealed, or NULL for none. Memory for evaluation and for the answer comes
- * from `a`. 0, NK_ENOMEM, or NK_EINVAL (the context is no record); on an error the answer is deny
+/* Decides. `entities` is sealed, or NULL for none. Memory for the answer comes from `a`: none for one
+ * reason and no error, otherwise the lists. So does memory for evaluation: none but for sets and
+ * records that a condition makes, for what extension functions return, and for hundreds of matching
+ * policies. An arena that is reset after each decision asks the system for nothing. 0, NK_ENOMEM, or NK_EINVAL (the context is no record); on an error the answer is deny
  * without reasons. */
 int nk_cedar_authorize(const struct nk_cedar_policies *p, const struct nk_cedar_entities *entities,
                        const struct nk_cedar_request *req, struct nk_arena *a,

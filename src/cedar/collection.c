@@ -52,6 +52,15 @@ static void sort_members(struct nk_cedar_member *members, size_t n)
     }
 }
 
+/* Sorted, and no name twice? */
+static bool in_order(const struct nk_cedar_member *members, size_t n)
+{
+    for (size_t i = 1; i < n; i++)
+        if (cedar_name_cmp(members[i - 1].name, members[i].name) >= 0)
+            return false;
+    return true;
+}
+
 static size_t unique_items(const struct nk_cedar_value **items, size_t n)
 {
     size_t kept = n ? 1 : 0;
@@ -132,18 +141,20 @@ int cedar_record_new(struct nk_arena *a, const struct nk_cedar_member *members, 
     }
     if (n > CEDAR_VALUE_ITEMS)
         return NK_ELIMIT;
-    struct nk_cedar_value *record = nk_arena_alloc(a, sizeof *record);
-    struct nk_cedar_member *own = nk_arena_array(a, n, sizeof *own);
+    size_t size = n * sizeof *members;
+    struct nk_cedar_value *record = nk_arena_resize(a, NULL, 0, sizeof *record);
+    struct nk_cedar_member *own = nk_arena_resize(a, NULL, 0, size);
     if (!record || !own)
         return NK_ENOMEM;
-    memcpy(own, members, n * sizeof *own);
-    sort_members(own, n);
+    memcpy(own, members, size);
     uint16_t depth = 0;
-    for (size_t i = 0; i < n; i++) {
-        if (i > 0 && nk_str_eq(own[i - 1].name, own[i].name))
+    if (!in_order(own, n)) {
+        sort_members(own, n);
+        if (!in_order(own, n))
             return NK_ECONFLICT;
-        depth = own[i].value->depth > depth ? own[i].value->depth : depth;
     }
+    for (size_t i = 0; i < n; i++)
+        depth = own[i].value->depth > depth ? own[i].value->depth : depth;
     if (depth >= CEDAR_VALUE_DEPTH)
         return NK_ELIMIT;
     *record = (struct nk_cedar_value){.kind = CEDAR_RECORD,

@@ -4,19 +4,14 @@
  * function returns NULL after noting the error; && and || look at their right side only when the
  * left does not decide (docs.cedarpolicy.com, "Operators and functions").
  */
-#include "cedar/eval.h"
-
-static const struct nk_cedar_value *truth(bool v)
-{
-    return v ? &cedar_true : &cedar_false;
-}
+#include "cedar/operate.h"
 
 /* The child's value if it has that kind. */
 static const struct nk_cedar_value *eval_kind(struct cedar_eval *e, const struct cedar_node *node,
                                               enum cedar_kind kind)
 {
     const struct nk_cedar_value *v = cedar_eval(e, node);
-    return !v || v->kind == kind ? v : cedar_fail(&e->call, cedar_expected(kind));
+    return v ? cedar_expect(e, v, kind) : NULL;
 }
 
 bool cedar_eval_bool(struct cedar_eval *e, const struct cedar_node *node, bool *out)
@@ -37,7 +32,7 @@ static const struct nk_cedar_value *eval_and(struct cedar_eval *e, const struct 
     for (const struct cedar_node *kid = node->kid; v && kid; kid = kid->next)
         if (!cedar_eval_bool(e, kid, &v))
             return NULL;
-    return truth(v);
+    return cedar_truth(v);
 }
 
 static const struct nk_cedar_value *eval_or(struct cedar_eval *e, const struct cedar_node *node)
@@ -46,18 +41,13 @@ static const struct nk_cedar_value *eval_or(struct cedar_eval *e, const struct c
     for (const struct cedar_node *kid = node->kid; !v && kid; kid = kid->next)
         if (!cedar_eval_bool(e, kid, &v))
             return NULL;
-    return truth(v);
+    return cedar_truth(v);
 }
 
 static const struct nk_cedar_value *eval_not(struct cedar_eval *e, const struct cedar_node *node)
 {
     bool v;
-    return cedar_eval_bool(e, node->kid, &v) ? truth(!v) : NULL;
-}
-
-static const struct nk_cedar_value *overflow(struct cedar_eval *e)
-{
-    return cedar_fail(&e->call, "integer overflow");
+    return cedar_eval_bool(e, node->kid, &v) ? cedar_truth(!v) : NULL;
 }
 
 static const struct nk_cedar_value *eval_neg(struct cedar_eval *e, const struct cedar_node *node)
@@ -67,7 +57,7 @@ static const struct nk_cedar_value *eval_neg(struct cedar_eval *e, const struct 
     if (!v)
         return NULL;
     if (__builtin_sub_overflow(0, v->as.number, &out))
-        return overflow(e);
+        return cedar_overflow(e);
     return cedar_call_number(&e->call, CEDAR_LONG, out);
 }
 
@@ -83,65 +73,21 @@ static const struct nk_cedar_value *eval_eq(struct cedar_eval *e, const struct c
 {
     const struct nk_cedar_value *a = cedar_eval(e, node->kid);
     const struct nk_cedar_value *b = a ? cedar_eval(e, node->kid->next) : NULL;
-    return b ? truth((cedar_value_cmp(a, b) == 0) != node->op) : NULL;
-}
-
-static bool is_ordered(const struct nk_cedar_value *v)
-{
-    return v->kind == CEDAR_LONG || v->kind == CEDAR_DATETIME || v->kind == CEDAR_DURATION;
+    return b ? cedar_truth((cedar_value_cmp(a, b) == 0) != node->op) : NULL;
 }
 
 static const struct nk_cedar_value *eval_less(struct cedar_eval *e, const struct cedar_node *node)
 {
     const struct nk_cedar_value *a = cedar_eval(e, node->kid);
     const struct nk_cedar_value *b = a ? cedar_eval(e, node->kid->next) : NULL;
-    if (!b)
-        return NULL;
-    if (a->kind != b->kind || !is_ordered(a))
-        return cedar_fail(&e->call, "type error: expected two longs, datetimes or durations");
-    switch ((enum cedar_order)node->op) {
-    case CEDAR_LT:
-        return truth(a->as.number < b->as.number);
-    case CEDAR_LE:
-        return truth(a->as.number <= b->as.number);
-    case CEDAR_GT:
-        return truth(a->as.number > b->as.number);
-    case CEDAR_GE:
-        break;
-    }
-    return truth(a->as.number >= b->as.number);
-}
-
-/* All items must be entities, also those behind the one that decides. */
-static const struct nk_cedar_value *in_set(struct cedar_eval *e, const struct nk_cedar_value *v,
-                                           const struct nk_cedar_value *set)
-{
-    bool found = false;
-    for (uint32_t i = 0; i < set->n; i++)
-        if (set->as.items[i]->kind != CEDAR_ENTITY)
-            return cedar_fail(&e->call, cedar_expected(CEDAR_ENTITY));
-    for (uint32_t i = 0; i < set->n && !found; i++)
-        found = cedar_eval_in(e, v, &set->as.items[i]->as.entity);
-    return truth(found);
-}
-
-static const struct nk_cedar_value *value_in(struct cedar_eval *e, const struct nk_cedar_value *a,
-                                             const struct nk_cedar_value *b)
-{
-    if (a->kind != CEDAR_ENTITY)
-        return cedar_fail(&e->call, cedar_expected(CEDAR_ENTITY));
-    if (b->kind == CEDAR_SET)
-        return in_set(e, a, b);
-    if (b->kind != CEDAR_ENTITY)
-        return cedar_fail(&e->call, "type error: expected an entity or a set of entities");
-    return truth(cedar_eval_in(e, a, &b->as.entity));
+    return b ? cedar_less(e, (enum cedar_order)node->op, a, b) : NULL;
 }
 
 static const struct nk_cedar_value *eval_in(struct cedar_eval *e, const struct cedar_node *node)
 {
     const struct nk_cedar_value *a = cedar_eval(e, node->kid);
     const struct nk_cedar_value *b = a ? cedar_eval(e, node->kid->next) : NULL;
-    return b ? value_in(e, a, b) : NULL;
+    return b ? cedar_in(e, a, b) : NULL;
 }
 
 static const struct nk_cedar_value *eval_is(struct cedar_eval *e, const struct cedar_node *node)
@@ -154,7 +100,7 @@ static const struct nk_cedar_value *eval_is(struct cedar_eval *e, const struct c
     if (node->n == 1)
         return &cedar_true;
     const struct nk_cedar_value *other = cedar_eval(e, node->kid->next);
-    return other ? value_in(e, v, other) : NULL;
+    return other ? cedar_in(e, v, other) : NULL;
 }
 
 static const struct nk_cedar_value *eval_sum(struct cedar_eval *e, const struct cedar_node *node)
@@ -166,7 +112,7 @@ static const struct nk_cedar_value *eval_sum(struct cedar_eval *e, const struct 
             return NULL;
         if (kid->minus ? __builtin_sub_overflow(sum, v->as.number, &sum)
                        : __builtin_add_overflow(sum, v->as.number, &sum))
-            return overflow(e);
+            return cedar_overflow(e);
     }
     return cedar_call_number(&e->call, CEDAR_LONG, sum);
 }
@@ -180,7 +126,7 @@ static const struct nk_cedar_value *eval_product(struct cedar_eval *e,
         if (!v)
             return NULL;
         if (__builtin_mul_overflow(product, v->as.number, &product))
-            return overflow(e);
+            return cedar_overflow(e);
     }
     return cedar_call_number(&e->call, CEDAR_LONG, product);
 }
@@ -190,7 +136,7 @@ static const struct nk_cedar_value *eval_contains(struct cedar_eval *e,
 {
     const struct nk_cedar_value *set = eval_kind(e, node->kid, CEDAR_SET);
     const struct nk_cedar_value *item = set ? cedar_eval(e, node->kid->next) : NULL;
-    return item ? truth(cedar_set_has(set, item)) : NULL;
+    return item ? cedar_truth(cedar_set_has(set, item)) : NULL;
 }
 
 static const struct nk_cedar_value *eval_contains_many(struct cedar_eval *e,
@@ -200,15 +146,15 @@ static const struct nk_cedar_value *eval_contains_many(struct cedar_eval *e,
     const struct nk_cedar_value *of = set ? eval_kind(e, node->kid->next, CEDAR_SET) : NULL;
     if (!of)
         return NULL;
-    return truth(node->kind == CEDAR_NODE_CONTAINS_ALL ? cedar_set_has_all(set, of)
-                                                       : cedar_set_has_any(set, of));
+    return cedar_truth(node->kind == CEDAR_NODE_CONTAINS_ALL ? cedar_set_has_all(set, of)
+                                                             : cedar_set_has_any(set, of));
 }
 
 static const struct nk_cedar_value *eval_is_empty(struct cedar_eval *e,
                                                   const struct cedar_node *node)
 {
     const struct nk_cedar_value *set = eval_kind(e, node->kid, CEDAR_SET);
-    return set ? truth(set->n == 0) : NULL;
+    return set ? cedar_truth(set->n == 0) : NULL;
 }
 
 static const struct nk_cedar_value *eval_tag(struct cedar_eval *e, const struct cedar_node *node)
@@ -217,61 +163,25 @@ static const struct nk_cedar_value *eval_tag(struct cedar_eval *e, const struct 
     const struct nk_cedar_value *name = v ? eval_kind(e, node->kid->next, CEDAR_STRING) : NULL;
     if (!name)
         return NULL;
-    const struct cedar_entity *entity = cedar_eval_entity(e, v);
-    const struct nk_cedar_value *tag =
-        entity ? cedar_record_get(entity->tags, name->as.string) : NULL;
-    if (node->kind == CEDAR_NODE_HAS_TAG)
-        return truth(tag);
-    if (!entity)
-        return cedar_fail(&e->call, "entity does not exist");
-    return tag ? tag : cedar_fail(&e->call, "tag not found");
+    return node->kind == CEDAR_NODE_HAS_TAG ? cedar_has_tag(e, v, name) : cedar_get_tag(e, v, name);
 }
 
 static const struct nk_cedar_value *eval_attr(struct cedar_eval *e, const struct cedar_node *node)
 {
     const struct nk_cedar_value *v = cedar_eval(e, node->kid);
-    if (!v)
-        return NULL;
-    if (v->kind == CEDAR_ENTITY) {
-        const struct cedar_entity *entity = cedar_eval_entity(e, v);
-        if (!entity)
-            return cedar_fail(&e->call, "entity does not exist");
-        v = entity->attrs;
-    }
-    if (v->kind != CEDAR_RECORD)
-        return cedar_fail(&e->call, "type error: expected a record or an entity");
-    const struct nk_cedar_value *found = cedar_record_get(v, node->name);
-    return found ? found : cedar_fail(&e->call, "attribute not found");
+    return v ? cedar_attr(e, v, node->name) : NULL;
 }
 
-/* a has b.c is a has b && a.b has c. */
 static const struct nk_cedar_value *eval_has(struct cedar_eval *e, const struct cedar_node *node)
 {
     const struct nk_cedar_value *v = cedar_eval(e, node->kid);
-    for (uint32_t i = 0; v && i < node->path_n; i++) {
-        if (v->kind == CEDAR_ENTITY) {
-            const struct cedar_entity *entity = cedar_eval_entity(e, v);
-            v = entity ? entity->attrs : &cedar_empty_record;
-        }
-        if (v->kind != CEDAR_RECORD)
-            return cedar_fail(&e->call, "type error: expected a record or an entity");
-        v = cedar_record_get(v, node->path[i]);
-        if (!v)
-            return &cedar_false;
-    }
-    return v ? &cedar_true : NULL;
+    return v ? cedar_has(e, v, node->path, node->path_n) : NULL;
 }
 
 static const struct nk_cedar_value *eval_like(struct cedar_eval *e, const struct cedar_node *node)
 {
     const struct nk_cedar_value *v = eval_kind(e, node->kid, CEDAR_STRING);
-    return v ? truth(cedar_like(v->as.string, node->path, node->path_n)) : NULL;
-}
-
-static const struct nk_cedar_value *no_room(struct cedar_eval *e, int code)
-{
-    return code == NK_ENOMEM ? cedar_no_memory(&e->call)
-                             : cedar_fail(&e->call, "the value is too large or too deep");
+    return v ? cedar_truth(cedar_like(v->as.string, node->path, node->path_n)) : NULL;
 }
 
 static const struct nk_cedar_value *eval_set(struct cedar_eval *e, const struct cedar_node *node)
@@ -280,12 +190,12 @@ static const struct nk_cedar_value *eval_set(struct cedar_eval *e, const struct 
     const struct nk_cedar_value *out = NULL;
     size_t n = 0;
     if (!items)
-        return no_room(e, NK_ENOMEM);
+        return cedar_no_room(e, NK_ENOMEM);
     for (const struct cedar_node *kid = node->kid; kid; kid = kid->next)
         if (!(items[n++] = cedar_eval(e, kid)))
             return NULL;
     int rc = cedar_set_new(e->call.arena, items, n, &out);
-    return rc ? no_room(e, rc) : out;
+    return rc ? cedar_no_room(e, rc) : out;
 }
 
 static const struct nk_cedar_value *eval_record(struct cedar_eval *e, const struct cedar_node *node)
@@ -294,7 +204,7 @@ static const struct nk_cedar_value *eval_record(struct cedar_eval *e, const stru
     const struct nk_cedar_value *out = NULL;
     size_t n = 0;
     if (!members)
-        return no_room(e, NK_ENOMEM);
+        return cedar_no_room(e, NK_ENOMEM);
     for (const struct cedar_node *kid = node->kid; kid; kid = kid->next) {
         const struct nk_cedar_value *v = cedar_eval(e, kid);
         if (!v)
@@ -302,7 +212,7 @@ static const struct nk_cedar_value *eval_record(struct cedar_eval *e, const stru
         members[n++] = (struct nk_cedar_member){kid->label, v};
     }
     int rc = cedar_record_new(e->call.arena, members, n, &out);
-    return rc ? no_room(e, rc) : out;
+    return rc ? cedar_no_room(e, rc) : out;
 }
 
 /* All arguments are evaluated before their number is looked at: an error in one comes first. */
@@ -364,14 +274,9 @@ const struct nk_cedar_value *cedar_eval(struct cedar_eval *e, const struct cedar
 const struct cedar_entity *cedar_eval_entity(struct cedar_eval *e,
                                              const struct nk_cedar_value *value)
 {
-    for (int var = CEDAR_PRINCIPAL; var < CEDAR_CONTEXT; var++) {
-        if (value != e->vars[var])
-            continue;
-        if (!e->looked_up[var])
-            e->known[var] = cedar_entities_find(e->entities, &value->as.entity);
-        e->looked_up[var] = true;
-        return e->known[var];
-    }
+    for (int var = CEDAR_PRINCIPAL; var < CEDAR_CONTEXT; var++)
+        if (value == e->vars[var])
+            return cedar_eval_known(e, (enum cedar_var)var);
     return cedar_entities_find(e->entities, &value->as.entity);
 }
 

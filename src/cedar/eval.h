@@ -21,7 +21,16 @@ struct cedar_eval {
 const struct nk_cedar_value *cedar_eval(struct cedar_eval *e, const struct cedar_node *node);
 /* Its truth in *out; false when it could not be evaluated or is no bool. */
 bool cedar_eval_bool(struct cedar_eval *e, const struct cedar_node *node, bool *out);
-/* The entity of an entity value, or NULL when it is not known. */
+/* The entity of principal, action or resource, or NULL when it is not known. */
+static inline const struct cedar_entity *cedar_eval_known(struct cedar_eval *e, enum cedar_var var)
+{
+    if (!e->looked_up[var])
+        e->known[var] = cedar_entities_find(e->entities, &e->vars[var]->as.entity);
+    e->looked_up[var] = true;
+    return e->known[var];
+}
+
+/* The same of any entity value. */
 const struct cedar_entity *cedar_eval_entity(struct cedar_eval *e,
                                              const struct nk_cedar_value *value);
 /* Is it `uid` itself or a descendant? */

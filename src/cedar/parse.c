@@ -25,14 +25,15 @@ void *cedar_parse_fail(struct cedar_parser *p, int code, size_t offset, const ch
     return NULL;
 }
 
-/* The beginning of the token at hand, whole characters. */
+/* The beginning of the token at hand, whole characters of its first line. */
 static struct nk_str shown(const struct cedar_parser *p)
 {
     struct nk_str s = nk_str_sub(p->lexer.text, p->token.offset, p->lexer.at);
     size_t n = s.n < SHOWN ? s.n : SHOWN;
     while (n > 0 && n < s.n && (s.p[n] & 0xC0) == 0x80)
         n--;
-    return nk_str_sub(s, 0, n);
+    s = nk_str_sub(s, 0, n);
+    return nk_str_cut(&s, '\n');
 }
 
 void *cedar_parse_unexpected(struct cedar_parser *p, const char *expected)

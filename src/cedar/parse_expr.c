@@ -37,6 +37,8 @@ static struct cedar_node *ends(struct cedar_parser *p, struct cedar_node *node)
     if (!node || p->code)
         return NULL;
     node->span.end = (uint32_t)p->end;
+    if (node->mark.end <= node->mark.offset) /* made before its first token was taken */
+        node->mark = node->span;
     return node;
 }
 
@@ -54,13 +56,9 @@ static bool add_kid(struct cedar_parser *p, struct cedar_node *node, struct ceda
 {
     if (p->code || !node || !kid)
         return false;
-    **tail = kid;
-    *tail = &kid->next;
-    node->n++;
-    if (kid->depth >= node->depth)
-        node->depth = (uint16_t)(kid->depth + 1);
-    if (node->depth > CEDAR_DEPTH)
-        cedar_parse_fail(p, NK_ELIMIT, node->span.offset, "this expression is nested too deeply");
+    int rc = cedar_node_add(node, tail, kid);
+    if (rc)
+        cedar_parse_fail(p, rc, node->span.offset, "this expression is nested too deeply");
     return !p->code;
 }
 
@@ -215,10 +213,8 @@ static struct cedar_node *function(struct cedar_parser *p, size_t offset, struct
 
 static int variable(struct nk_str name)
 {
-    static const struct nk_str names[] = {
-        {"principal", 9}, {"action", 6}, {"resource", 8}, {"context", 7}};
     for (int i = 0; i < CEDAR_VARS; i++)
-        if (nk_str_eq(name, names[i]))
+        if (nk_str_eq(name, cedar_var_names[i]))
             return i;
     return -1;
 }
@@ -286,28 +282,19 @@ static struct cedar_node *attribute(struct cedar_parser *p, struct cedar_node *o
 static struct cedar_node *method(struct cedar_parser *p, struct cedar_node *object,
                                  struct nk_str name, size_t offset, struct cedar_span mark)
 {
-    static const struct {
-        struct nk_str name;
-        uint8_t kind, argc;
-    } own[] = {{{"contains", 8}, CEDAR_NODE_CONTAINS, 2},
-               {{"containsAll", 11}, CEDAR_NODE_CONTAINS_ALL, 2},
-               {{"containsAny", 11}, CEDAR_NODE_CONTAINS_ANY, 2},
-               {{"isEmpty", 7}, CEDAR_NODE_IS_EMPTY, 1},
-               {{"hasTag", 6}, CEDAR_NODE_HAS_TAG, 2},
-               {{"getTag", 6}, CEDAR_NODE_GET_TAG, 2}};
-    size_t i = 0;
-    while (i < NK_COUNT(own) && !nk_str_eq(own[i].name, name))
-        i++;
-    const struct cedar_ext *ext = i < NK_COUNT(own) ? NULL : cedar_ext_find(name);
-    if (i == NK_COUNT(own) && (!ext || !ext->method))
+    uint8_t op;
+    enum cedar_node_kind own = cedar_op_kind(name, &op);
+    unsigned argc = cedar_method_argc(own);
+    const struct cedar_ext *ext = argc ? NULL : cedar_ext_find(name);
+    if (argc == 0 && (!ext || !ext->method))
         return cedar_parse_fail(p, NK_EINVAL, mark.offset, "there is no method of this name");
-    struct cedar_node *node = join(p, ext ? CEDAR_NODE_CALL : own[i].kind, offset, object, NULL, 1);
+    struct cedar_node *node = join(p, ext ? CEDAR_NODE_CALL : own, offset, object, NULL, 1);
     cedar_next(p);
     if (!node)
         return NULL;
     node->ext = ext;
     node = list(p, marked(node, mark), &object->next, ')');
-    if (node && !ext && node->n != own[i].argc)
+    if (node && !ext && node->n != argc)
         return cedar_parse_fail(p, NK_EINVAL, mark.offset, "wrong number of arguments");
     return ext ? fold(p, node) : ends(p, node);
 }

@@ -57,19 +57,17 @@ static bool annotations(struct cedar_parser *p, struct cedar_policy *policy)
     return !p->code;
 }
 
-static const struct nk_str var_names[] = {{"principal", 9}, {"action", 6}, {"resource", 8}};
-
 /* The slot at hand in place of an entity. */
 static bool slot(struct cedar_parser *p, enum cedar_var var, struct cedar_scope *scope)
 {
-    if (var == CEDAR_ACTION || !nk_str_eq(p->token.text, var_names[var]))
+    if (var == CEDAR_ACTION || !nk_str_eq(p->token.text, cedar_var_names[var]))
         return cedar_parse_unexpected(p, "this slot cannot stand here");
     scope->slot = true;
     cedar_next(p);
     return !p->code;
 }
 
-static bool is_action_type(struct nk_str type)
+bool cedar_is_action_type(struct nk_str type)
 {
     return nk_str_eq(type, NK_STR("Action")) || nk_str_ends(type, NK_STR("::Action"));
 }
@@ -77,7 +75,8 @@ static bool is_action_type(struct nk_str type)
 static bool open_parentheses(struct cedar_parser *p, unsigned *n)
 {
     for (*n = 0; cedar_take(p, '('); (*n)++)
-        ;
+        if (*n == CEDAR_DEPTH)
+            return cedar_parse_fail(p, NK_ELIMIT, p->token.offset, "too many parentheses");
     return !p->code;
 }
 
@@ -101,7 +100,7 @@ static bool uid(struct cedar_parser *p, enum cedar_var var, struct cedar_uid *ou
         return cedar_parse_fail(p, NK_EINVAL, offset, "expected an entity: the id is missing");
     if (!cedar_take_string(p, &name.id))
         return false;
-    if (var == CEDAR_ACTION && !is_action_type(name.type))
+    if (var == CEDAR_ACTION && !cedar_is_action_type(name.type))
         return cedar_parse_fail(p, NK_EINVAL, offset, "an action's type must be Action");
     *out = cedar_uid(name);
     return true;
@@ -116,7 +115,7 @@ struct uids {
 
 static bool make_room(struct cedar_parser *p, struct uids *list)
 {
-    uint32_t cap = list->cap ? 2 * list->cap : list->n + 1;
+    uint32_t cap = list->cap ? 2 * list->cap : 1;
     if (list->n < list->cap)
         return true;
     struct uids bigger = {nk_arena_array(p->arena, cap, sizeof *bigger.items),
@@ -214,7 +213,7 @@ static bool scope(struct cedar_parser *p, enum cedar_var var, struct cedar_scope
 {
     static const char *const missing[] = {"expected 'principal'", "expected 'action'",
                                           "expected 'resource'"};
-    if (!cedar_take_word(p, var_names[var]))
+    if (!cedar_take_word(p, cedar_var_names[var]))
         return cedar_parse_unexpected(p, missing[var]);
     out->kind = CEDAR_SCOPE_ANY;
     if (cedar_at_word(p, NK_STR("is")))

@@ -135,34 +135,29 @@ bool cedar_policies_append(struct nk_cedar_policies *p, struct cedar_policy *ite
     return true;
 }
 
-/* Takes the policies from `first` to the one before `end` out again. */
-static void take_back(struct nk_cedar_policies *p, struct cedar_policy *first,
-                      const struct cedar_policy *end)
+void cedar_policies_cut(struct nk_cedar_policies *p, size_t policies, size_t templates)
 {
-    size_t policies = 0, templates = 0;
-    for (struct cedar_policy *item = first; item != end; item = item->next) {
-        policies += item->slots == 0;
-        templates += item->slots != 0;
-    }
-    p->n -= policies;
-    p->template_n -= templates;
-    memset(p->index, 0, p->index_cap * sizeof *p->index);
+    p->n = policies;
+    p->template_n = templates;
+    if (p->index_cap)
+        memset(p->index, 0, p->index_cap * sizeof(struct cedar_policy *));
     fill_index(p);
 }
 
 static int append_all(struct nk_cedar_policies *p, struct cedar_policy *list,
                       const struct cedar_policy **twice)
 {
+    size_t n = p->n, template_n = p->template_n;
     for (struct cedar_policy *item = list; item; item = item->next)
         if (!cedar_policies_append(p, item)) {
-            take_back(p, list, item);
+            cedar_policies_cut(p, n, template_n);
             *twice = item;
             return NK_ECONFLICT;
         }
     return 0;
 }
 
-static int check_text(struct nk_str text, struct nk_fault *f)
+int cedar_check_text(struct nk_str text, struct nk_fault *f)
 {
     if (text.n > CEDAR_TEXT)
         return nk_fault_set(f, NK_ELIMIT, "cedar", CEDAR_TEXT, "the text is over %d bytes long",
@@ -180,7 +175,7 @@ int nk_cedar_policies_add(struct nk_cedar_policies *p, struct nk_str text, struc
     struct cedar_parser parser = {.lexer = {.text = text}, .arena = p->arena, .fault = f};
     const struct cedar_policy *twice = NULL;
     size_t count, templates;
-    int rc = check_text(text, f);
+    int rc = cedar_check_text(text, f);
     if (rc)
         return rc;
     struct cedar_policy *list = cedar_parse_policies(&parser);

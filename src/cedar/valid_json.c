@@ -6,6 +6,7 @@
  */
 #include "cedar/valid_data.h"
 
+#include "cedar/entities.h"
 #include "cedar/ext.h"
 
 enum { DATA_BYTES = 1 << 30, DATA_DEPTH = 512, DATA_VALUES = (1 << 27) - 1 };
@@ -240,6 +241,8 @@ static int read_entity(struct reading *r, uint32_t at, struct nk_cedar_entities 
     if (rc || !e)
         return rc;
     rc = nk_cedar_entities_add(e, uid, parents, n, attrs, tags);
+    if (rc == NK_ECONFLICT && cedar_entities_repeats(e, uid, parents, n, attrs, tags))
+        return 0;
     return rc == NK_ENOMEM ? no_memory(r) : rc ? wrong(r, at, "this entity is there already") : 0;
 }
 

@@ -17,18 +17,37 @@ static uint64_t mix(uint64_t h, uint64_t word)
     return h ^ h >> 29;
 }
 
-static uint64_t hash_str(uint64_t h, struct nk_str s)
+NK_INLINE uint64_t word_at(const char *p)
 {
     uint64_t word;
-    size_t at = 0;
-    for (; s.n - at >= sizeof word; at += sizeof word) {
-        memcpy(&word, s.p + at, sizeof word);
-        h = mix(h, word);
+    memcpy(&word, p, sizeof word);
+    return word;
+}
+
+/* Up to 7 bytes as a number. */
+NK_INLINE uint64_t short_word(const char *p, size_t n)
+{
+    uint32_t low, high;
+    if (n >= sizeof low) {
+        memcpy(&low, p, sizeof low);
+        memcpy(&high, p + n - sizeof high, sizeof high);
+        return low | (uint64_t)high << 32;
     }
-    word = (uint64_t)s.n << 56;
-    for (size_t i = at; i < s.n; i++)
-        word |= (uint64_t)(unsigned char)s.p[i] << (8 * (i - at));
-    return mix(h, word);
+    if (n == 0)
+        return 0;
+    return (unsigned char)p[0] | (uint64_t)(unsigned char)p[n / 2] << 8 |
+           (uint64_t)(unsigned char)p[n - 1] << 16;
+}
+
+/* The last word may overlap the one before: with the length mixed in, nothing is ambiguous. */
+NK_INLINE uint64_t hash_str(uint64_t h, struct nk_str s)
+{
+    h += s.n << 32;
+    if (s.n < sizeof h)
+        return mix(h, short_word(s.p, s.n));
+    for (size_t at = 0; at + sizeof h < s.n; at += sizeof h)
+        h = mix(h, word_at(s.p + at));
+    return mix(h, word_at(s.p + s.n - sizeof h));
 }
 
 /* The hash only saves comparisons and places entities in a table: all uses compare the content as
@@ -37,19 +56,6 @@ struct cedar_uid cedar_uid(struct nk_cedar_uid uid)
 {
     uint64_t h = hash_str(hash_str(0x6361656472u, uid.type), uid.id);
     return (struct cedar_uid){uid, h ^ h >> 32};
-}
-
-bool cedar_uid_eq(const struct cedar_uid *a, const struct cedar_uid *b)
-{
-    return a->hash == b->hash && nk_str_eq(a->uid.id, b->uid.id) &&
-           nk_str_eq(a->uid.type, b->uid.type);
-}
-
-int cedar_name_cmp(struct nk_str a, struct nk_str b)
-{
-    if (a.n != b.n)
-        return a.n < b.n ? -1 : 1;
-    return a.n ? memcmp(a.p, b.p, a.n) : 0;
 }
 
 int cedar_uid_cmp(const struct cedar_uid *a, const struct cedar_uid *b)
@@ -130,7 +136,7 @@ const struct nk_cedar_value *nk_cedar_bool(struct nk_arena *a, bool v)
 
 const struct nk_cedar_value *cedar_number(struct nk_arena *a, enum cedar_kind kind, int64_t v)
 {
-    struct nk_cedar_value *out = nk_arena_alloc(a, sizeof *out);
+    struct nk_cedar_value *out = nk_arena_resize(a, NULL, 0, sizeof *out);
     if (out)
         *out = (struct nk_cedar_value){.kind = (uint8_t)kind, .as = {.number = v}};
     return out;
@@ -143,7 +149,7 @@ const struct nk_cedar_value *nk_cedar_long(struct nk_arena *a, int64_t v)
 
 const struct nk_cedar_value *nk_cedar_string(struct nk_arena *a, struct nk_str v)
 {
-    struct nk_cedar_value *out = nk_arena_alloc(a, sizeof *out);
+    struct nk_cedar_value *out = nk_arena_resize(a, NULL, 0, sizeof *out);
     if (out)
         *out = (struct nk_cedar_value){.kind = CEDAR_STRING, .as = {.string = v}};
     return out;
@@ -151,7 +157,7 @@ const struct nk_cedar_value *nk_cedar_string(struct nk_arena *a, struct nk_str v
 
 const struct nk_cedar_value *nk_cedar_entity(struct nk_arena *a, struct nk_cedar_uid uid)
 {
-    struct nk_cedar_value *out = nk_arena_alloc(a, sizeof *out);
+    struct nk_cedar_value *out = nk_arena_resize(a, NULL, 0, sizeof *out);
     if (out)
         *out = (struct nk_cedar_value){.kind = CEDAR_ENTITY, .as = {.entity = cedar_uid(uid)}};
     return out;

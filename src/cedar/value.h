@@ -64,14 +64,50 @@ struct nk_cedar_value {
 extern const struct nk_cedar_value cedar_true, cedar_false, cedar_empty_record;
 
 struct cedar_uid cedar_uid(struct nk_cedar_uid uid);
-bool cedar_uid_eq(const struct cedar_uid *a, const struct cedar_uid *b);
+
+/* Are the n bytes the same? Most names and ids are short: no call for up to 16 bytes. */
+static inline bool cedar_same_bytes(const char *a, const char *b, size_t n)
+{
+    uint64_t x[2], y[2];
+    uint32_t u[2], v[2];
+    if (n > 2 * sizeof *x)
+        return memcmp(a, b, n) == 0;
+    if (n >= sizeof *x) {
+        memcpy(&x[0], a, sizeof *x), memcpy(&x[1], a + n - sizeof *x, sizeof *x);
+        memcpy(&y[0], b, sizeof *y), memcpy(&y[1], b + n - sizeof *y, sizeof *y);
+        return ((x[0] ^ y[0]) | (x[1] ^ y[1])) == 0;
+    }
+    if (n >= sizeof *u) {
+        memcpy(&u[0], a, sizeof *u), memcpy(&u[1], a + n - sizeof *u, sizeof *u);
+        memcpy(&v[0], b, sizeof *v), memcpy(&v[1], b + n - sizeof *v, sizeof *v);
+        return ((u[0] ^ v[0]) | (u[1] ^ v[1])) == 0;
+    }
+    return n == 0 || (a[0] == b[0] && a[n / 2] == b[n / 2] && a[n - 1] == b[n - 1]);
+}
+
+static inline bool cedar_same(struct nk_str a, struct nk_str b)
+{
+    return a.n == b.n && (a.p == b.p || cedar_same_bytes(a.p, b.p, b.n));
+}
+
+static inline bool cedar_uid_eq(const struct cedar_uid *a, const struct cedar_uid *b)
+{
+    return a->hash == b->hash && cedar_same(a->uid.id, b->uid.id) &&
+           cedar_same(a->uid.type, b->uid.type);
+}
+
 /* Some total order (by hash, then by content). */
 int cedar_uid_cmp(const struct cedar_uid *a, const struct cedar_uid *b);
 
 /* A total order over all values, in which 0 means Cedar's ==. */
 int cedar_value_cmp(const struct nk_cedar_value *a, const struct nk_cedar_value *b);
 /* Shorter first, then by bytes: the order of record members. */
-int cedar_name_cmp(struct nk_str a, struct nk_str b);
+static inline int cedar_name_cmp(struct nk_str a, struct nk_str b)
+{
+    if (a.n != b.n)
+        return a.n < b.n ? -1 : 1;
+    return a.n ? memcmp(a.p, b.p, a.n) : 0;
+}
 
 /* A new value that holds one integer (long, decimal, datetime, duration); NULL: no memory. */
 const struct nk_cedar_value *cedar_number(struct nk_arena *a, enum cedar_kind kind, int64_t v);

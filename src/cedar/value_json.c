@@ -258,6 +258,8 @@ static int read_one_entity(struct reading *r, uint32_t at, struct nk_cedar_entit
     if (rc)
         return rc;
     rc = nk_cedar_entities_add(e, uid, parents, n, attrs, tags);
+    if (rc == NK_ECONFLICT && cedar_entities_repeats(e, uid, parents, n, attrs, tags))
+        return 0;
     return rc ? bad(r, at, rc, "this entity is there already, or memory is out") : 0;
 }
 

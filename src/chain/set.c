@@ -25,12 +25,14 @@ int nk_set_configure(struct nk_set *s, const struct nk_config *c, struct nk_aren
     s->upstream_count = c->upstream_count;
     s->models = models;
     s->model_count = c->model_count;
+    s->errors_deny = c->policy_errors_deny;
     return 0;
 }
 
 void nk_set_write(const struct nk_set *s, struct nk_buf *out)
 {
-    nk_buf_add(out, NK_STR("{\"format\":1,\"policies\":["));
+    nk_buf_add(out, s->errors_deny ? NK_STR("{\"format\":2,\"errors\":\"deny\",\"policies\":[")
+                                   : NK_STR("{\"format\":1,\"policies\":["));
     for (size_t i = 0; i < s->policy_count; i++) {
         nk_buf_add(out, i ? NK_STR(",{") : NK_STR("{"));
         nk_json_put_member(out, NK_STR("name"), s->policies[i].name);
@@ -139,16 +141,24 @@ static int read_models(const struct nk_json *doc, struct nk_arena *a, struct nk_
     return 0;
 }
 
+/* Format 2 is a set in which errors deny, and nothing else. */
+static bool read_format(const struct nk_json *doc, bool *errors_deny)
+{
+    int64_t format = 0;
+    *errors_deny = nk_json_is(doc, nk_json_get(doc, 0, NK_STR("errors")), NK_STR("deny"));
+    return nk_json_i64(doc, nk_json_get(doc, 0, NK_STR("format")), &format) == 0 &&
+           format == (*errors_deny ? 2 : 1);
+}
+
 int nk_set_read(struct nk_str text, struct nk_arena *a, struct nk_set *out, struct nk_fault *f)
 {
     static const struct nk_json_limits limits = {NK_SET_MAX, 4, 1 << 20};
     struct nk_json doc;
-    int64_t format = 0;
     *out = (struct nk_set){.policy_count = 0};
     int r = nk_json_parse(&limits, text, a, &doc, f);
     if (r)
         return r;
-    if (nk_json_i64(&doc, nk_json_get(&doc, 0, NK_STR("format")), &format) || format != 1)
+    if (!read_format(&doc, &out->errors_deny))
         return nk_fault_set(f, NK_EUNSUPPORTED, "set", 0,
                             "not a policy set of a format that this version knows");
     r = read_policies(&doc, a, out);
@@ -176,7 +186,7 @@ int nk_set_policies(const struct nk_set *s, struct nk_arena *a, struct nk_cedar_
         struct nk_str prefix = nk_arena_printf(a, "%.*s.", NK_FMT(base));
         int r = prefix.p ? nk_cedar_policies_add(all, s->policies[i].text, prefix, true, &inner)
                          : NK_ENOMEM;
-        if (r == 0 && nk_cedar_templates_count(all) > 0)
+        if (r == 0 && !s->takes_templates && nk_cedar_templates_count(all) > 0)
             r = nk_fault_set(&inner, NK_EUNSUPPORTED, "policy", 0,
                              "\"%.*s\" is a template, and nothing here links it: write the entity "
                              "in place of ?principal or ?resource",
@@ -186,8 +196,12 @@ int nk_set_policies(const struct nk_set *s, struct nk_arena *a, struct nk_cedar_
                                 NK_FMT(s->policies[i].name),
                                 inner.code ? inner.message : "out of memory");
     }
+    int r = all ? nk_cedar_policies_seal(all, f) : NK_ENOMEM;
+    if (r)
+        return nk_fault_set(f, r, "policy", 0, "out of memory");
+    nk_cedar_policies_strict(all, s->errors_deny);
     *out = all;
-    return all ? 0 : nk_fault_set(f, NK_ENOMEM, "policy", 0, "out of memory");
+    return 0;
 }
 
 /* Adds an entity unless the entities file has described it already. */

@@ -9,6 +9,9 @@
  *   {"format":1,"policies":[{"name":"10-desk.cedar","text":"…"},…],"entities":"…",
  *    "upstreams":["…",…],"models":[{"name":"…","upstream":"…","dialect":"…"},…]}
  *
+ * A set in which a forbid that errs denies begins {"format":2,"errors":"deny","policies": instead: a
+ * version that does not know this rule refuses the set rather than decide without it.
+ *
  * Texts are kept as they were read (no parser's idea of them), lists in their order: policies in
  * the order of loading, upstreams and models in that of the configuration.
  */
@@ -32,15 +35,17 @@ struct nk_set_model {
 struct nk_set {
     const struct nk_set_policy *policies;
     size_t policy_count;
+    bool takes_templates;   /* whoever loads it links them; no part of the canonical form */
     struct nk_str entities; /* Cedar entity JSON; absent and empty are the same */
     const struct nk_str *upstreams;
     size_t upstream_count;
     const struct nk_set_model *models;
     size_t model_count;
+    bool errors_deny; /* see nk_cedar_policies_strict */
 };
 
-/* Fills upstreams and models from a configuration: lists are allocated in `a`, names are views.
- * NK_ENOMEM. */
+/* Fills upstreams, models and what errors mean from a configuration: lists are allocated in `a`,
+ * names are views. NK_ENOMEM. */
 int nk_set_configure(struct nk_set *s, const struct nk_config *c, struct nk_arena *a) NK_CHECKED;
 /* Appends the canonical form. */
 void nk_set_write(const struct nk_set *s, struct nk_buf *out);
@@ -54,7 +59,7 @@ int nk_set_read(struct nk_str text, struct nk_arena *a, struct nk_set *out,
 /* What a judge needs, made from a set in the one way that there is. Policy ids are @id annotations,
  * otherwise "<file name without .cedar>.<index>". The store holds the entities, then an Upstream
  * for each upstream and a Model (attributes dialect and upstream, child of its Upstream) for each
- * model that the entities do not describe themselves; it is sealed. The slices of `s` must outlive
+ * model that the entities do not describe themselves. Both are sealed. The slices of `s` must outlive
  * both. A fault names the file. */
 int nk_set_policies(const struct nk_set *s, struct nk_arena *a, struct nk_cedar_policies **out,
                     struct nk_fault *f) NK_CHECKED;

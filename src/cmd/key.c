@@ -6,13 +6,17 @@
  */
 #include "cmd/key.h"
 
+#include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
 #include <time.h>
+#include <unistd.h>
 #include "cmd/keystore.h"
 #include "edge/file.h"
 #include "ident/apikey.h"
+#include "ident/sigv4.h"
 
 enum { ARENA_MAX = 512 << 20, IMPORT_MIN = 16, IMPORT_MAX = 4096 };
 
@@ -21,7 +25,7 @@ struct options {
     const char *id; /* of revoke */
     struct nk_str groups[NK_KEYFILE_MAX_GROUPS];
     size_t group_count;
-    bool json;
+    bool json, sigv4;
 };
 
 /* A command under way. */
@@ -30,6 +34,7 @@ struct job {
     struct nk_arena arena;
     struct nk_keystore store;
     struct nk_fault fault;
+    struct nk_str signing; /* identity.sigv4_secret of the configuration, or absent */
     int64_t now_ms;
 };
 
@@ -37,6 +42,7 @@ static int usage(void)
 {
     fputs("usage: nakoso key create --principal TYPE:ID [--group GROUP]… [--expires WHEN]\n"
           "                         [--note TEXT]     makes a key and prints it once\n"
+          "       nakoso key create --sigv4 (the same) makes one that signs requests as AWS's do\n"
           "       nakoso key import (the same)         takes a key from standard input\n"
           "       nakoso key list [--json]\n"
           "       nakoso key revoke ID\n"
@@ -82,6 +88,8 @@ static bool parse_options(int argc, char **argv, struct options *o)
             o->groups[o->group_count++] = nk_str(argv[++i]);
         } else if (strcmp(argv[i], "--json") == 0) {
             o->json = true;
+        } else if (strcmp(argv[i], "--sigv4") == 0) {
+            o->sigv4 = true;
         } else if (argv[i][0] == '-' || o->id) {
             return false;
         } else {
@@ -160,6 +168,77 @@ static int add(struct job *j, const struct nk_keyfile_entry *e)
     return 0;
 }
 
+/* Makes the file of the secret if there is none: 64 hexadecimal digits, for its owner alone. */
+static int make_signing(struct job *j, const char *path)
+{
+    unsigned char random[NK_SHA256_SIZE];
+    char room[2 * sizeof random + 1];
+    struct nk_buf text = {.p = room, .cap = sizeof room, .max = sizeof room};
+    if (getrandom(random, sizeof random, 0) != (ssize_t)sizeof random)
+        return nk_fault_set(&j->fault, NK_EIO, "key", 0, "the system gives no random bytes");
+    nk_buf_add_hex(&text, random, sizeof random);
+    nk_buf_add_char(&text, '\n');
+    int rc = nk_file_create(path, 0600, nk_buf_str(&text), &j->fault);
+    nk_secret_wipe(random, sizeof random);
+    nk_secret_wipe(room, sizeof room);
+    return rc;
+}
+
+/* What secrets that sign are derived from. */
+static int read_signing(struct job *j, struct nk_str *out)
+{
+    const char *from = j->signing.p;
+    if (!from)
+        return nk_fault_set(&j->fault, NK_EINVAL, "key", 0,
+                            "--sigv4 needs -c FILE with identity.sigv4_secret, such as "
+                            "`sigv4_secret: file:sigv4.secret`; the file is made then");
+    if (nk_str_starts(j->signing, NK_STR("env:"))) {
+        *out = nk_str(getenv(from + 4));
+        if (!out->p)
+            return nk_fault_set(&j->fault, NK_ENOTFOUND, "key", 0,
+                                "identity.sigv4_secret: the environment variable %.100s is not set",
+                                from + 4);
+    } else {
+        int rc = access(from + 5, F_OK) && errno == ENOENT ? make_signing(j, from + 5) : 0;
+        if (rc == 0)
+            rc = nk_file_read(from + 5, NK_KEYFILE_MAX_LINE, NK_FILE_SECRET, &j->arena, out,
+                              &j->fault);
+        if (rc)
+            return rc;
+    }
+    while (out->n && (out->p[out->n - 1] == '\n' || out->p[out->n - 1] == '\r'))
+        out->n--;
+    return out->n >= NK_SIGV4_MASTER_MIN
+               ? 0
+               : nk_fault_set(&j->fault, NK_EINVAL, "key", 0,
+                              "identity.sigv4_secret has under %d characters", NK_SIGV4_MASTER_MIN);
+}
+
+/* A key that signs: the id names it, its secret follows from the id. */
+static int create_signing(struct job *j, struct nk_keyfile_entry *e)
+{
+    unsigned char random[8];
+    char id[NK_APIKEY_ID_SIZE + 1], key[NK_SIGV4_KEY_SIZE + 1], secret[NK_SIGV4_SECRET_SIZE + 1];
+    struct nk_str master;
+    if (read_signing(j, &master))
+        return say(j);
+    if (getrandom(random, sizeof random, 0) != (ssize_t)sizeof random)
+        return wrong(j, "the system gives no random bytes");
+    nk_apikey_make_id(random, id);
+    nk_sigv4_key(nk_str(id), key);
+    nk_sigv4_secret(master, nk_str(id), secret);
+    e->id = nk_str(id);
+    e->digest = nk_sha256(nk_str(secret));
+    e->signs = true;
+    int status = add(j, e);
+    if (status == 0 &&
+        (printf("AWS_ACCESS_KEY_ID=%s\nAWS_SECRET_ACCESS_KEY=%s\n", key, secret) < 0 ||
+         fflush(stdout) != 0))
+        status = wrong(j, "the key could not be printed: revoke it and make another");
+    nk_secret_wipe(secret, sizeof secret);
+    return status;
+}
+
 static int create(struct job *j)
 {
     struct nk_keyfile_entry e;
@@ -168,6 +247,8 @@ static int create(struct job *j)
     int status = describe(j, &e);
     if (status)
         return status;
+    if (j->o.sigv4)
+        return create_signing(j, &e);
     if (getrandom(random, sizeof random, 0) != (ssize_t)sizeof random)
         return wrong(j, "the system gives no random bytes");
     nk_apikey_make(random, key);
@@ -240,6 +321,11 @@ static void put_row(const struct nk_keyfile_entry *e, int64_t now_ms, struct nk_
     nk_buf_printf(out, " %.*s:%.*s", NK_FMT(e->type), NK_FMT(e->principal));
     for (size_t i = 0; i < e->group_count; i++)
         nk_buf_printf(out, "%s%.*s", i ? "," : " groups=", NK_FMT(e->groups[i]));
+    if (e->signs) {
+        char key[NK_SIGV4_KEY_SIZE + 1];
+        nk_sigv4_key(e->id, key);
+        nk_buf_printf(out, " signs as %s", key);
+    }
     if (e->note.n)
         nk_buf_printf(out, " # %.*s", NK_FMT(e->note));
     nk_buf_add_char(out, '\n');
@@ -265,7 +351,7 @@ static int list(struct job *j)
     return ok ? 0 : wrong(j, "the list could not be printed");
 }
 
-static int revoke(struct job *j)
+static int revoke_key(struct job *j)
 {
     const struct nk_keyfile *file = &j->store.file;
     struct nk_keyfile_entry *all = nk_arena_array(&j->arena, file->count + 1, sizeof *all);
@@ -299,6 +385,7 @@ static const char *path_of(struct job *j)
     config = nk_arena_alloc(&j->arena, sizeof *config);
     if (!config || nk_config_load(j->o.config, &j->arena, config, &j->fault))
         return NULL;
+    j->signing = config->sigv4_secret;
     if (config->keys.n == 0)
         nk_fault_set(&j->fault, NK_EINVAL, "key", 0, "%.150s: `keys` names no key file",
                      j->o.config);
@@ -333,7 +420,7 @@ int nk_cmd_key(int argc, char **argv)
         {"create", create, true, false, true},
         {"import", import, true, false, true},
         {"list", list, false, false, false},
-        {"revoke", revoke, true, true, false},
+        {"revoke", revoke_key, true, true, false},
     };
     struct job j = {.store = {.lock = -1}};
     size_t i = 0;
@@ -343,7 +430,7 @@ int nk_cmd_key(int argc, char **argv)
         return usage();
     bool details = j.o.principal || j.o.expires || j.o.note || j.o.group_count;
     if ((j.o.id != NULL) != commands[i].has_id || (details && !commands[i].has_details) ||
-        (j.o.json && commands[i].run != list))
+        (j.o.json && commands[i].run != list) || (j.o.sigv4 && commands[i].run != create))
         return usage();
     return run(&j, commands[i].run, commands[i].edits);
 }

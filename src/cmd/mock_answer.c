@@ -103,7 +103,8 @@ static int send_error(const struct nk_mock_ask *ask, struct nk_mock_answer *ans,
                       const char *code, struct nk_str message)
 {
     struct nk_buf body;
-    struct nk_refusal why = {status, code, message, NK_STR("mock")};
+    struct nk_refusal why = {
+        .status = status, .code = code, .message = message, .request = NK_STR("mock")};
     nk_buf_init(&body, BODY_MAX);
     ask->dialect->refuse(&why, &body);
     int r = send_whole(ans, status, NK_STR("application/json"), &body);

@@ -5,193 +5,54 @@
  */
 #include "cmd/replay.h"
 #include "cmd/audit_args.h"
+#include "cmd/policy_input.h"
+#include "cmd/recorded.h"
 
-#include <dirent.h>
-#include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 #include "chain/replay.h"
-#include "chain/set.h"
-#include "edge/dirfile.h"
 
-enum { POLICY_MAX = 4 << 20, POLICY_FILES = 1024, OUT_MAX = 1 << 20 };
+enum { OUT_MAX = 1 << 20 };
 
 struct replay {
-    int dir;
     const struct nk_audit_args *args;
     struct nk_arena given_arena; /* of --policies */
     struct nk_set given;
-    struct nk_arena arena; /* of the set in use */
-    char set_name[2 * NK_SHA256_SIZE + 1];
-    bool has_set;
-    struct nk_cedar_policies *policies;
-    struct nk_cedar_entities *entities;
-    struct nk_arena scratch; /* of one record */
+    struct nk_recorded recorded;
+    struct nk_cedar_policies *policies; /* of the set in use; NULL: they cannot be read */
+    struct nk_arena scratch;            /* of one record */
     struct nk_buf out;
     uint64_t same, changed, reasons_changed, undecided, failed;
 };
 
 static const struct nk_json_limits limits = {NK_CHAIN_LINE_MAX, 64, 65536};
 
-/* Other policies ----------------------------------------------------------------------------------
- */
-static int by_name(const void *a, const void *b)
+/* Makes ready the policies that the record's set (or --policies) says. */
+static int load_set(struct replay *r, const struct nk_json *record, struct nk_fault *f)
 {
-    const struct nk_set_policy *x = a, *y = b;
-    return nk_str_cmp(x->name, y->name);
-}
-
-static int add_policy(struct replay *r, struct nk_set_policy *list, int dir, const char *path,
-                      const char *name)
-{
-    struct nk_buf text;
-    nk_buf_init(&text, POLICY_MAX);
-    int e = r->given.policy_count < POLICY_FILES ? nk_dir_read(dir, path, &text) : NK_ELIMIT;
-    struct nk_set_policy *p = list + r->given.policy_count;
-    if (e == 0) {
-        p->name = nk_arena_copy(&r->given_arena, nk_str(name));
-        p->text = nk_arena_copy(&r->given_arena, nk_buf_str(&text));
-        e = p->name.p && p->text.p ? 0 : NK_ENOMEM;
-        r->given.policy_count++;
-    }
-    if (e)
-        fprintf(stderr, "nakoso: %s: %s\n", path,
-                e == NK_EIO || e == NK_ENOTFOUND ? strerror(errno) : nk_error_name(e));
-    nk_buf_free(&text);
-    return e;
-}
-
-static int add_directory(struct replay *r, struct nk_set_policy *list, const char *path)
-{
-    int dir = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    DIR *d = dir < 0 ? NULL : fdopendir(dup(dir));
-    int e = 0;
-    if (!d) {
-        fprintf(stderr, "nakoso: %s: %s\n", path, strerror(errno));
-        e = NK_EIO;
-    } else {
-        for (struct dirent *entry; e == 0 && (entry = readdir(d));)
-            if (nk_str_ends(nk_str(entry->d_name), NK_STR(".cedar")))
-                e = add_policy(r, list, dir, entry->d_name, entry->d_name);
-        closedir(d);
-    }
-    if (dir >= 0)
-        close(dir);
-    qsort(list, r->given.policy_count, sizeof *list, by_name);
-    return e;
-}
-
-/* --policies: a directory of *.cedar, or one such file. */
-static int take_policies(struct replay *r)
-{
-    const char *path = r->args->policies;
-    struct stat st;
-    struct nk_set_policy *list = nk_arena_array(&r->given_arena, POLICY_FILES, sizeof *list);
-    if (!list || stat(path, &st)) {
-        fprintf(stderr, "nakoso: %s: %s\n", path, strerror(errno));
-        return NK_EIO;
-    }
-    r->given.policies = list;
-    if (S_ISDIR(st.st_mode))
-        return add_directory(r, list, path);
-    const char *base = strrchr(path, '/');
-    return add_policy(r, list, AT_FDCWD, path, base ? base + 1 : path);
-}
-
-/* Sets --------------------------------------------------------------------------------------------
- */
-/* Makes ready the policies and entities that the record's set (or --policies) says. */
-static int build_set(struct replay *r, struct nk_str text, struct nk_fault *f)
-{
-    struct nk_set set;
-    int e = nk_set_read(text, &r->arena, &set, f);
-    if (e == 0 && r->args->policies) {
+    bool is_new;
+    int e = nk_recorded_load(&r->recorded, record, &is_new, f);
+    if (e || (!is_new && r->policies))
+        return e;
+    struct nk_set set = r->recorded.set;
+    if (r->args->policies) {
         set.policies = r->given.policies;
         set.policy_count = r->given.policy_count;
     }
-    if (e == 0)
-        e = nk_set_policies(&set, &r->arena, &r->policies, f);
-    if (e == 0)
-        e = nk_set_entities(&set, &r->arena, &r->entities, f);
-    return e;
-}
-
-static int load_set(struct replay *r, struct nk_str name, struct nk_fault *f)
-{
-    struct nk_digest d;
-    struct nk_buf file;
-    char path[128];
-    if (r->has_set && nk_str_eq(name, nk_str(r->set_name)))
-        return 0;
-    if (nk_hex_decode(name, d.b, sizeof d.b))
-        return nk_fault_set(f, NK_EINVAL, "replay", 0, "the record names no policy set");
-    r->has_set = false;
-    nk_arena_free(&r->arena);
-    snprintf(r->set_name, sizeof r->set_name, "%.*s", NK_FMT(name));
-    snprintf(path, sizeof path, "sets/%s.json", r->set_name);
-    nk_buf_init(&file, NK_SET_MAX);
-    int e = nk_dir_read(r->dir, path, &file);
-    if (e)
-        nk_fault_set(f, e, "replay", 0, "policy set %s: %s", path,
-                     e == NK_ENOTFOUND ? "not in the log" : strerror(errno));
-    else if (!nk_digest_eq(d, nk_sha256(nk_buf_str(&file))))
-        e = nk_fault_set(f, NK_ECRYPTO, "replay", 0, "policy set %s was changed", path);
-    struct nk_str text = {NULL, 0};
-    if (e == 0) {
-        text = nk_arena_copy(&r->arena, nk_buf_str(&file));
-        e = text.p ? 0 : NK_ENOMEM;
-    }
-    nk_buf_free(&file);
-    if (e == 0)
-        e = build_set(r, text, f);
-    r->has_set = e == 0;
-    return e;
+    r->policies = NULL;
+    return nk_set_policies(&set, &r->recorded.arena, &r->policies, f);
 }
 
 /* Records -----------------------------------------------------------------------------------------
  */
-static void put_uid(struct nk_buf *out, struct nk_cedar_uid uid)
-{
-    nk_audit_put_safe(out, uid.type);
-    nk_buf_add(out, NK_STR("::\""));
-    nk_audit_put_safe(out, uid.id);
-    nk_buf_add_char(out, '"');
-}
-
-static void put_verdict(struct nk_buf *out, const struct nk_replay_verdict *v)
-{
-    nk_buf_add(out, v->allow ? NK_STR("allow") : NK_STR("deny"));
-    nk_buf_add(out, NK_STR(" ["));
-    for (size_t i = 0; i < v->reason_count; i++) {
-        if (i)
-            nk_buf_add_char(out, ' ');
-        nk_audit_put_safe(out, v->reasons[i]);
-    }
-    for (size_t i = 0; i < v->error_count; i++) {
-        nk_buf_add(out, NK_STR(" error in "));
-        nk_audit_put_safe(out, v->errors[i].policy);
-        nk_buf_add(out, NK_STR(": "));
-        nk_audit_put_safe(out, v->errors[i].what);
-    }
-    nk_buf_add_char(out, ']');
-}
-
 static void put_difference(struct replay *r, uint64_t n, const struct nk_replay *d)
 {
     nk_buf_printf(&r->out, "record %llu: ", (unsigned long long)n);
-    put_uid(&r->out, d->principal);
-    nk_buf_add_char(&r->out, ' ');
-    nk_audit_put_safe(&r->out, d->action.id);
-    nk_buf_add_char(&r->out, ' ');
-    put_uid(&r->out, d->resource);
+    nk_recorded_put_request(&r->out, d->principal, d->action, d->resource);
     nk_buf_add(&r->out, NK_STR(": recorded "));
-    put_verdict(&r->out, &d->recorded);
+    nk_recorded_put_verdict(&r->out, &d->recorded);
     nk_buf_add(&r->out, NK_STR(", now "));
-    put_verdict(&r->out, &d->now);
+    nk_recorded_put_verdict(&r->out, &d->now);
     nk_buf_add_char(&r->out, '\n');
 }
 
@@ -206,10 +67,9 @@ static int replay_line(struct replay *r, const struct nk_ledger_line *line, stru
         r->undecided++;
         return 0;
     }
-    uint32_t set = nk_json_get(&doc, 0, NK_STR("policies"));
-    e = load_set(r, nk_json_string(&doc, set, &r->scratch), f);
+    e = load_set(r, &doc, f);
     if (e == 0)
-        e = nk_replay_record(&doc, r->policies, r->entities, &r->scratch, &d, f);
+        e = nk_replay_record(&doc, r->policies, r->recorded.entities, &r->scratch, &d, f);
     if (e)
         return e;
     r->same += d.same;
@@ -233,7 +93,7 @@ static int replay_all(struct replay *r)
 {
     struct nk_fault f = {.code = 0};
     struct nk_ledger_line line;
-    struct nk_ledger_reader *reader = nk_ledger_reader_open(r->dir, r->args->from, &f);
+    struct nk_ledger_reader *reader = nk_ledger_reader_open(r->recorded.dir, r->args->from, &f);
     int e;
     if (!reader) {
         fprintf(stderr, "nakoso: %s\n", f.message);
@@ -276,18 +136,23 @@ int nk_cmd_replay(int argc, char **argv)
         return 2;
     }
     r.args = &args;
-    r.dir = nk_audit_dir(args.words[0]);
-    if (r.dir < 0)
+    int dir = nk_audit_dir(args.words[0]);
+    if (dir < 0)
         return 1;
+    nk_recorded_init(&r.recorded, dir);
     nk_arena_init(&r.given_arena, 512 << 20);
-    nk_arena_init(&r.arena, 512 << 20);
     nk_arena_init(&r.scratch, 64 << 20);
     nk_buf_init(&r.out, OUT_MAX);
-    int status = args.policies && take_policies(&r) ? 1 : replay_all(&r);
+    struct nk_fault f = {.code = 0};
+    int status = 1;
+    if (args.policies && nk_input_policies(args.policies, &r.given_arena, &r.given, &f))
+        fprintf(stderr, "nakoso: %s\n", f.message);
+    else
+        status = replay_all(&r);
     nk_buf_free(&r.out);
     nk_arena_free(&r.scratch);
-    nk_arena_free(&r.arena);
+    nk_recorded_free(&r.recorded);
     nk_arena_free(&r.given_arena);
-    close(r.dir);
+    close(dir);
     return status;
 }

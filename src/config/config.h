@@ -9,6 +9,7 @@
 
 #include "base/arena.h"
 #include "base/buf.h"
+#include "config/store.h"
 #include "config/upstream.h"
 
 struct nk_config_certificate {
@@ -89,17 +90,23 @@ struct nk_config {
     size_t upstream_count;
     const struct nk_config_model *models;
     size_t model_count;
-    struct nk_str keys; /* API key file; absent: no keys */
+    struct nk_str keys;         /* API key file; absent: no keys */
+    struct nk_str sigv4_secret; /* "file:PATH" or "env:NAME" */
     const struct nk_config_issuer *issuers;
     size_t issuer_count;
     struct nk_str certificate_type;        /* of whom a client's certificate names; absent: none */
     struct nk_str proxy, proxy_credential; /* as an upstream's, for all that have none */
     const struct nk_config_text *egress_allow; /* none: the upstreams, issuers and proxies */
     size_t egress_allow_count;
-    struct nk_str policy;   /* directory of *.cedar files */
-    struct nk_str entities; /* Cedar entity JSON file; absent: none */
-    struct nk_str schema;   /* Cedar schema file; absent: policies are not validated */
-    struct nk_str audit;    /* directory of the chain */
+    struct nk_str policy;    /* directory of *.cedar files */
+    struct nk_str entities;  /* Cedar entity JSON file; absent: none */
+    struct nk_str schema;    /* Cedar schema file; absent: policies are not validated */
+    bool policy_errors_deny; /* a forbid that errs denies */
+    const struct nk_config_store *stores;
+    size_t store_count;
+    const struct nk_config_hook *hooks;
+    size_t hook_count;
+    struct nk_str audit; /* directory of the chain */
     bool audit_strict;
     int64_t audit_group;        /* group commit interval */
     int64_t audit_checkpoint;   /* at most this long between signed checkpoints */

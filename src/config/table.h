@@ -24,6 +24,11 @@ enum nk_config_section {
     NK_CONFIG_EGRESS,
     NK_CONFIG_REACH,
     NK_CONFIG_POLICY,
+    NK_CONFIG_STORE,
+    NK_CONFIG_SOURCE,
+    NK_CONFIG_AUDIENCE,
+    NK_CONFIG_HOOK,
+    NK_CONFIG_HOOK_RULE,
     NK_CONFIG_AUDIT,
     NK_CONFIG_DNS,
     NK_CONFIG_LIMITS,
@@ -109,6 +114,9 @@ struct nk_str nk_config_near(struct nk_str name, const struct nk_str *candidates
 /* The rules of upstream i and its endpoints; `at` is its entry. */
 int nk_config_check_upstream(const struct nk_config *c, size_t i, const struct nk_json *doc,
                              uint32_t at, struct nk_fault *f) NK_CHECKED;
+/* The rules of policy stores and hooks. */
+int nk_config_check_stores(const struct nk_config *c, const struct nk_json *doc,
+                           struct nk_fault *f) NK_CHECKED;
 /* The rules between keys: unique names, references, pairs. `doc` is for offsets. */
 int nk_config_check(const struct nk_config *c, const struct nk_json *doc,
                     struct nk_fault *f) NK_CHECKED;

@@ -17,6 +17,9 @@ struct nk_digest {
 struct nk_digest nk_sha256(struct nk_str s);
 struct nk_digest nk_sha256_parts(const struct nk_str *parts, size_t n);
 
+/* HMAC (RFC 2104) with SHA-256. Never fails and takes no memory. */
+struct nk_digest nk_hmac_sha256(struct nk_str key, struct nk_str message);
+
 /* Compares in constant time. */
 bool nk_digest_eq(struct nk_digest a, struct nk_digest b);
 

@@ -29,6 +29,28 @@ struct nk_digest nk_sha256_parts(const struct nk_str *parts, size_t n)
     return d;
 }
 
+/* H(key ^ opad, H(key ^ ipad, message)); a key longer than a block is replaced by its digest. */
+struct nk_digest nk_hmac_sha256(struct nk_str key, struct nk_str message)
+{
+    enum { BLOCK = 64, INNER = 0x36, OUTER = 0x5c };
+    char pad[BLOCK] = {0};
+    struct nk_digest d;
+    if (key.n > BLOCK) {
+        d = nk_sha256(key);
+        memcpy(pad, d.b, sizeof d.b);
+    } else if (key.n) {
+        memcpy(pad, key.p, key.n);
+    }
+    for (size_t i = 0; i < BLOCK; i++)
+        pad[i] ^= INNER;
+    d = nk_sha256_parts((struct nk_str[]){{pad, BLOCK}, message}, 2);
+    for (size_t i = 0; i < BLOCK; i++)
+        pad[i] ^= INNER ^ OUTER;
+    d = nk_sha256_parts((struct nk_str[]){{pad, BLOCK}, {(const char *)d.b, sizeof d.b}}, 2);
+    nk_secret_wipe(pad, sizeof pad);
+    return d;
+}
+
 bool nk_digest_eq(struct nk_digest a, struct nk_digest b)
 {
     return nk_secret_eq((struct nk_str){(const char *)a.b, sizeof a.b},

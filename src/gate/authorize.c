@@ -16,7 +16,7 @@ int gate_judge(struct nk_txn *t, struct nk_str action, struct nk_cedar_uid resou
     int rc = gate_facts(t, &f);
     req.context = s->given;
     if (!rc)
-        rc = nk_cedar_authorize(t->setup->policies, s->store, &req, t->arena, out);
+        rc = nk_cedar_authorize(t->setup->policies, s->store, &req, t->scratch, out);
     if (rc == NK_ENOMEM || rc == NK_ELIMIT)
         return gate_refuse(t, NK_REFUSAL_out_of_memory, "authorize", NK_STR(""), NK_STR(""));
     if (rc) /* e.g. the entities file defines this very principal: identity comes from proofs alone

@@ -4,6 +4,9 @@
  * each fact twice, as a value for the judge and as Cedar JSON for the record, so that a replay, which
  * reads the JSON, decides on exactly the same facts; tests/unit/facts.c reads the one back and compares
  * it with the other. Reading it back here would cost every request more than the decision itself.
+ *
+ * Those who ask are mostly the same, so the facts about a principal are put together once and found
+ * again by its serial number; another principal with the same place takes it over.
  */
 #include "gate/txn.h"
 
@@ -95,28 +98,28 @@ static void put_uid(struct nk_buf *out, struct nk_cedar_uid uid)
 }
 
 /* The principal's attributes as a record; NULL: no memory. */
-static const struct nk_cedar_value *attributes(struct nk_txn *t, struct nk_buf *out)
+static const struct nk_cedar_value *attributes(const struct nk_principal *p, struct nk_arena *a,
+                                               struct nk_buf *out)
 {
-    const struct nk_principal *p = t->state->principal;
-    struct facts f = {.json = out, .arena = t->arena, .room = p->attr_count};
-    f.members = nk_arena_array(t->arena, f.room, sizeof *f.members);
+    struct facts f = {.json = out, .arena = a, .room = p->attr_count};
+    f.members = nk_arena_array(a, f.room, sizeof *f.members);
     f.failed = !f.members;
     nk_buf_add_char(out, '{');
     for (size_t i = 0; i < p->attr_count; i++)
         add_attr(&f, &p->attrs[i]);
     nk_buf_add_char(out, '}');
-    return f.failed ? NULL : nk_cedar_record(t->arena, f.members, f.n);
+    return f.failed ? NULL : nk_cedar_record(a, f.members, f.n);
 }
 
-static int put_principal(struct nk_txn *t, struct nk_buf *out)
+static int put_principal(const struct nk_principal *p, struct nk_arena *a, struct nk_buf *out,
+                         struct nk_cedar_entities *into)
 {
-    const struct nk_principal *p = t->state->principal;
     struct nk_cedar_uid uid = {p->type, p->id};
-    struct nk_cedar_uid *groups = nk_arena_array(t->arena, p->group_count, sizeof *groups);
+    struct nk_cedar_uid *groups = nk_arena_array(a, p->group_count, sizeof *groups);
     nk_buf_add(out, NK_STR("[{\"uid\":"));
     put_uid(out, uid);
     nk_buf_add(out, NK_STR(",\"attrs\":"));
-    const struct nk_cedar_value *attrs = attributes(t, out);
+    const struct nk_cedar_value *attrs = attributes(p, a, out);
     if (!groups || !attrs)
         return NK_ENOMEM;
     nk_buf_add(out, NK_STR(",\"parents\":["));
@@ -127,7 +130,7 @@ static int put_principal(struct nk_txn *t, struct nk_buf *out)
         put_uid(out, groups[i]);
     }
     nk_buf_add(out, NK_STR("]}]"));
-    return nk_cedar_entities_add(t->state->store, uid, groups, p->group_count, attrs, NULL);
+    return nk_cedar_entities_add(into, uid, groups, p->group_count, attrs, NULL);
 }
 
 static void add_tools(struct facts *f, struct nk_str name, const struct nk_call *c, bool hosted)
@@ -159,61 +162,120 @@ static int put_context(struct nk_txn *t, struct nk_buf *out)
 {
     struct nk_gate_state *s = t->state;
     struct nk_cedar_member members[MEMBERS_MAX];
-    struct facts f = {.json = out, .arena = t->arena, .members = members, .room = MEMBERS_MAX};
-    add_string(&f, named(&f, NK_STR("{\"dialect\":")), nk_str(s->dialect->name));
+    struct facts f = {.json = out, .arena = t->scratch, .members = members, .room = MEMBERS_MAX};
+    /* In the order in which a record keeps its members: then nothing is left to sort. */
+    add_tools(&f, named(&f, NK_STR("{\"tools\":")), &s->call, false);
     add_bool(&f, named(&f, NK_STR(",\"stream\":")), s->call.stream);
+    add_string(&f, named(&f, NK_STR(",\"dialect\":")), nk_str(s->dialect->name));
     add_long(&f, named(&f, NK_STR(",\"messages\":")), s->call.message_count);
-    add_long(&f, named(&f, NK_STR(",\"maxTokens\":")), s->call.max_tokens);
-    add_long(&f, named(&f, NK_STR(",\"bodyBytes\":")), (int64_t)s->body.n);
     add_string(&f, named(&f, NK_STR(",\"strength\":")), nk_str(s->principal->proof));
+    add_long(&f, named(&f, NK_STR(",\"bodyBytes\":")), (int64_t)s->body.n);
+    add_long(&f, named(&f, NK_STR(",\"maxTokens\":")), s->call.max_tokens);
+    add_tools(&f, named(&f, NK_STR(",\"hostedTools\":")), &s->call, true);
     if (s->certificate)
         add_certificate(&f, named(&f, NK_STR(",\"clientCertificate\":")), s->certificate);
-    add_tools(&f, named(&f, NK_STR(",\"tools\":")), &s->call, false);
-    add_tools(&f, named(&f, NK_STR(",\"hostedTools\":")), &s->call, true);
     nk_buf_add_char(out, '}');
-    s->given = f.failed ? NULL : nk_cedar_record(t->arena, members, f.n);
+    s->given = f.failed ? NULL : nk_cedar_record(t->scratch, members, f.n);
     return s->given ? 0 : NK_ENOMEM;
 }
 
-/* Both texts into `b`, the values into the state; *cut is where the second text begins. */
-static int put_facts(struct nk_txn *t, struct nk_buf *b, size_t *cut)
+/* A principal's facts on their way, and where they go. */
+struct making {
+    const struct nk_principal *principal;
+    const struct nk_cedar_entities *below;
+    struct nk_arena *arena;
+    struct nk_cedar_entities *store;
+};
+
+static int make_principal(void *ctx, struct nk_buf *out)
 {
-    struct nk_gate_state *s = t->state;
-    s->store = nk_cedar_entities_new(t->arena, t->setup->entities);
-    int rc = s->store ? put_principal(t, b) : NK_ENOMEM;
-    *cut = b->n;
-    return rc ? rc : put_context(t, b);
+    struct making *m = ctx;
+    m->store = nk_cedar_entities_new(m->arena, m->below);
+    return m->store ? put_principal(m->principal, m->arena, out, m->store) : NK_ENOMEM;
 }
 
-/* Into the arena, in place when they are of an ordinary size. */
-static int write_facts(struct nk_txn *t)
+static int make_context(void *ctx, struct nk_buf *out)
 {
-    size_t cut;
-    char *room = nk_arena_resize(t->arena, NULL, 0, FACTS_ORDINARY);
-    struct nk_buf b = {.p = room, .cap = FACTS_ORDINARY, .max = FACTS_ORDINARY};
-    int rc = room ? put_facts(t, &b, &cut) : NK_ENOMEM;
-    struct nk_str all = nk_buf_str(&b);
-    if (!rc && b.error) {
-        nk_buf_init(&b, FACTS_MAX);
-        rc = put_facts(t, &b, &cut);
-        if (!rc)
-            rc = b.error;
-        all = rc ? (struct nk_str){NULL, 0} : nk_arena_copy(t->arena, nk_buf_str(&b));
-        nk_buf_free(&b);
-        if (!rc && !all.p)
-            rc = NK_ENOMEM;
-    }
+    return put_context(ctx, out);
+}
+
+/* A text that `make` writes, in the arena; in place when it is of an ordinary size. */
+static int write_text(struct nk_arena *a, int (*make)(void *ctx, struct nk_buf *out), void *ctx,
+                      struct nk_str *out)
+{
+    char *room = nk_arena_resize(a, NULL, 0, FACTS_ORDINARY);
+    struct nk_buf b = {.p = room,
+                       .cap = room ? FACTS_ORDINARY : 0,
+                       .max = FACTS_ORDINARY,
+                       .error = room ? 0 : NK_ENOMEM};
+    int rc = make(ctx, &b);
+    *out = nk_buf_str(&b);
+    if (rc || !b.error)
+        return rc;
+    nk_buf_init(&b, FACTS_MAX);
+    rc = make(ctx, &b);
+    if (!rc)
+        rc = b.error;
+    *out = rc ? (struct nk_str){NULL, 0} : nk_arena_copy(a, nk_buf_str(&b));
+    nk_buf_free(&b);
+    return rc || out->p ? rc : NK_ENOMEM;
+}
+
+/* Forgets whom the place knew, and learns this one. */
+static int learn(struct nk_setup_known *k, const struct nk_principal *p, struct nk_setup *setup,
+                 struct nk_fault *f)
+{
+    struct making m = {.below = setup->entities, .arena = &k->arena};
+    k->serial = 0;
+    nk_arena_reset(&k->arena);
+    int rc = nk_principal_copy(p, &k->arena, &m.principal);
+    if (!rc)
+        rc = write_text(&k->arena, make_principal, &m, &k->entities);
+    if (!rc)
+        rc = nk_cedar_entities_seal(m.store, f);
+    if (!rc)
+        rc = nk_cedar_bind(setup->policies, m.store, f);
     if (rc)
         return rc;
-    t->state->entities = nk_str_sub(all, 0, cut);
-    t->state->context = nk_str_sub(all, cut, all.n);
+    k->store = m.store;
+    k->serial = p->serial;
     return 0;
+}
+
+/* One whose facts take more room than a place has is put together each time. */
+static int principal_facts(struct nk_txn *t, struct nk_fault *f)
+{
+    struct nk_gate_state *s = t->state;
+    const struct nk_principal *p = s->principal;
+    struct nk_setup_known *k = &t->setup->known[p->serial % NK_SETUP_KNOWN];
+    struct nk_fault inner = {.code = 0};
+    int rc = p->serial == 0           ? NK_ENOMEM
+             : k->serial == p->serial ? 0
+                                      : learn(k, p, t->setup, &inner);
+    if (rc == NK_ENOMEM || rc == NK_ELIMIT) {
+        struct making m = {.principal = p, .below = t->setup->entities, .arena = t->scratch};
+        rc = write_text(t->scratch, make_principal, &m, &s->entities);
+        s->store = m.store;
+        return rc ? rc : nk_cedar_entities_seal(m.store, f);
+    }
+    s->store = k->store;
+    s->entities = k->entities;
+    return rc ? nk_fault_set(f, rc, "facts", inner.offset, "%s", inner.message) : 0;
 }
 
 int gate_facts(struct nk_txn *t, struct nk_fault *f)
 {
     if (t->state->context.p)
         return 0;
-    int rc = write_facts(t);
-    return rc ? rc : nk_cedar_entities_seal(t->state->store, f);
+    int rc = principal_facts(t, f);
+    return rc ? rc : write_text(t->scratch, make_context, t, &t->state->context);
+}
+
+int gate_add_principal(struct nk_txn *t, struct nk_cedar_entities *into)
+{
+    struct nk_buf text; /* is in the record already */
+    nk_buf_init(&text, FACTS_MAX);
+    int rc = put_principal(t->state->principal, t->arena, &text, into);
+    nk_buf_free(&text);
+    return rc;
 }

@@ -53,7 +53,7 @@ struct nk_txn *nk_txn_new(struct nk_arena *a, struct nk_setup *setup, const stru
     if (!s)
         return NULL;
     const struct nk_config_limits *lim = &setup->config.limits;
-    *t = (struct nk_txn){.arena = a, .setup = setup, .state = s};
+    *t = (struct nk_txn){.arena = a, .scratch = env->scratch, .setup = setup, .state = s};
     s->env = *env;
     if (keep_certificate(s, a))
         return NULL;
@@ -148,16 +148,32 @@ static unsigned on_body(struct nk_txn *t, struct nk_str bytes)
     return refused(t);
 }
 
+/* What the gate answers itself. What a policy store says is part of the record, so it is asked before; a list
+ * of models is made behind it. */
+static unsigned on_local(struct nk_txn *t, enum nk_local local)
+{
+    struct nk_gate_state *s = t->state;
+    int status = 200, rc = 0;
+    if (local == NK_LOCAL_STORE)
+        rc = gate_answer_store(t);
+    else if (local == NK_LOCAL_HOOK)
+        rc = gate_hook_ask(t, &status);
+    if (rc)
+        return refused(t);
+    unsigned fx = gate_record_decision(t);
+    s->phase = NK_PHASE_OVER;
+    return fx | (local == NK_LOCAL_MODELS ? gate_answer_models(t)
+                                          : gate_reply(t, s->dialect, status, NULL));
+}
+
 static unsigned on_request_end(struct nk_txn *t)
 {
     struct nk_gate_state *s = t->state;
     if (run(t, body_stages, NK_COUNT(body_stages)))
         return refused(t);
+    if (s->call.endpoint->local)
+        return on_local(t, s->call.endpoint->local);
     unsigned fx = gate_record_decision(t);
-    if (s->call.endpoint->local) {
-        s->phase = NK_PHASE_OVER;
-        return fx | gate_answer_models(t);
-    }
     s->phase = NK_PHASE_ANSWER;
     return fx | NK_FX_CALL;
 }
@@ -226,6 +242,7 @@ unsigned nk_gate_step(struct nk_txn *t, const struct nk_event *e)
         return 0;
     s->now_ms = e->unix_ms;
     t->record_count = 0;
+    nk_arena_reset(t->scratch);
     if (e->type == NK_EV_CLIENT_GONE)
         return on_gone(t);
     unsigned fx = e->type >= NK_EV_ANSWER && e->type <= NK_EV_ANSWER_FAIL ? answer_step(t, e)

@@ -63,7 +63,8 @@ struct nk_gate_call {
 struct nk_gate_state; /* facts of the running transaction: gate/txn.h */
 
 struct nk_txn {
-    struct nk_arena *arena; /* the caller's: holds the transaction and all that it keeps */
+    struct nk_arena *arena;   /* the caller's: holds the transaction and all that it keeps */
+    struct nk_arena *scratch; /* of nk_gate_env */
     struct nk_setup *setup;
     struct nk_gate_state *state;
     struct nk_str records[2]; /* members of audit records, see chain.h */
@@ -80,6 +81,10 @@ struct nk_gate_env {
     uint32_t in_flight; /* requests under way in this gate, this one not counted */
     bool audit_full;    /* the audit log takes no records now: refuse */
     const struct nk_ident_certificate *certificate; /* the client's; NULL: none. Copied. */
+    /* What one step alone needs, for all transactions of a gate: each step begins by emptying it. So it
+     * stays warm, and a transaction that waits for its upstream holds little. Of what a step returns,
+     * records lie there, until the next step of any transaction. */
+    struct nk_arena *scratch;
     bool is_traced; /* a span is made of this request; `random` makes its ids */
     uint64_t random[3];
 };

@@ -10,6 +10,8 @@
  */
 #include "gate/txn.h"
 
+#include "ident/proof.h"
+
 static enum nk_refusal_id refusal_for(int rc)
 {
     switch (rc) {
@@ -26,6 +28,30 @@ static enum nk_refusal_id refusal_for(int rc)
     }
 }
 
+static int refuse(struct nk_txn *t, int rc, const struct nk_fault *f)
+{
+    if (rc == NK_ENOTFOUND)
+        return gate_refuse(t, NK_REFUSAL_no_credential, "identify", NK_STR(""),
+                           nk_arena_copy(t->arena, nk_str(f->message)));
+    return gate_refuse(t, refusal_for(rc), "identify", NK_STR(""),
+                       nk_arena_copy(t->arena, nk_str(f->message)));
+}
+
+static bool is_signed(const struct nk_gate_state *s)
+{
+    return s->dialect->signing_service &&
+           nk_sigv4_is(nk_http_get(s->head, NK_STR("authorization")));
+}
+
+/* The signature covers the digest of the body. Most clients send that too: then the signature is looked at
+ * before the body is kept, and the body when it is there. */
+static int verify_signature(struct nk_txn *t, struct nk_str payload, struct nk_fault *f)
+{
+    struct nk_gate_state *s = t->state;
+    return nk_ident_verify_sigv4(t->setup->ident, s->head, nk_str(s->dialect->signing_service),
+                                 payload, s->now_ms, t->arena, &s->principal, f);
+}
+
 int gate_identify(struct nk_txn *t)
 {
     struct nk_gate_state *s = t->state;
@@ -35,6 +61,8 @@ int gate_identify(struct nk_txn *t)
     if (s->certificate && s->now_ms >= s->certificate->until_ms)
         rc = nk_fault_set(&f, NK_EEXPIRED, "certificate", 0,
                           "the client's certificate expired while it was connected");
+    else if (is_signed(s))
+        rc = verify_signature(t, nk_http_get(s->head, NK_STR("x-amz-content-sha256")), &f);
     else if (credential.n)
         rc = nk_ident_verify(t->setup->ident, credential, s->now_ms, t->arena, &s->principal, &f);
     else if (s->certificate)
@@ -42,11 +70,26 @@ int gate_identify(struct nk_txn *t)
                                      &s->principal, &f);
     else
         rc = NK_ENOTFOUND;
-    if (!rc)
+    s->proves_later = !rc && !s->principal;
+    return rc ? refuse(t, rc, &f) : 0;
+}
+
+int gate_prove(struct nk_txn *t)
+{
+    struct nk_gate_state *s = t->state;
+    struct nk_fault f = {0};
+    char text[2 * NK_SHA256_SIZE];
+    struct nk_buf digest = {.p = text, .cap = sizeof text, .max = sizeof text};
+    if (!is_signed(s))
         return 0;
-    if (rc == NK_ENOTFOUND)
-        return gate_refuse(t, NK_REFUSAL_no_credential, "identify", NK_STR(""),
-                           nk_arena_copy(t->arena, nk_str(f.message)));
-    return gate_refuse(t, refusal_for(rc), "identify", NK_STR(""),
-                       nk_arena_copy(t->arena, nk_str(f.message)));
+    nk_buf_add_hex(&digest, s->body_digest.b, sizeof s->body_digest.b);
+    int rc = 0;
+    if (s->proves_later)
+        rc = verify_signature(t, nk_buf_str(&digest), &f);
+    else if (!nk_str_eq(nk_http_get(s->head, NK_STR("x-amz-content-sha256")), nk_buf_str(&digest)))
+        rc =
+            nk_fault_set(&f, NK_EDENIED, "signature", 0, "the body is not the one that was signed");
+    if (rc) /* nobody asks, then */
+        s->principal = NULL;
+    return rc ? refuse(t, rc, &f) : 0;
 }

@@ -4,7 +4,7 @@
  * configuration declares. A model that nobody declared is not routable; whether it exists elsewhere
  * is not told.
  */
-#include "gate/txn.h"
+#include "gate/store.h"
 
 static int unknown(struct nk_txn *t, struct nk_str model)
 {
@@ -13,9 +13,35 @@ static int unknown(struct nk_txn *t, struct nk_str model)
                        NK_STR("the configuration declares no such model"));
 }
 
+/* The store that the question names; of several (BatchGetPolicy) the first, the others are judged one by
+ * one. */
+static int locate_store(struct nk_txn *t)
+{
+    struct nk_gate_state *s = t->state;
+    const struct nk_avp_call *c = nk_avp_call(&s->call);
+    struct nk_str id = c->ref_count ? c->refs[0].store : c->store;
+    s->resource = (struct nk_cedar_uid){NK_STR("Gateway"), NK_STR("policyStores")};
+    if (!id.p)
+        return 0;
+    s->asked = gate_store_find(t->setup, id);
+    if (!s->asked) {
+        s->call.subject = id;
+        s->call.kind = "POLICY_STORE";
+        return gate_refuse(t, NK_REFUSAL_unknown_store, "locate",
+                           nk_arena_printf(t->arena, "\"%.*s\"", NK_FMT(nk_str_sub(id, 0, 128))),
+                           NK_STR("the configuration declares no such policy store"));
+    }
+    s->resource = (struct nk_cedar_uid){NK_STR("PolicyStore"), s->asked->config->id};
+    return 0;
+}
+
 int gate_locate(struct nk_txn *t)
 {
     struct nk_gate_state *s = t->state;
+    if (s->call.endpoint->local == NK_LOCAL_STORE)
+        return locate_store(t);
+    if (s->call.endpoint->local == NK_LOCAL_HOOK)
+        return gate_hook_locate(t);
     bool list = s->call.endpoint->local && !s->segment.p;
     if (list) {
         s->resource = (struct nk_cedar_uid){NK_STR("Gateway"), NK_STR("models")};

@@ -5,10 +5,11 @@
  */
 #include "gate/txn.h"
 
-static bool is_json(struct nk_str type)
+static bool is_media(const struct nk_dialect *d, struct nk_str type)
 {
     struct nk_str rest = type;
-    return nk_str_eq_nocase(nk_str_trim(nk_str_cut(&rest, ';')), NK_STR("application/json"));
+    struct nk_str media = d->media ? nk_str(d->media) : NK_STR("application/json");
+    return nk_str_eq_nocase(nk_str_trim(nk_str_cut(&rest, ';')), media);
 }
 
 static int check_body_headers(struct nk_txn *t)
@@ -22,8 +23,10 @@ static int check_body_headers(struct nk_txn *t)
                         : 0;
     struct nk_str type = nk_http_get(s->head, NK_STR("content-type"));
     struct nk_str coding = nk_http_get(s->head, NK_STR("content-encoding"));
-    if (!is_json(type) || (coding.n && !nk_str_eq_nocase(coding, NK_STR("identity"))))
+    if (!is_media(s->dialect, type) || (coding.n && !nk_str_eq_nocase(coding, NK_STR("identity"))))
         return gate_refuse(t, NK_REFUSAL_bad_media_type, "match", NK_STR(""), NK_STR(""));
+    if (s->dialect->body_max && s->body.max > s->dialect->body_max)
+        s->body.max = s->dialect->body_max;
     if (s->head->content_length > (int64_t)s->body.max)
         return gate_refuse(
             t, NK_REFUSAL_too_large, "match",
@@ -37,12 +40,15 @@ int gate_match(struct nk_txn *t)
     struct nk_gate_state *s = t->state;
     gate_trace(t);
     s->japanese = nk_str_starts(nk_http_get(s->head, NK_STR("accept-language")), NK_STR("ja"));
-    s->call.endpoint = nk_proto_match(s->head, t->arena, &s->dialect, &s->segment);
+    if (!gate_hook_match(t))
+        s->call.endpoint = nk_proto_match(s->head, t->arena, &s->dialect, &s->segment);
     s->call.dialect = s->dialect;
     if (!s->call.endpoint)
         return gate_refuse(t, NK_REFUSAL_unknown_endpoint, "match",
                            nk_arena_printf(t->arena, "%.*s %.*s", NK_FMT(s->head->method),
                                            NK_FMT(nk_http_path(s->head))),
                            NK_STR(""));
+    if (s->call.endpoint->local == NK_LOCAL_NOBODY)
+        return gate_refuse(t, NK_REFUSAL_read_only, "match", NK_STR(""), NK_STR(""));
     return check_body_headers(t);
 }

@@ -29,22 +29,12 @@ unsigned gate_answer_models(struct nk_txn *t)
     size_t n = 0;
     struct nk_str *names =
         nk_arena_array(t->arena, t->setup->config.model_count + 1, sizeof *names);
-    struct nk_http_header *h = nk_arena_array(t->arena, 3, sizeof *h);
-    if (!names || !h || visible(t, names, &n))
+    if (!names || visible(t, names, &n))
         return NK_FX_CUT;
     if (s->model && n == 0) {
         gate_refuse(t, NK_REFUSAL_unknown_model, "locate", NK_STR(""), NK_STR("not visible"));
         return gate_answer_refusal(t);
     }
     s->dialect->list_models(names, n, s->model != NULL, &t->out);
-    h[0] = (struct nk_http_header){NK_STR("content-type"), NK_STR("application/json")};
-    h[1] = (struct nk_http_header){NK_STR("x-request-id"), s->id};
-    h[2] = (struct nk_http_header){NK_STR("request-id"), s->id};
-    s->status = 200;
-    t->reply_head = (struct nk_http_head){.status = 200,
-                                          .headers = h,
-                                          .header_count = 3,
-                                          .content_length = (int64_t)t->out.n,
-                                          .keep_alive = true};
-    return NK_FX_HEAD | NK_FX_DATA | NK_FX_END;
+    return gate_reply(t, s->dialect, 200, NULL);
 }

@@ -13,7 +13,7 @@ static int parse_body(struct nk_txn *t)
     struct nk_json_limits json = {.max_bytes = (uint32_t)lim->body_bytes,
                                   .max_depth = (uint32_t)lim->json_depth,
                                   .max_values = (uint32_t)lim->json_values};
-    int rc = nk_json_parse(&json, nk_buf_str(&s->body), t->arena, &s->call.body, &f);
+    int rc = nk_json_parse(&json, nk_buf_str(&s->body), t->scratch, &s->call.body, &f);
     if (rc == NK_ENOMEM)
         return gate_refuse(t, NK_REFUSAL_out_of_memory, "parse", NK_STR(""), NK_STR(""));
     if (rc)
@@ -27,10 +27,12 @@ int gate_parse(struct nk_txn *t)
 {
     struct nk_gate_state *s = t->state;
     struct nk_fault f = {0};
-    if (s->call.endpoint->local)
+    if (s->call.endpoint->local && s->call.endpoint->local != NK_LOCAL_STORE)
         return 0;
     s->body_digest = nk_sha256(nk_buf_str(&s->body));
-    int rc = parse_body(t);
+    int rc = gate_prove(t);
+    if (!rc)
+        rc = parse_body(t);
     if (rc)
         return rc;
     rc = s->dialect->parse_call(&s->call, t->arena, &f);

@@ -189,7 +189,7 @@ static int read_reply(struct nk_txn *t, struct nk_fault *f)
                                   (uint32_t)lim->json_values};
     struct nk_json doc;
     struct nk_reply reply = {.usage = {-1, -1}};
-    int rc = nk_json_parse(&json, nk_buf_str(&s->reply), t->arena, &doc, f);
+    int rc = nk_json_parse(&json, nk_buf_str(&s->reply), t->scratch, &doc, f);
     if (rc || s->upstream_status != 200)
         return rc;
     rc = s->dialect->parse_reply(&s->call, &doc, t->arena, &reply, f);

@@ -5,7 +5,7 @@
  * the stage that found it, with its source; the prompt appears as size and digest alone. Written by
  * appending, no formatting: this is on the hot path.
  */
-#include "gate/txn.h"
+#include "gate/store.h"
 
 #include <string.h>
 
@@ -24,10 +24,15 @@ static void put_text(struct nk_buf *b, struct nk_str before, struct nk_str v)
 /* The same for a word of our own (a stage, a dialect, hexadecimal digits): nothing in it needs an escape. */
 static void put_word(struct nk_buf *b, struct nk_str before, struct nk_str word)
 {
-    nk_buf_add(b, before);
-    nk_buf_add_char(b, '"');
-    nk_buf_add(b, word);
-    nk_buf_add_char(b, '"');
+    char *to = nk_buf_reserve(b, before.n + word.n + 2);
+    if (!to)
+        return;
+    memcpy(to, before.p, before.n);
+    to[before.n] = '"';
+    if (word.n)
+        memcpy(to + before.n + 1, word.p, word.n);
+    to[before.n + 1 + word.n] = '"';
+    b->n += before.n + word.n + 2;
 }
 
 static void put_number(struct nk_buf *b, struct nk_str before, int64_t v)
@@ -36,12 +41,27 @@ static void put_number(struct nk_buf *b, struct nk_str before, int64_t v)
     nk_buf_add_i64(b, v);
 }
 
-static void put_opening(struct nk_buf *b, const struct nk_gate_state *s, struct nk_str kind)
+/* ,"time":"…" of now: most records of one millisecond come in a row, and have the same. */
+static struct nk_str time_now(const struct nk_txn *t)
 {
+    struct nk_setup_time *said = &t->setup->time;
+    struct nk_buf b = {.p = said->text, .cap = sizeof said->text, .max = sizeof said->text};
+    if (said->n && said->ms == t->state->now_ms)
+        return (struct nk_str){said->text, said->n};
+    nk_buf_add(&b, NK_STR(",\"time\":\""));
+    nk_time_format(t->state->now_ms, &b);
+    nk_buf_add_char(&b, '"');
+    said->ms = t->state->now_ms;
+    said->n = b.error ? 0 : b.n;
+    return nk_buf_str(&b);
+}
+
+static void put_opening(struct nk_buf *b, const struct nk_txn *t, struct nk_str kind)
+{
+    const struct nk_gate_state *s = t->state;
     put_word(b, NK_STR("\"kind\":"), kind);
-    nk_buf_add(b, NK_STR(",\"time\":\""));
-    nk_time_format(s->now_ms, b);
-    put_word(b, NK_STR("\",\"request\":"), s->id);
+    nk_buf_add(b, time_now(t));
+    put_word(b, NK_STR(",\"request\":"), s->id);
     if (s->trace.p)
         put_word(b, NK_STR(",\"trace\":"), s->trace);
 }
@@ -107,6 +127,21 @@ static void put_parse(struct nk_buf *b, const struct nk_gate_state *s)
     nk_buf_add_char(b, '}');
 }
 
+/* Which store was asked, in which state, and what it said to each question. */
+static void put_store(struct nk_buf *b, const struct nk_gate_state *s)
+{
+    if (!s->asked)
+        return;
+    put_text(b, NK_STR(",\"store\":{\"id\":"), s->asked->config->id);
+    put_word(b, NK_STR(",\"sha256\":"), s->asked->digest);
+    if (s->told.p) {
+        nk_buf_add(b, NK_STR(",\"answers\":["));
+        nk_buf_add(b, s->told);
+        nk_buf_add_char(b, ']');
+    }
+    nk_buf_add_char(b, '}');
+}
+
 static void put_uid(struct nk_buf *b, struct nk_str before, struct nk_str type, struct nk_str id)
 {
     put_text(b, before, type);
@@ -158,14 +193,14 @@ static unsigned keep(struct nk_txn *t, size_t ordinary,
                      void (*put)(struct nk_buf *b, const struct nk_txn *t, const char *how),
                      const char *how)
 {
-    char *room = nk_arena_resize(t->arena, NULL, 0, ordinary);
+    char *room = nk_arena_resize(t->scratch, NULL, 0, ordinary);
     struct nk_buf b = {.p = room, .cap = ordinary, .max = ordinary, .error = room ? 0 : NK_ENOMEM};
     put(&b, t, how);
     struct nk_str text = nk_buf_str(&b);
     if (b.error) {
         nk_buf_init(&b, RECORD_MAX);
         put(&b, t, how);
-        text = b.error ? (struct nk_str){NULL, 0} : nk_arena_copy(t->arena, nk_buf_str(&b));
+        text = b.error ? (struct nk_str){NULL, 0} : nk_arena_copy(t->scratch, nk_buf_str(&b));
         nk_buf_free(&b);
     }
     if (text.p)
@@ -177,13 +212,14 @@ static void put_decision(struct nk_buf *b, const struct nk_txn *t, const char *h
 {
     const struct nk_gate_state *s = t->state;
     (void)how;
-    put_opening(b, s, NK_STR("decision"));
+    put_opening(b, t, NK_STR("decision"));
     nk_buf_add(b, NK_STR(",\"facts\":{"));
     put_match(b, s);
     put_identify(b, s);
     put_parse(b, s);
     if (s->model)
         nk_buf_add(b, s->model->located);
+    put_store(b, s);
     nk_buf_add_char(b, '}');
     if (s->judged)
         put_judgement(b, t);
@@ -228,7 +264,7 @@ static void put_route(struct nk_buf *b, const struct nk_txn *t)
 static void put_outcome(struct nk_buf *b, const struct nk_txn *t, const char *how)
 {
     const struct nk_gate_state *s = t->state;
-    put_opening(b, s, NK_STR("outcome"));
+    put_opening(b, t, NK_STR("outcome"));
     put_word(b, NK_STR(",\"how\":"), nk_str(how));
     put_number(b, NK_STR(",\"status\":"), s->status);
     put_number(b, NK_STR(",\"facts\":{\"receive\":{\"status\":"), s->upstream_status);

@@ -61,7 +61,9 @@ static struct nk_refusal in_words(struct nk_txn *t, enum nk_refusal_id id, struc
     return (struct nk_refusal){.status = texts[id].status,
                                .code = texts[id].name,
                                .message = message.p ? message : nk_str(text),
-                               .request = s->id};
+                               .request = s->id,
+                               .subject = s->call.subject,
+                               .kind = s->call.kind};
 }
 
 static const struct nk_dialect *dialect_of(const struct nk_gate_state *s)
@@ -72,28 +74,17 @@ static const struct nk_dialect *dialect_of(const struct nk_gate_state *s)
 unsigned gate_answer_refusal(struct nk_txn *t)
 {
     struct nk_gate_state *s = t->state;
+    const struct nk_dialect *d = dialect_of(s);
     struct nk_refusal r = in_words(t, s->refusal.id, s->refusal.detail);
-    struct nk_http_header *h = nk_arena_array(t->arena, 4, sizeof *h);
     nk_buf_clear(&t->out);
-    dialect_of(s)->refuse(&r, &t->out);
-    if (!h)
-        return NK_FX_CUT;
-    h[0] = (struct nk_http_header){NK_STR("content-type"), NK_STR("application/json")};
-    h[1] = (struct nk_http_header){NK_STR("x-request-id"), s->id};
-    h[2] = (struct nk_http_header){NK_STR("request-id"), s->id}; /* where Anthropic's SDK looks */
-    h[3] = (struct nk_http_header){NK_STR("x-nakoso-refused"), nk_str(r.code)};
-    s->status = r.status;
-    t->reply_head = (struct nk_http_head){.status = r.status,
-                                          .headers = h,
-                                          .header_count = 4,
-                                          .content_length = (int64_t)t->out.n,
-                                          .keep_alive = true};
+    d->refuse(&r, &t->out);
+    unsigned fx = gate_reply(t, d, d->status ? d->status(&r) : r.status, r.code);
     /* Bytes behind the head of an answer to HEAD would be read as the next answer (RFC 9110, section 9.3.2). */
     if (s->head && nk_str_eq(s->head->method, NK_STR("HEAD"))) {
         nk_buf_clear(&t->out);
-        return NK_FX_HEAD | NK_FX_END;
+        return fx & ~(unsigned)NK_FX_DATA;
     }
-    return NK_FX_HEAD | NK_FX_DATA | NK_FX_END;
+    return fx;
 }
 
 unsigned gate_cut_stream(struct nk_txn *t, enum nk_refusal_id id, struct nk_str detail)

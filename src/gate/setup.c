@@ -2,7 +2,7 @@
  *
  * setup.c - see setup.h.
  */
-#include "gate/setup.h"
+#include "gate/hook.h"
 
 #include <stdlib.h>
 
@@ -52,6 +52,8 @@ static int load_set(struct nk_setup *s, const struct nk_setup_input *in, struct 
         rc = nk_setup_validate(in, s->policies, NULL, false, f);
     if (!rc)
         rc = nk_set_entities(&set, &s->arena, &s->entities, f);
+    if (!rc)
+        rc = nk_cedar_bind(s->policies, s->entities, f);
     if (!rc)
         rc = nk_set_digest(&set, &digest);
     return rc ? rc : write_provenance(s, digest, nk_sha256(in->config));
@@ -118,7 +120,13 @@ static int load(struct nk_setup *s, const struct nk_setup_input *in, struct nk_f
     if (!rc)
         rc = load_set(s, in, f);
     if (!rc)
+        rc = gate_stores_load(s, in, f);
+    if (!rc)
+        rc = gate_hooks_load(s, f);
+    if (!rc)
         rc = nk_ident_new(&s->config, in->keys, in->jwks, in->seed, &s->arena, &s->ident, f);
+    if (!rc)
+        rc = nk_ident_set_sigv4(s->ident, in->sigv4, f);
     return rc;
 }
 
@@ -130,6 +138,8 @@ struct nk_setup *nk_setup_new(const struct nk_setup_input *in, struct nk_fault *
         return NULL;
     }
     nk_arena_init(&s->arena, SETUP_CEILING);
+    for (size_t i = 0; i < NK_SETUP_KNOWN; i++)
+        nk_arena_init(&s->known[i].arena, NK_SETUP_KNOWN_BYTES);
     s->holders = 1;
     int rc = load(s, in, f);
     if (!rc)
@@ -151,6 +161,8 @@ void nk_setup_release(struct nk_setup *s)
         return;
     if (s->ident)
         nk_ident_free(s->ident);
+    for (size_t i = 0; i < NK_SETUP_KNOWN; i++)
+        nk_arena_free(&s->known[i].arena);
     nk_arena_free(&s->arena);
     if (s->freed)
         s->freed(s->owner);

@@ -14,14 +14,28 @@
 #include "ident/ident.h"
 #include "proto/proto.h"
 
+struct nk_store;
+struct nk_hook;
+
+/* A policy store's files; absent slices: there is none. */
+struct nk_store_input {
+    const struct nk_set_policy *policies;
+    size_t policy_count;
+    struct nk_str links, entities, schema;
+    int64_t changed_ms; /* Unix */
+};
+
 /* What a configuration consists of, as bytes. Absent slices: there is none. */
 struct nk_setup_input {
     struct nk_str config;                 /* canonical JSON */
     const struct nk_set_policy *policies; /* in the order of loading */
     size_t policy_count;
     struct nk_str entities;
-    struct nk_str schema; /* of Cedar, JSON if it begins with '{' */
+    struct nk_str schema;                /* of Cedar, JSON if it begins with '{' */
+    const struct nk_store_input *stores; /* as many as the configuration has, in its order */
+    size_t store_count;
     struct nk_str keys;
+    struct nk_str sigv4;       /* the secret of signing keys */
     const struct nk_str *jwks; /* one for each issuer */
     size_t jwks_count;
     uint64_t seed[2];
@@ -35,14 +49,34 @@ struct nk_model { /* a model that exists: an entry of the configuration, resolve
     struct nk_str located; /* what the audit record says of it: ,"locate":{…} */
 };
 
+/* A principal whose facts are at hand: see facts.c. */
+struct nk_setup_known {
+    uint64_t serial; /* of the principal; 0: none */
+    struct nk_arena arena;
+    struct nk_str entities; /* Cedar JSON, and the same as a store */
+    struct nk_cedar_entities *store;
+};
+enum { NK_SETUP_KNOWN = 128, NK_SETUP_KNOWN_BYTES = 16 << 10 };
+
+/* The time as the last record had it: see record.c. */
+struct nk_setup_time {
+    int64_t ms;
+    size_t n; /* 0: none */
+    char text[48];
+};
+
 struct nk_setup {
     struct nk_arena arena;
+    struct nk_setup_time time;
+    struct nk_setup_known known[NK_SETUP_KNOWN];
     struct nk_config config;
     struct nk_cedar_policies *policies;
     struct nk_cedar_entities *entities; /* models, upstreams and the entities file */
     struct nk_ident *ident;
     struct nk_map models; /* name -> struct nk_model */
     struct nk_model *model_list;
+    struct nk_store *stores;  /* gate/store.h; config.store_count of them */
+    struct nk_hook *hooks;    /* gate/hook.h; config.hook_count of them */
     struct nk_str provenance; /* digests as each record has them: ,"policies":"…","config":"…" */
     uint32_t generation;      /* of the configuration, given by the warden */
     uint32_t holders;         /* transactions that still use it, and the role itself */

@@ -16,6 +16,8 @@ enum nk_refusal_id {
     NK_REFUSAL_COUNT,
 };
 
+enum { GATE_HEADERS_MAX = 4 };
+
 enum nk_phase { NK_PHASE_HEAD, NK_PHASE_BODY, NK_PHASE_ANSWER, NK_PHASE_OVER };
 
 /* Where a stage leaves the transaction when it cannot go on. */
@@ -46,8 +48,11 @@ struct nk_gate_state {
     struct nk_buf body;
     struct nk_call call;
     struct nk_digest body_digest;
+    bool proves_later; /* who signed the request is known when its body is */
     /* locate */
     const struct nk_model *model;
+    const struct nk_hook *hook;   /* that was asked, or NULL */
+    const struct nk_store *asked; /* a policy store */
     struct nk_cedar_uid resource;
     /* authorize */
     struct nk_str context, entities; /* Cedar JSON, exactly what was decided on … */
@@ -56,6 +61,10 @@ struct nk_gate_state {
     struct nk_cedar_answer answer;
     bool judged;
     struct nk_gate_refusal refusal;
+    struct nk_http_header
+        headers[GATE_HEADERS_MAX]; /* of an answer of our own that is no refusal */
+    size_t header_count;
+    struct nk_str told; /* what a policy store answered, for the record: items of a JSON list */
     /* receive */
     int status; /* sent to the client */
     int upstream_status;
@@ -81,6 +90,8 @@ void gate_trace(struct nk_txn *t);
 bool gate_trace_forwards(const struct nk_txn *t, struct nk_str header);
 struct nk_str gate_trace_header(struct nk_txn *t);
 int gate_identify(struct nk_txn *t);
+/* The second half of identify, where a signature is over a body that had to come first. */
+int gate_prove(struct nk_txn *t);
 int gate_parse(struct nk_txn *t);
 int gate_locate(struct nk_txn *t);
 int gate_limit(struct nk_txn *t);
@@ -110,6 +121,18 @@ unsigned gate_record_outcome(struct nk_txn *t, const char *how);
  * what sealing the entities says. */
 int gate_facts(struct nk_txn *t, struct nk_fault *f);
 
+/* The head of an answer of our own in the form of `d`, whose body stands in txn->out; `refused`: why, or NULL. */
+unsigned gate_reply(struct nk_txn *t, const struct nk_dialect *d, int status, const char *refused);
+/* The answer of a policy store into txn->out, or a refusal. */
+int gate_answer_store(struct nk_txn *t);
+/* Is it a hook's request? Then dialect, endpoint and hook are set. */
+bool gate_hook_match(struct nk_txn *t);
+/* What the request that the proxy holds asks for: store, action and resource; or refuse. */
+int gate_hook_locate(struct nk_txn *t);
+/* Asks the store: the answer's status, and the headers that say who is behind the request; or refuse. */
+int gate_hook_ask(struct nk_txn *t, int *status);
+/* Adds the principal, as the proof of identity has it, to another store of entities. */
+int gate_add_principal(struct nk_txn *t, struct nk_cedar_entities *into);
 /* Answers lists of models from the configuration: what this principal may invoke. */
 unsigned gate_answer_models(struct nk_txn *t);
 /* Would the judge permit `action` on this model? Used for lists; decides exactly as authorize does.

@@ -4,6 +4,8 @@
  */
 #include "ident/claims.h"
 
+#include "ident/proof.h"
+
 enum { NAME_MAX_BYTES = 256 };
 
 static const char stage[] = "token";
@@ -104,7 +106,7 @@ static int read_times(struct reading *r, const struct nk_config_issuer *issuer,
     return 0;
 }
 
-static int check_audience(struct reading *r, const struct nk_config_issuer *issuer)
+static int check_audience(struct reading *r, const struct nk_str *audiences, size_t count)
 {
     const struct nk_str *list = NULL;
     size_t n = 0;
@@ -113,8 +115,9 @@ static int check_audience(struct reading *r, const struct nk_config_issuer *issu
         return wrong(r, NK_EDENIED, NK_STR("aud"), "is missing");
     int rc = read_strings(r, at, NK_STR("aud"), &list, &n);
     for (size_t i = 0; i < n && rc == 0; i++)
-        if (nk_str_eq(list[i], issuer->audience))
-            return 0;
+        for (size_t k = 0; k < count; k++)
+            if (nk_str_eq(list[i], audiences[k]))
+                return 0;
     return rc ? rc : wrong(r, NK_EDENIED, NK_STR("aud"), "does not name this gateway");
 }
 
@@ -190,19 +193,48 @@ static int read_attributes(struct reading *r, const struct nk_config_issuer *iss
     return 0;
 }
 
+int nk_claims_check(const struct nk_json *doc, const struct nk_config_issuer *issuer,
+                    const struct nk_str *audiences, size_t n, struct nk_arena *a,
+                    struct nk_claims *out, struct nk_fault *f)
+{
+    struct reading r = {doc, a, f};
+    int rc = read_times(&r, issuer, out);
+    if (rc == 0)
+        rc = check_audience(&r, audiences, n);
+    if (rc == 0 && nk_json_get(doc, 0, NK_STR("cnf")) != NK_JSON_NONE)
+        rc = wrong(&r, NK_EDENIED, NK_STR("cnf"), "binds the token to a key: not proven here");
+    return rc;
+}
+
 int nk_claims_read(const struct nk_json *doc, const struct nk_config_issuer *issuer,
                    struct nk_arena *a, struct nk_claims *out, struct nk_fault *f)
 {
     struct reading r = {doc, a, f};
     *out = (struct nk_claims){.principal = {.proof = "jwt", .source = issuer->issuer}};
-    int rc = read_times(&r, issuer, out);
-    if (rc == 0)
-        rc = check_audience(&r, issuer);
-    if (rc == 0 && nk_json_get(doc, 0, NK_STR("cnf")) != NK_JSON_NONE)
-        rc = wrong(&r, NK_EDENIED, NK_STR("cnf"), "binds the token to a key: not proven here");
+    int rc = nk_claims_check(doc, issuer, &issuer->audience, 1, a, out, f);
     if (rc == 0)
         rc = read_who(&r, issuer, &out->principal);
     if (rc == 0)
         rc = read_attributes(&r, issuer, &out->principal);
+    return rc;
+}
+
+int nk_claims_find(const struct nk_json *doc, struct nk_str claim, struct nk_arena *a,
+                   uint32_t *out, struct nk_fault *f)
+{
+    struct reading r = {doc, a, f};
+    return find(&r, claim, out);
+}
+
+int nk_claims_names(const struct nk_json *doc, uint32_t at, struct nk_str claim, struct nk_arena *a,
+                    const struct nk_str **list, size_t *count, struct nk_fault *f)
+{
+    struct reading r = {doc, a, f};
+    *count = 0;
+    int rc = read_strings(&r, at, claim, list, count);
+    for (size_t i = 0; i < *count && rc == 0; i++)
+        if (!is_name((*list)[i]))
+            return wrong(&r, NK_EINVAL, claim,
+                         "holds a name that is not 1 to 256 bytes of printable text");
     return rc;
 }

@@ -29,3 +29,7 @@ struct nk_claims {
  * NK_ELIMIT, NK_ENOMEM. */
 int nk_claims_read(const struct nk_json *doc, const struct nk_config_issuer *issuer,
                    struct nk_arena *a, struct nk_claims *out, struct nk_fault *f) NK_CHECKED;
+/* The part of it that is no mapping: times (into *out), one of the n audiences, no cnf. */
+int nk_claims_check(const struct nk_json *doc, const struct nk_config_issuer *issuer,
+                    const struct nk_str *audiences, size_t n, struct nk_arena *a,
+                    struct nk_claims *out, struct nk_fault *f) NK_CHECKED;

@@ -8,42 +8,15 @@
  * Digests are compared as they are, without regard to time: nobody can choose the SHA-256 of what
  * they send so as to walk towards a stored one byte by byte.
  */
-#include "ident/ident.h"
+#include "ident/own.h"
 
-#include "crypt/jws.h"
 #include "ident/apikey.h"
-#include "ident/cache.h"
 #include "ident/claims.h"
 #include "ident/keyfile.h"
 
 #include <string.h>
 
 enum { SCRATCH = 1 << 20 };
-
-struct api_key {
-    struct nk_principal principal;
-    int64_t revoked_ms;
-};
-
-struct issuer {
-    const struct nk_config_issuer *config;
-    struct nk_jwks jwks;   /* count 0: not fetched yet */
-    struct nk_digest text; /* of the set as it was fetched */
-    uint32_t generation;
-    uint32_t index;
-    bool is_wanted;
-};
-
-struct nk_ident {
-    struct nk_map keys;             /* digest -> struct api_key */
-    struct nk_map by_name;          /* `iss` -> struct issuer */
-    struct nk_str certificate_type; /* absent: certificates name nobody */
-    struct issuer *issuers;
-    size_t issuer_count;
-    struct nk_cache cache;
-    struct nk_arena scratch;                   /* emptied by each token */
-    int64_t budget, budget_left, budget_at_ms; /* microseconds a second, microseconds, time */
-};
 
 static struct nk_str digest_str(const struct nk_digest *d)
 {
@@ -60,20 +33,24 @@ static int load_keys(struct nk_ident *id, const struct nk_config *cfg, struct nk
     int rc = nk_keyfile_parse(text, name.p, id->keys.seed, a, &file, f);
     for (size_t i = 0; i < file.count && rc == 0; i++) {
         const struct nk_keyfile_entry *e = &file.entries[i];
-        struct api_key *key = nk_arena_alloc(a, sizeof *key);
+        struct ident_key *key = nk_arena_alloc(a, sizeof *key);
         if (!key)
             return NK_ENOMEM;
-        *key = (struct api_key){
-            .principal = {.type = e->type,
+        *key = (struct ident_key){
+            .principal = {.serial = ++id->serials,
+                          .type = e->type,
                           .id = e->principal,
                           .groups = e->groups,
                           .group_count = e->group_count,
-                          .proof = "key",
+                          .proof = e->signs ? "sigv4" : "key",
                           .source = e->id,
                           .expires_ms = e->expires_ms},
             .revoked_ms = e->revoked_ms,
+            .digest = e->digest,
         };
-        rc = nk_map_put(&id->keys, digest_str(&e->digest), key);
+        /* The secret of a key that signs is never sent: whoever sends it is refused. */
+        rc = e->signs ? nk_map_put(&id->signers, e->id, key)
+                      : nk_map_put(&id->keys, digest_str(&e->digest), key);
     }
     return rc;
 }
@@ -89,7 +66,7 @@ static int load_issuers(struct nk_ident *id, const struct nk_config *cfg, const 
     if (!id->issuers)
         return NK_ENOMEM;
     for (size_t i = 0; i < cfg->issuer_count; i++) {
-        struct issuer *issuer = &id->issuers[id->issuer_count++];
+        struct ident_issuer *issuer = &id->issuers[id->issuer_count++];
         issuer->config = &cfg->issuers[i];
         issuer->index = (uint32_t)i;
         int rc = nk_map_put(&id->by_name, issuer->config->issuer, issuer);
@@ -113,6 +90,7 @@ int nk_ident_new(const struct nk_config *cfg, struct nk_str keys, const struct n
     if (!id)
         return nk_fault_set(f, NK_ENOMEM, "ident", 0, "out of memory");
     nk_map_init(&id->keys, a, seed);
+    nk_map_init(&id->signers, a, seed);
     nk_map_init(&id->by_name, a, seed);
     nk_arena_init(&id->scratch, SCRATCH);
     nk_ident_set_budget(id, NK_IDENT_VERIFY_BUDGET);
@@ -140,7 +118,7 @@ int nk_ident_set_jwks(struct nk_ident *id, size_t issuer, struct nk_str jwks, st
 {
     struct nk_jwks fresh;
     NK_MUST(issuer < id->issuer_count);
-    struct issuer *at = &id->issuers[issuer];
+    struct ident_issuer *at = &id->issuers[issuer];
     struct nk_digest text = nk_sha256(jwks);
     if (at->jwks.count && memcmp(&text, &at->text, sizeof text) == 0)
         return 0;
@@ -184,7 +162,7 @@ void nk_ident_set_budget(struct nk_ident *id, int64_t us_per_second)
 
 /* A bucket that fills at `budget` a second and holds a second's worth. It may be overdrawn once, so
  * that a dear signature passes however small the budget is. */
-static bool spend(struct nk_ident *id, int cost_us, int64_t now_ms)
+bool ident_spend(struct nk_ident *id, int cost_us, int64_t now_ms)
 {
     if (id->budget == 0)
         return true;
@@ -204,7 +182,7 @@ static bool spend(struct nk_ident *id, int cost_us, int64_t now_ms)
     return true;
 }
 
-static int check_time(int64_t from_ms, int64_t until_ms, int64_t now_ms, struct nk_fault *f)
+int ident_check_time(int64_t from_ms, int64_t until_ms, int64_t now_ms, struct nk_fault *f)
 {
     if (now_ms >= until_ms)
         return nk_fault_set(f, NK_EEXPIRED, "token", 0, "the token expired %lld seconds ago",
@@ -215,7 +193,7 @@ static int check_time(int64_t from_ms, int64_t until_ms, int64_t now_ms, struct 
     return 0;
 }
 
-static int verify_key(const struct api_key *key, int64_t now_ms, struct nk_fault *f)
+int ident_check_key(const struct ident_key *key, int64_t now_ms, struct nk_fault *f)
 {
     if (now_ms >= key->revoked_ms)
         return nk_fault_set(f, NK_EDENIED, "key", 0, "key %.*s is revoked",
@@ -237,51 +215,64 @@ static bool is_access_token(struct nk_str typ)
     return !typ.p;
 }
 
+int ident_find_key(struct ident_issuer *issuer, const struct nk_jws *jws, const struct nk_jwk **key,
+                   struct nk_fault *f)
+{
+    if (issuer->jwks.count == 0) {
+        issuer->is_wanted = true;
+        return nk_fault_set(f, NK_EAGAIN, "token", 0, "the keys of %.*s have not been fetched yet",
+                            NK_FMT(issuer->config->issuer));
+    }
+    *key = nk_jwks_find(&issuer->jwks, jws->kid);
+    if (*key)
+        return 0;
+    issuer->is_wanted = jws->kid.p != NULL;
+    return nk_fault_set(f, NK_EDENIED, "token", 0, "%s of issuer %.*s",
+                        jws->kid.p ? "the token's key is not in the set"
+                                   : "the token names no key, and there are several in the set",
+                        NK_FMT(issuer->config->issuer));
+}
+
 /* The issuer and the key that the token says it comes from; nothing is proven yet. */
 static int find_key(struct nk_ident *id, const struct nk_jws *jws, const struct nk_json *claims,
-                    struct issuer **issuer, const struct nk_jwk **key, struct nk_fault *f)
+                    struct ident_issuer **issuer, const struct nk_jwk **key, struct nk_fault *f)
 {
     struct nk_str iss = nk_json_string(claims, nk_json_get(claims, 0, NK_STR("iss")), &id->scratch);
     *issuer = iss.p ? nk_map_get(&id->by_name, iss) : NULL;
     if (!*issuer)
         return nk_fault_set(f, NK_EDENIED, "token", 0,
                             "claim iss is missing or names no configured issuer");
-    if ((*issuer)->jwks.count == 0) {
-        (*issuer)->is_wanted = true;
-        return nk_fault_set(f, NK_EAGAIN, "token", 0, "the keys of %.*s have not been fetched yet",
-                            NK_FMT((*issuer)->config->issuer));
-    }
-    *key = nk_jwks_find(&(*issuer)->jwks, jws->kid);
-    if (*key)
-        return 0;
-    (*issuer)->is_wanted = jws->kid.p != NULL;
-    return nk_fault_set(f, NK_EDENIED, "token", 0, "%s of issuer %.*s",
-                        jws->kid.p ? "the token's key is not in the set"
-                                   : "the token names no key, and there are several in the set",
-                        NK_FMT((*issuer)->config->issuer));
+    return ident_find_key(*issuer, jws, key, f);
+}
+
+int ident_read_token(struct nk_str token, struct nk_arena *a, struct nk_jws *jws,
+                     struct nk_json *doc, struct nk_fault *f)
+{
+    const struct nk_json_limits lim = {NK_IDENT_MAX_CREDENTIAL, 16, 4096};
+    int rc = nk_jws_parse(token, a, jws, f);
+    if (rc == 0 && !is_access_token(jws->typ))
+        rc = nk_fault_set(f, NK_EDENIED, "token", 0, "its `typ` is not that of an access token");
+    if (rc == 0)
+        rc = nk_json_parse(&lim, jws->payload, a, doc, f);
+    if (rc == 0 && nk_json_type(doc, 0) != NK_JSON_OBJECT)
+        rc = nk_fault_set(f, NK_EINVAL, "token", 0, "the claims are not an object");
+    return rc;
 }
 
 static int verify_token(struct nk_ident *id, struct nk_str token, int64_t now_ms,
-                        struct nk_claims *claims, struct issuer **issuer, struct nk_fault *f)
+                        struct nk_claims *claims, struct ident_issuer **issuer, struct nk_fault *f)
 {
-    const struct nk_json_limits lim = {NK_IDENT_MAX_CREDENTIAL, 16, 4096};
     const struct nk_jwk *key = NULL;
     struct nk_jws jws;
     struct nk_json doc;
-    int rc = nk_jws_parse(token, &id->scratch, &jws, f);
-    if (rc == 0 && !is_access_token(jws.typ))
-        rc = nk_fault_set(f, NK_EDENIED, "token", 0, "its `typ` is not that of an access token");
-    if (rc == 0)
-        rc = nk_json_parse(&lim, jws.payload, &id->scratch, &doc, f);
-    if (rc == 0 && nk_json_type(&doc, 0) != NK_JSON_OBJECT)
-        rc = nk_fault_set(f, NK_EINVAL, "token", 0, "the claims are not an object");
+    int rc = ident_read_token(token, &id->scratch, &jws, &doc, f);
     if (rc == 0)
         rc = find_key(id, &jws, &doc, issuer, &key, f);
     if (rc == 0)
         rc = nk_claims_read(&doc, (*issuer)->config, &id->scratch, claims, f);
     if (rc == 0)
-        rc = check_time(claims->from_ms, claims->until_ms, now_ms, f);
-    if (rc == 0 && !spend(id, key->cost, now_ms))
+        rc = ident_check_time(claims->from_ms, claims->until_ms, now_ms, f);
+    if (rc == 0 && !ident_spend(id, key->cost, now_ms))
         rc = nk_fault_set(f, NK_EFULL, "token", 0,
                           "the budget of signature checks is used up for now");
     return rc ? rc : nk_jws_verify(&jws, key, f);
@@ -292,9 +283,10 @@ static int from_token(struct nk_ident *id, struct nk_str token, const struct nk_
                       struct nk_fault *f)
 {
     struct nk_claims claims;
-    struct issuer *issuer = NULL;
+    struct ident_issuer *issuer = NULL;
     int rc = verify_token(id, token, now_ms, &claims, &issuer, f);
     if (rc == 0) {
+        claims.principal.serial = ++id->serials;
         const struct nk_cache_entry e = {.digest = *digest,
                                          .from_ms = claims.from_ms,
                                          .until_ms = claims.until_ms,
@@ -316,9 +308,9 @@ static int verify(struct nk_ident *id, struct nk_str credential, int64_t now_ms,
     if (credential.n > NK_IDENT_MAX_CREDENTIAL)
         return nk_fault_set(f, NK_ELIMIT, "ident", 0, "a credential of more than 16 KiB");
     struct nk_digest digest = nk_sha256(credential);
-    const struct api_key *key = nk_map_get(&id->keys, digest_str(&digest));
+    const struct ident_key *key = nk_map_get(&id->keys, digest_str(&digest));
     if (key) {
-        int rc = verify_key(key, now_ms, f);
+        int rc = ident_check_key(key, now_ms, f);
         return rc ? rc : nk_principal_copy(&key->principal, a, out);
     }
     if (nk_apikey_has_prefix(credential))
@@ -331,7 +323,7 @@ static int verify(struct nk_ident *id, struct nk_str credential, int64_t now_ms,
     const struct nk_cache_entry *e = nk_cache_get(&id->cache, &digest);
     if (!e || e->generation != id->issuers[e->issuer].generation)
         return from_token(id, credential, &digest, now_ms, a, out, f);
-    int rc = check_time(e->from_ms, e->until_ms, now_ms, f);
+    int rc = ident_check_time(e->from_ms, e->until_ms, now_ms, f);
     return rc ? rc : nk_principal_copy(e->principal, a, out);
 }
 

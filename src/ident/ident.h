@@ -8,6 +8,7 @@
 
 #include "config/config.h"
 #include "crypt/jwk.h"
+#include "http/http.h"
 #include "json/json.h"
 
 enum nk_attr_type { NK_ATTR_STRING, NK_ATTR_INT, NK_ATTR_BOOL, NK_ATTR_STRINGS };
@@ -38,9 +39,12 @@ struct nk_principal {
     size_t group_count;
     const struct nk_attr *attrs;
     size_t attr_count;
-    const char *proof;    /* "key", "jwt" or "certificate" */
+    const char *proof;    /* "key", "sigv4", "jwt" or "certificate" */
     struct nk_str source; /* the key's id, the issuer's name, or "sha256:" and 64 digits */
     int64_t expires_ms;   /* Unix milliseconds; INT64_MAX when it does not expire */
+    /* In one configuration the same for the same proof, and another for each other one, so that what
+     * was made of a principal can be found again; 0: not told. */
+    uint64_t serial;
 };
 
 /* A copy with all its slices, in one piece of `a`. NK_ENOMEM. */

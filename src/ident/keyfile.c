@@ -167,8 +167,8 @@ static int read_groups(const struct line *l, uint32_t at, struct nk_keyfile_entr
 
 static int read_member(const struct line *l, uint32_t name, struct nk_keyfile_entry *e)
 {
-    static const char *const known[] = {"id",      "type",    "principal", "note",  "digest",
-                                        "created", "expires", "revoked",   "groups"};
+    static const char *const known[] = {"id",      "type",    "principal", "note",   "digest",
+                                        "created", "expires", "revoked",   "groups", "kind"};
     uint32_t value = name + 1;
     size_t i = 0;
     while (i < NK_COUNT(known) && !nk_json_is(&l->doc, name, nk_str(known[i])))
@@ -192,6 +192,9 @@ static int read_member(const struct line *l, uint32_t name, struct nk_keyfile_en
         return read_time(l, value, &e->revoked_ms);
     case 8:
         return read_groups(l, value, e);
+    case 9:
+        e->signs = nk_json_is(&l->doc, value, NK_STR("sigv4"));
+        return e->signs ? 0 : wrong(l, NK_EINVAL, "`kind` is not sigv4");
     default:
         return wrong(l, NK_EINVAL, "a member that is not known here");
     }
@@ -314,5 +317,7 @@ void nk_keyfile_put(const struct nk_keyfile_entry *e, struct nk_buf *out)
     put_time(out, "revoked", e->revoked_ms);
     if (e->note.n)
         nk_json_put_member(out, NK_STR("note"), e->note);
+    if (e->signs)
+        nk_json_put_member(out, NK_STR("kind"), NK_STR("sigv4"));
     nk_buf_add(out, NK_STR("}\n"));
 }

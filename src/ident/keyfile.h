@@ -7,7 +7,9 @@
  *    "groups":["receptionist"],"created":"2026-11-22T02:35:00.000Z","expires":"…","revoked":"…",
  *    "note":"front desk"}
  *
- * groups, expires, revoked and note may be missing. Unknown members, two lines with one id or one
+ * groups, expires, revoked, note and kind may be missing; "kind":"sigv4" is a key that signs (sigv4.h): its
+ * digest is that of the derived secret, which tells whether the secret of the configuration is the one that
+ * it was made with. Unknown members, two lines with one id or one
  * digest, and times that are no dates are errors: the gate does not start on a file that it only
  * half understands.
  *
@@ -37,6 +39,7 @@ struct nk_keyfile_entry {
     int64_t created_ms, expires_ms; /* Unix; expires: INT64_MAX when never */
     int64_t revoked_ms;             /* INT64_MAX when not revoked */
     struct nk_str note;
+    bool signs; /* "kind":"sigv4" */
 };
 
 struct nk_keyfile {

@@ -41,7 +41,7 @@ struct nk_json {
 /* Limits come first: they are checked before anything is stored. All are inclusive. */
 struct nk_json_limits {
     uint32_t max_bytes;  /* of the text, at most UINT32_MAX - 1 */
-    uint32_t max_depth;  /* nested arrays and objects, 1..512 */
+    uint32_t max_depth;  /* nested arrays and objects, 1..2^22; over 512 takes memory of its own */
     uint32_t max_values; /* tape entries (names count too), at most 2^27 - 1 */
 };
 

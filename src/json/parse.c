@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * parse.c - one pass over the text, no recursion: an open array or object is a frame on a stack of
- * fixed size, as its depth has a limit, and its entry on the tape is completed when it closes. The
+ * parse.c - one pass over the text, no recursion: an open array or object is a frame on a stack whose
+ * size is the limit of depth, and its entry on the tape is completed when it closes. The
  * grammar is RFC 8259; beyond it RFC 7493 (I-JSON) for names, surrogates and encoding. A child is
  * read on one straight path: name, ':', value, and what stands behind it. Where the reader stands in
  * the text goes from function to function by value, so that it stays in a register; NULL means that
@@ -14,7 +14,7 @@
 #include "base/scan.h"
 
 enum { HAS_ESCAPE = 1, HAS_NUL = 2 };
-enum { DEPTH_MAX = 512 };
+enum { DEPTH_FEW = 512, DEPTH_MAX = 1 << 22 };
 
 /* An open array or object. */
 struct frame {
@@ -372,6 +372,17 @@ static int parse(struct parser *p)
     return p->error;
 }
 
+/* Frames for a depth that the stack has no room for: no more than the text can open. */
+static struct frame *many_frames(struct parser *p, struct nk_arena *own)
+{
+    size_t size = (size_t)(p->end - p->text);
+    size_t n = size < p->lim->max_depth ? size : p->lim->max_depth;
+    struct frame *frames = nk_arena_array(own, n + 1, sizeof *frames);
+    if (!frames)
+        refuse_memory(p, p->text);
+    return frames;
+}
+
 static int parse_text(const struct nk_json_limits *lim, struct nk_str text, bool nul_names,
                       struct nk_arena *a, struct nk_json *doc, struct nk_fault *f)
 {
@@ -385,15 +396,13 @@ static int parse_text(const struct nk_json_limits *lim, struct nk_str text, bool
         return nk_fault_set(f, NK_EINVAL, "json", 0, "byte-order mark");
     if (text.n == 0)
         return nk_fault_set(f, NK_EINVAL, "json", 0, "empty text");
-    struct frame frames[DEPTH_MAX + 1]; /* the first stands for no frame */
-    struct parser p;                    /* field by field: most of the names' part is not read */
-    frames[0] = (struct frame){0};
+    struct frame few[DEPTH_FEW + 1]; /* the first stands for no frame */
+    struct parser p;                 /* field by field: most of the names' part is not read */
     p.text = text.p;
     p.end = text.p + text.n;
     p.tape = NULL;
     p.n = p.cap = p.depth = 0;
     p.error = 0;
-    p.top = frames;
     p.nul_names = nul_names;
     p.lim = lim;
     p.arena = a;
@@ -402,8 +411,16 @@ static int parse_text(const struct nk_json_limits *lim, struct nk_str text, bool
     p.names.seeded = false;
     /* Scratch memory counts against the caller's ceiling while it is in use. */
     nk_arena_init(&p.names.scratch, a->ceiling > a->used ? a->ceiling - a->used : 1);
-    int rc = parse(&p);
+    struct nk_arena own;
+    nk_arena_init(&own, p.names.scratch.ceiling);
+    struct frame *frames = lim->max_depth > DEPTH_FEW ? many_frames(&p, &own) : few;
+    if (frames) {
+        frames[0] = (struct frame){0};
+        p.top = frames;
+    }
+    int rc = frames ? parse(&p) : p.error;
     nk_arena_free(&p.names.scratch);
+    nk_arena_free(&own);
     size_t size = sizeof *p.tape, keep = rc ? 0 : p.n;
     if (p.tape) /* cannot fail: it only becomes smaller */
         p.tape = nk_arena_resize(a, p.tape, p.cap * size, keep * size);

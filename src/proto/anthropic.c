@@ -8,11 +8,14 @@
 #include "proto/anthropic.h"
 
 static const struct nk_endpoint endpoints[] = {
-    [NK_ANTHROPIC_MESSAGES] = {"messages", "POST", "/v1/messages", "InvokeModel", false},
+    [NK_ANTHROPIC_MESSAGES] = {"messages", "POST", "/v1/messages", "InvokeModel", NK_LOCAL_NOT,
+                               NULL},
     [NK_ANTHROPIC_COUNT] = {"messages.count_tokens", "POST", "/v1/messages/count_tokens",
-                            "CountTokens", false},
-    [NK_ANTHROPIC_MODELS] = {"models.list", "GET", "/v1/models", "ListModels", true},
-    [NK_ANTHROPIC_MODEL] = {"models.get", "GET", "/v1/models/*", "ListModels", true},
+                            "CountTokens", NK_LOCAL_NOT, NULL},
+    [NK_ANTHROPIC_MODELS] = {"models.list", "GET", "/v1/models", "ListModels", NK_LOCAL_MODELS,
+                             NULL},
+    [NK_ANTHROPIC_MODEL] = {"models.get", "GET", "/v1/models/*", "ListModels", NK_LOCAL_MODELS,
+                            NULL},
 };
 
 enum nk_anthropic_kind nk_anthropic_kind(const struct nk_call *call)

@@ -11,11 +11,13 @@
 #include "proto/openai.h"
 
 static const struct nk_endpoint endpoints[] = {
-    [NK_OPENAI_CHAT] = {"chat.completions", "POST", "/v1/chat/completions", "InvokeModel", false},
-    [NK_OPENAI_RESPONSES] = {"responses", "POST", "/v1/responses", "InvokeModel", false},
-    [NK_OPENAI_EMBEDDINGS] = {"embeddings", "POST", "/v1/embeddings", "Embed", false},
-    [NK_OPENAI_MODELS] = {"models.list", "GET", "/v1/models", "ListModels", true},
-    [NK_OPENAI_MODEL] = {"models.get", "GET", "/v1/models/*", "ListModels", true},
+    [NK_OPENAI_CHAT] = {"chat.completions", "POST", "/v1/chat/completions", "InvokeModel",
+                        NK_LOCAL_NOT, NULL},
+    [NK_OPENAI_RESPONSES] = {"responses", "POST", "/v1/responses", "InvokeModel", NK_LOCAL_NOT,
+                             NULL},
+    [NK_OPENAI_EMBEDDINGS] = {"embeddings", "POST", "/v1/embeddings", "Embed", NK_LOCAL_NOT, NULL},
+    [NK_OPENAI_MODELS] = {"models.list", "GET", "/v1/models", "ListModels", NK_LOCAL_MODELS, NULL},
+    [NK_OPENAI_MODEL] = {"models.get", "GET", "/v1/models/*", "ListModels", NK_LOCAL_MODELS, NULL},
 };
 
 enum nk_openai_kind nk_openai_kind(const struct nk_call *call)

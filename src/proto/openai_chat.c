@@ -11,18 +11,31 @@
 
 enum { CHOICES_MAX = 128, LEGACY_CALL = -1 };
 
+/* The count under one of two names: each answer uses the one or the other. */
+static int read_tokens(const struct nk_json *doc, uint32_t usage, struct nk_str name,
+                       struct nk_str other, int64_t *out, struct nk_fault *f)
+{
+    int64_t v = -1;
+    int r = nk_member_count(doc, usage, name, &v, f);
+    if (!r && v < 0)
+        r = nk_member_count(doc, usage, other, &v, f);
+    if (!r && v >= 0)
+        *out = v;
+    return r;
+}
+
 int nk_openai_usage(const struct nk_json *doc, uint32_t obj, struct nk_usage *out,
                     struct nk_fault *f)
 {
-    static const struct nk_str inputs[] = {{"prompt_tokens", 13}, {"input_tokens", 12}};
-    static const struct nk_str outputs[] = {{"completion_tokens", 17}, {"output_tokens", 13}};
     uint32_t usage;
     int r = nk_member_of(doc, obj, NK_STR("usage"), NK_JSON_OBJECT, &usage, f);
-    for (size_t i = 0; !r && i < NK_COUNT(inputs); i++)
-        r = nk_member_count(doc, usage, inputs[i], &out->input_tokens, f);
-    for (size_t i = 0; !r && i < NK_COUNT(outputs); i++)
-        r = nk_member_count(doc, usage, outputs[i], &out->output_tokens, f);
-    return r;
+    if (r || usage == NK_JSON_NONE)
+        return r;
+    r = read_tokens(doc, usage, NK_STR("prompt_tokens"), NK_STR("input_tokens"), &out->input_tokens,
+                    f);
+    return r ? r
+             : read_tokens(doc, usage, NK_STR("completion_tokens"), NK_STR("output_tokens"),
+                           &out->output_tokens, f);
 }
 
 /* {name, arguments} of a function or {name, input} of a custom tool. */

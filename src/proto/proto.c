@@ -79,6 +79,13 @@ static bool path_matches(const char *pattern, struct nk_str path, struct nk_str 
     return nk_str_find(*rest, '/') < 0;
 }
 
+/* Operations that a header names have no query: it would be one more thing that nobody reads. */
+static bool is_target(const struct nk_http_head *h, const char *target)
+{
+    return nk_str_find(h->target, '?') < 0 &&
+           nk_str_eq(nk_http_get(h, NK_STR("x-amz-target")), nk_str(target));
+}
+
 static const struct nk_endpoint *endpoint_find(const struct nk_dialect *d,
                                                const struct nk_http_head *h, struct nk_str *rest)
 {
@@ -86,7 +93,7 @@ static const struct nk_endpoint *endpoint_find(const struct nk_dialect *d,
     for (size_t i = 0; i < d->endpoint_count; i++) {
         const struct nk_endpoint *e = &d->endpoints[i];
         if (e->method[0] == h->method.p[0] && nk_str_eq(h->method, nk_str(e->method)) &&
-            path_matches(e->path, path, rest))
+            path_matches(e->path, path, rest) && (!e->target || is_target(h, e->target)))
             return e;
     }
     return NULL;

@@ -13,13 +13,23 @@
 
 struct nk_dialect;
 
+/* Who answers an operation: an upstream, or the gate itself. */
+enum nk_local {
+    NK_LOCAL_NOT,
+    NK_LOCAL_MODELS, /* lists of models */
+    NK_LOCAL_STORE,  /* policy stores */
+    NK_LOCAL_HOOK,   /* what another proxy asks */
+    NK_LOCAL_NOBODY, /* known, and refused: it would change what comes from files */
+};
+
 /* One operation of a dialect. Everything that no endpoint matches is refused and recorded. */
 struct nk_endpoint {
-    const char *name;   /* "chat.completions", "messages.count_tokens" */
-    const char *method; /* "POST" */
-    const char *path;   /* "/v1/chat/completions"; one trailing "*" stands for one path segment */
-    const char *action; /* Cedar action id: "InvokeModel", "Embed", "CountTokens", "ListModels" */
-    bool local;         /* answered by the gate itself (lists of models), never forwarded */
+    const char *name;    /* "chat.completions", "messages.count_tokens" */
+    const char *method;  /* "POST" */
+    const char *path;    /* "/v1/chat/completions"; one trailing "*" stands for one path segment */
+    const char *action;  /* Cedar action id: "InvokeModel", "Embed", "CountTokens", "ListModels" */
+    enum nk_local local; /* answered by the gate itself, never forwarded */
+    const char *target;  /* exact value of X-Amz-Target, or NULL: not looked at */
 };
 
 struct nk_tool_use {    /* a tool that the request offers, or a call that a reply makes */
@@ -40,6 +50,10 @@ struct nk_call {
     int64_t max_tokens; /* 0: not given */
     const struct nk_tool_use *tools;
     size_t tool_count;
+    const void *detail; /* the dialect's own, or NULL */
+    struct nk_str
+        subject;      /* on a fault: path of the member that is wrong, or id of what is not there */
+    const char *kind; /* of what is not there: "POLICY_STORE" … */
 };
 
 /* What the provider counts for this call; input includes what came from or went into its cache. */
@@ -69,10 +83,18 @@ struct nk_refusal {
     const char *code; /* stable id: "policy_denied", "no_credential" …; see gate/refusal.def */
     struct nk_str message; /* what, which policy, what to do; safe for the client */
     struct nk_str request; /* our request id */
+    struct nk_str subject; /* as of the call, or absent */
+    const char *kind;      /* or NULL */
 };
 
 struct nk_dialect {
-    const char *name; /* "openai" */
+    const char *name;  /* "openai" */
+    const char *media; /* of its bodies; NULL: application/json */
+    const char
+        *signing_service;  /* requests may be signed (ident/sigv4.h) for it; NULL: they may not */
+    const char *challenge; /* www-authenticate of status 401, or NULL */
+    const char *request_header; /* another header for our request id, or NULL */
+    size_t body_max;            /* bytes of a request; 0: limits.body_bytes alone */
     const struct nk_endpoint *endpoints;
     size_t endpoint_count;
     /* Is a request without a matching endpoint this dialect's (for the form of the refusal)? */
@@ -98,6 +120,8 @@ struct nk_dialect {
                         const struct nk_tool_use **calls, size_t *call_count, struct nk_fault *f);
     /* What is known so far (no tool calls), and whether the stream said that it is complete. */
     bool (*stream_end)(const struct nk_stream *s, struct nk_reply *so_far);
+    /* HTTP status of a refusal; NULL: its own. */
+    int (*status)(const struct nk_refusal *r);
     /* Body of a refusal as JSON, and as the event(s) that end a stream which has already begun. */
     void (*refuse)(const struct nk_refusal *r, struct nk_buf *out);
     void (*refuse_stream)(const struct nk_refusal *r, struct nk_buf *out);

@@ -9,8 +9,11 @@
  *   config            canonical JSON of the configuration              all
  *   policy/<file>     text of one *.cedar file, in order of name       gate, scribe
  *   entities          Cedar entity JSON                                gate, scribe
+ *   store/<i>/…       policy store i: policy/<file>, links, entities,  gate
+ *                     schema, time (Unix milliseconds, decimal)
  *   schema            Cedar schema: text, or JSON if it begins with {  gate
  *   keys              API key file                                     gate
+ *   sigv4             what the secrets of signing keys are derived of  gate
  *   jwks/<i>          key set of issuer i, when it comes from a file   gate
  *   tls/<i>/<j>/…     cert, key (PEM), ocsp (DER): certificate j of i  gate
  *   tls/<i>/ca|crl    PEM: who signs clients' certificates, revoked    gate

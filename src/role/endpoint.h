@@ -37,8 +37,9 @@ struct link {
     struct mux *mux;          /* NULL: HTTP/1.1 */
     struct exchange *x;       /* HTTP/1.1. NULL: idle, or closed */
     struct link *next, *prev; /* in the pool, or among the muxes; newest first */
-    int64_t kept_us;          /* when it became idle */
-    struct tunnel *tunnel;    /* a proxy is being asked for one; `connecting` until it stands */
+    int64_t kept_us;          /* when it became idle, and until when it is kept then */
+    int64_t keep_until;
+    struct tunnel *tunnel; /* a proxy is being asked for one; `connecting` until it stands */
     bool connecting;
     bool established; /* bytes of a request were taken, so any handshake is over */
     bool reused;

@@ -19,6 +19,7 @@ enum {
     GATE_READ_SIZE = 64 << 10,
     GATE_DRAIN_BATCH = 256, /* answers taken from the ring before sockets have their turn */
     GATE_NO_SLOT = UINT32_MAX & 0x7fffffff,
+    GATE_REQUEST_BLOCK = 16 << 10, /* bytes of memory that hold an ordinary request */
 };
 
 struct gate_listener {
@@ -46,7 +47,8 @@ struct gate {
     struct gate_slot *slots;
     uint32_t slot_count, free_slot, cancel_slot; /* lists; cancel: the courier must be told */
     uint32_t generation;        /* of the slot taken last: no two slots ever have the same */
-    struct gate_request *spare; /* requests to be used again, each with one block of memory */
+    struct nk_arena scratch;    /* of one step of any request */
+    struct gate_request *spare; /* to be used again, each with one block of memory */
     size_t spare_count;
     struct gate_conn *conns;           /* all */
     struct gate_stream *dirty;         /* with bytes that may leave: gate_reply.c */
@@ -141,7 +143,6 @@ int gate_fetch_start(struct gate *g) NK_CHECKED;
 void gate_fetch_arrived(struct gate *g, const struct nk_ring_record *rec);
 
 void gate_admin_answer(struct gate_stream *s, const struct nk_http_head *head);
-
 struct nk_setup *gate_setup_load(const struct nk_role_start *s, const struct nk_bundle *b,
                                  uint32_t generation, struct nk_fault *f) NK_CHECKED;
 /* All that validation by policy.schema has to say of the bundle's policies and entities, warnings included, as

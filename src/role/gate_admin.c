@@ -46,8 +46,10 @@ static void ready(struct gate_stream *s)
 void gate_admin_answer(struct gate_stream *s, const struct nk_http_head *head)
 {
     struct nk_str path = nk_http_path(head);
-    if (!nk_str_eq(head->method, NK_STR("GET")))
-        text(s, 405, NK_STR("only GET\n"));
+    /* HEAD is answered as GET, less the body (RFC 9110, section 9.3.2). */
+    s->req->asks_head = nk_str_eq(head->method, NK_STR("HEAD"));
+    if (!s->req->asks_head && !nk_str_eq(head->method, NK_STR("GET")))
+        text(s, 405, NK_STR("only GET and HEAD\n"));
     else if (nk_str_eq(path, NK_STR("/metrics")))
         metrics(s);
     else if (nk_str_eq(path, NK_STR("/healthz")))

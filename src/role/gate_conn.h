@@ -51,7 +51,7 @@ struct gate_request {
     uint32_t ungranted; /* answer bytes received and not yet granted again */
     uint64_t answer_at; /* bytes of the answer's body that have come */
     struct nk_str records[GATE_RECORDS_MAX];
-    size_t record_count;
+    size_t record_count, record_own; /* the first ones that wait have memory of their own */
 };
 
 struct gate_stream {

@@ -194,7 +194,8 @@ void gate_reply_whole(struct gate_stream *s, int status, struct nk_str type, str
                                 .keep_alive = false};
     if (nk_http_write_response(&head, &s->out))
         s->out.error = NK_EINVAL;
-    nk_buf_add(&s->out, body);
+    if (!s->req || !s->req->asks_head)
+        nk_buf_add(&s->out, body);
     s->state = STREAM_BUSY;
     s->conn->close_after_flush = true;
     gate_request_done(s);

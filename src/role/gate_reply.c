@@ -17,7 +17,21 @@ void gate_mark_dirty(struct gate_stream *s)
     g->dirty = s;
 }
 
-static void keep_records(struct gate_stream *s)
+/* Records that have to wait for room get memory of their own; false when there is none. */
+static bool own_records(struct gate_request *r)
+{
+    for (size_t i = r->record_own; i < r->record_count; i++) {
+        r->records[i] = nk_arena_copy(&r->arena, r->records[i]);
+        if (!r->records[i].p) {
+            r->record_count = i;
+            return false;
+        }
+    }
+    r->record_own = r->record_count;
+    return true;
+}
+
+static bool keep_records(struct gate_stream *s)
 {
     struct gate_request *r = s->req;
     gate_telemetry_judged(s);
@@ -25,8 +39,10 @@ static void keep_records(struct gate_stream *s)
         NK_MUST(r->record_count < GATE_RECORDS_MAX);
         r->records[r->record_count++] = r->txn->records[i];
     }
-    if (!gate_records_put(s))
-        gate_block(s);
+    if (gate_records_put(s))
+        return true;
+    gate_block(s);
+    return own_records(r);
 }
 
 static void count_status(struct gate *g, int status)
@@ -104,8 +120,8 @@ void gate_effects(struct gate_stream *s, unsigned fx)
 {
     if (fx == 0)
         return;
-    if (fx & NK_FX_RECORD)
-        keep_records(s);
+    if (fx & NK_FX_RECORD && !keep_records(s))
+        fx = NK_FX_ABORT | NK_FX_CUT; /* what cannot be recorded must not happen */
     if (fx & NK_FX_ABORT)
         gate_call_abort(s);
     if (fx & NK_FX_CALL)

@@ -94,6 +94,7 @@ bool gate_records_put(struct gate_stream *s)
         done++;
     }
     r->record_count -= done;
+    r->record_own -= r->record_own < done ? r->record_own : done;
     memmove(r->records, r->records + done, r->record_count * sizeof *r->records);
     if (done && g->setup->config.audit_strict)
         s->hold_until = nk_ring_committed(g->audit);

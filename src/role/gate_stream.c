@@ -8,7 +8,7 @@
 
 #include <stdlib.h>
 
-enum { SPARE_MAX = 64, REQUEST_BLOCK = 16 << 10 };
+enum { SPARE_MAX = 64 };
 
 static struct nk_event event_of(struct gate_stream *s, enum nk_event_type type)
 {
@@ -43,7 +43,7 @@ static struct gate_request *request_take(struct gate *g, size_t ceiling)
     if (!r) {
         r = calloc(1, sizeof *r);
         if (r)
-            nk_arena_init_sized(&r->arena, ceiling, REQUEST_BLOCK);
+            nk_arena_init_sized(&r->arena, ceiling, GATE_REQUEST_BLOCK);
         return r;
     }
     g->spare = r->next_spare;
@@ -81,7 +81,9 @@ int gate_request_begin(struct gate_stream *s)
                               .certificate = gate_tls_peer(s->conn, &room),
                               .number = g->requests++,
                               .in_flight = g->in_flight,
-                              .audit_full = gate_audit_full(g)};
+                              .audit_full = gate_audit_full(g),
+                              .scratch = &g->scratch};
+    g->scratch.ceiling = s->req->arena.ceiling;
     gate_telemetry_begin(g, &env);
     s->req->txn = nk_txn_new(&s->req->arena, g->setup, &env);
     if (!s->req->txn)

@@ -77,7 +77,6 @@ static void unpool(struct link *l)
         up->pool = l->next;
     l->next = l->prev = NULL;
     up->pool_count--;
-    nk_loop_disarm(l->c->loop, &l->timer);
 }
 
 void link_close(struct link *l)
@@ -133,13 +132,26 @@ void link_close_departed(struct endpoint *up)
     }
 }
 
+/* The timer of a pooled link stays as it is while the link is used and kept again: it may come too
+ * early, and then looks when the time is over. */
 static void on_idle(struct nk_timer *t)
 {
     struct link *l = NK_OF(t, struct link, timer);
+    int64_t left = l->keep_until - nk_loop_now(l->c->loop);
     if (l->mux)
         mux_tick(l);
-    else
+    else if (!l->x && (left <= 0 || nk_loop_arm(l->c->loop, t, left)))
         close_idle(l);
+}
+
+/* The link is idle for so long at most; false: no memory. */
+static bool keep_for(struct link *l, int64_t keep_us)
+{
+    int64_t now = nk_loop_now(l->c->loop);
+    l->kept_us = now;
+    l->keep_until = now + keep_us;
+    bool armed = l->timer.due_us && l->timer.due_us <= l->keep_until;
+    return armed || nk_loop_arm(l->c->loop, &l->timer, keep_us) == 0;
 }
 
 /* Is an idle connection still one? Under TLS the server may have sent a session ticket. */
@@ -186,11 +198,10 @@ void link_keep(struct link *l, int64_t keep_us)
     struct endpoint *up = l->up;
     l->x = NULL;
     if (up->config != up->config->c->current || up->pool_count >= up->pool_max || keep_us <= 0 ||
-        !link_is_current(l) || nk_loop_arm(l->c->loop, &l->timer, keep_us)) {
+        !link_is_current(l) || !keep_for(l, keep_us)) {
         link_close(l);
         return;
     }
-    l->kept_us = nk_loop_now(l->c->loop);
     l->prev = NULL;
     l->next = up->pool;
     if (up->pool)

@@ -73,20 +73,20 @@ static int by_name(const void *a, const void *b)
 }
 
 /* Names of the *.cedar files, sorted; hidden files are left out (editors leave drafts behind). */
-static int list_policies(struct load *l, DIR *dir, struct nk_str **names, size_t *count)
+static int list_policies(struct load *l, DIR *dir, struct nk_str path, const char *key,
+                         struct nk_str **names, size_t *count)
 {
     struct nk_str *list = nk_arena_array(l->arena, POLICY_FILES, sizeof *list);
     size_t n = 0;
     if (!list)
-        return nk_fault_set(l->fault, NK_ENOMEM, stage, 0, "policy.directory: out of memory");
+        return nk_fault_set(l->fault, NK_ENOMEM, stage, 0, "%s: out of memory", key);
     for (struct dirent *e = readdir(dir); e; e = readdir(dir)) {
         struct nk_str name = nk_str(e->d_name);
         if (name.p[0] == '.' || !nk_str_ends(name, NK_STR(".cedar")))
             continue;
         if (n == POLICY_FILES)
-            return nk_fault_set(l->fault, NK_ELIMIT, stage, 0,
-                                "policy.directory: more than %d files in %s", POLICY_FILES,
-                                l->config->policy.p);
+            return nk_fault_set(l->fault, NK_ELIMIT, stage, 0, "%s: more than %d files in %s", key,
+                                POLICY_FILES, path.p);
         list[n++] = nk_arena_copy(l->arena, name);
     }
     qsort(list, n, sizeof *list, by_name);
@@ -95,25 +95,74 @@ static int list_policies(struct load *l, DIR *dir, struct nk_str **names, size_t
     return 0;
 }
 
-static int load_policies(struct load *l)
+/* The policies of a directory as blobs "<prefix><file>". */
+static int load_directory(struct load *l, struct nk_str dir, const char *prefix, const char *key)
 {
-    struct nk_str *names, dir = l->config->policy;
+    struct nk_str *names;
     size_t n = 0;
     DIR *d = opendir(dir.p);
     if (!d)
         return nk_fault_set(l->fault, NK_EIO, stage, 0,
-                            "policy.directory: %s: %s; create it, or name another directory (an "
+                            "%s: %s: %s; create it, or name another directory (an "
                             "empty one refuses every request)",
-                            dir.p, strerror(errno));
-    int rc = list_policies(l, d, &names, &n);
+                            key, dir.p, strerror(errno));
+    int rc = list_policies(l, d, dir, key, &names, &n);
     closedir(d);
     for (size_t i = 0; i < n && !rc; i++) {
-        struct nk_str name = nk_arena_printf(l->arena, "policy/%.*s", NK_FMT(names[i]));
+        struct nk_str name = nk_arena_printf(l->arena, "%s%.*s", prefix, NK_FMT(names[i]));
         struct nk_str path = nk_arena_printf(l->arena, "%.*s/%.*s", NK_FMT(dir), NK_FMT(names[i]));
         if (!path.p)
-            return nk_fault_set(l->fault, NK_ENOMEM, stage, 0, "policy.directory: out of memory");
-        rc = add_file(l, name, path, POLICY_BYTES, NK_FILE_PUBLIC, NULL, "policy.directory");
+            return nk_fault_set(l->fault, NK_ENOMEM, stage, 0, "%s: out of memory", key);
+        rc = add_file(l, name, path, POLICY_BYTES, NK_FILE_PUBLIC, NULL, key);
     }
+    return rc;
+}
+
+static int load_policies(struct load *l)
+{
+    return load_directory(l, l->config->policy, "policy/", "policy.directory");
+}
+
+/* When the newest of its files was changed: what clients are told as the store's date. */
+static int load_store_time(struct load *l, size_t i)
+{
+    const struct nk_config_store *c = &l->config->stores[i];
+    const char *paths[] = {c->directory.p, c->links.p, c->entities.p, c->schema.p};
+    int64_t newest = 0;
+    for (size_t k = 0; k < NK_COUNT(paths); k++) {
+        struct stat st;
+        if (paths[k] && stat(paths[k], &st) == 0 && st.st_mtim.tv_sec > newest)
+            newest = st.st_mtim.tv_sec;
+    }
+    return add(l, nk_arena_printf(l->arena, "store/%zu/time", i),
+               nk_arena_printf(l->arena, "%lld", (long long)newest * 1000), "policy_stores");
+}
+
+static int load_store(struct load *l, size_t i)
+{
+    const struct nk_config_store *c = &l->config->stores[i];
+    const struct {
+        const char *name;
+        struct nk_str path;
+    } files[] = {{"links", c->links}, {"entities", c->entities}, {"schema", c->schema}};
+    char key[WHERE], prefix[WHERE];
+    snprintf(key, sizeof key, "policy_stores[%zu].directory", i);
+    snprintf(prefix, sizeof prefix, "store/%zu/policy/", i);
+    int rc = load_directory(l, c->directory, prefix, key);
+    for (size_t k = 0; k < NK_COUNT(files) && !rc; k++) {
+        snprintf(key, sizeof key, "policy_stores[%zu].%s", i, files[k].name);
+        if (files[k].path.p)
+            rc = add_file(l, nk_arena_printf(l->arena, "store/%zu/%s", i, files[k].name),
+                          files[k].path, ENTITY_BYTES, NK_FILE_PUBLIC, NULL, key);
+    }
+    return rc ? rc : load_store_time(l, i);
+}
+
+static int load_stores(struct load *l)
+{
+    int rc = 0;
+    for (size_t i = 0; i < l->config->store_count && !rc; i++)
+        rc = load_store(l, i);
     return rc;
 }
 
@@ -285,6 +334,13 @@ static int load_upstreams(struct load *l)
     return rc;
 }
 
+/* What the secrets of signing keys are derived from; the gate alone sees it. */
+static int load_signing(struct load *l)
+{
+    struct nk_str from = l->config->sigv4_secret;
+    return from.p ? load_secret(l, NK_STR("sigv4"), from, "identity.sigv4_secret") : 0;
+}
+
 static int load_telemetry(struct load *l)
 {
     const struct nk_config_telemetry *t = &l->config->telemetry;
@@ -454,9 +510,9 @@ static int load_config(struct load *l)
 
 int nk_bundle_load(const char *file, struct nk_arena *a, struct nk_bundle *out, struct nk_fault *f)
 {
-    static int (*const steps[])(struct load *) = {load_config, load_policies,  load_identity,
-                                                  load_tls,    load_upstreams, load_telemetry,
-                                                  load_hosts,  load_audit};
+    static int (*const steps[])(struct load *) = {
+        load_config, load_policies,  load_stores,    load_identity, load_signing,
+        load_tls,    load_upstreams, load_telemetry, load_hosts,    load_audit};
     struct nk_config config;
     struct nk_fault inner = {0};
     *out = (struct nk_bundle){.count = 0};

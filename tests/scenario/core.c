@@ -21,7 +21,7 @@ struct core {
     struct nk_txn *txn;
     struct nk_http_parser *upstream;
     struct nk_chain chain;
-    struct nk_arena upstream_arena;
+    struct nk_arena upstream_arena, scratch;
     uint64_t requests;
 };
 
@@ -37,7 +37,11 @@ static const char *core_open(struct scenario *s, struct sighting *seen)
     scenario_config(s, 1, &core.config);
     scenario_keys(s, &core.keys);
     struct nk_set_policy policy = {NK_STR("scenario.cedar"), nk_buf_str(&s->policy)};
-    struct nk_setup_input in = {.config = nk_buf_str(&core.config),
+    struct nk_set_policy shop = {NK_STR("shop.cedar"), nk_buf_str(&s->store)};
+    struct nk_store_input store = {.policies = &shop, .policy_count = 1};
+    struct nk_setup_input in = {.stores = &store,
+                                .store_count = s->store.n ? 1 : 0,
+                                .config = nk_buf_str(&core.config),
                                 .policies = &policy,
                                 .policy_count = s->policy.n ? 1 : 0,
                                 .keys = nk_buf_str(&core.keys),
@@ -100,6 +104,7 @@ static void step(struct sighting *seen, enum nk_event_type type, const struct nk
     unsigned fx = nk_gate_step(core.txn, &e);
     torture_leave();
     effects(seen, fx);
+    nk_arena_free(&core.scratch); /* nothing of a step outlives it: AddressSanitizer would say so */
 }
 
 static void end_request(void)
@@ -109,6 +114,7 @@ static void end_request(void)
     core.txn = NULL;
     nk_arena_free(&core.arena);
     nk_arena_free(&core.upstream_arena);
+    nk_arena_free(&core.scratch);
     core.upstream = NULL;
 }
 
@@ -151,7 +157,8 @@ static const char *core_client(struct scenario *s, struct sighting *seen,
     end_request();
     nk_arena_init(&core.arena, 32 << 20);
     nk_arena_init(&core.upstream_arena, 32 << 20);
-    struct nk_gate_env env = {.instance = 7, .number = core.requests};
+    nk_arena_init(&core.scratch, 32 << 20);
+    struct nk_gate_env env = {.instance = 7, .number = core.requests, .scratch = &core.scratch};
     torture_enter();
     core.txn = nk_txn_new(&core.arena, core.setup, &env);
     torture_leave();

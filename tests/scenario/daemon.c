@@ -138,6 +138,10 @@ static const char *daemon_open(struct scenario *s, struct sighting *seen)
     mkdir(sub, 0700);
     if (s->policy.n)
         write_file("policies/scenario.cedar", nk_buf_str(&s->policy));
+    snprintf(sub, sizeof sub, "%s/shop", me.dir);
+    mkdir(sub, 0700);
+    if (s->store.n)
+        write_file("shop/shop.cedar", nk_buf_str(&s->store));
     if (s->entities.n)
         write_file("entities.json", nk_buf_str(&s->entities));
     return start(s);

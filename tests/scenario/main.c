@@ -46,7 +46,7 @@ static const char *do_client(struct play *p, struct nk_str rest)
     if (!key && !nk_str_eq(name, NK_STR("-")))
         return "no such key";
     struct nk_str body = rest.n ? scenario_unescape(p->s, rest) : (struct nk_str){NULL, 0};
-    if (body.p)
+    if (body.p && nk_str_search(nk_buf_str(&p->headers), NK_STR("Content-Type: ")) < 0)
         nk_buf_add(&p->headers, NK_STR("Content-Type: application/json\r\n"));
     forget(&p->seen);
     const char *why =

@@ -51,6 +51,34 @@ static bool read_model(struct scenario *s, struct nk_str rest)
     return m->dialect.n > 0;
 }
 
+/* hook PATH PROXY */
+static void read_hook(struct scenario *s, struct nk_str rest)
+{
+    struct nk_str path = word(&rest);
+    nk_buf_add(&s->hooks, s->hooks.n ? NK_STR("]},{") : NK_STR("{"));
+    nk_json_put_member(&s->hooks, NK_STR("path"), path);
+    nk_json_put_member(&s->hooks, NK_STR("proxy"), rest);
+    nk_buf_add(&s->hooks, NK_STR(",\"store\":\"shop\",\"rules\":["));
+}
+
+/* rule METHOD PATH ACTION RESOURCE, of the hook before it */
+static bool read_rule(struct scenario *s, struct nk_str rest)
+{
+    static const char *const members[] = {"method", "path", "action", "resource"};
+    bool first = nk_str_ends(nk_buf_str(&s->hooks), NK_STR("["));
+    nk_buf_add(&s->hooks, first ? NK_STR("{") : NK_STR(",{"));
+    for (size_t i = 0; i < NK_COUNT(members); i++)
+        nk_json_put_member(&s->hooks, nk_str(members[i]), word(&rest));
+    nk_buf_add_char(&s->hooks, '}');
+    return s->hooks.n > 2 && rest.n == 0;
+}
+
+static bool is_step(struct nk_str w)
+{
+    return is(w, "client") || is(w, "header") || is(w, "upstream") || is(w, "gone") ||
+           is(w, "expect");
+}
+
 static bool read_line(struct scenario *s, int line, struct nk_str text)
 {
     struct nk_str rest = text, w = word(&rest);
@@ -58,9 +86,14 @@ static bool read_line(struct scenario *s, int line, struct nk_str text)
         return true;
     if (is(w, "title")) {
         s->title = rest;
-    } else if (is(w, "policy")) {
-        nk_buf_add(&s->policy, rest);
-        nk_buf_add_char(&s->policy, '\n');
+    } else if (is(w, "policy") || is(w, "store")) {
+        struct nk_buf *to = is(w, "policy") ? &s->policy : &s->store;
+        nk_buf_add(to, rest);
+        nk_buf_add_char(to, '\n');
+    } else if (is(w, "hook")) {
+        read_hook(s, rest);
+    } else if (is(w, "rule")) {
+        return read_rule(s, rest);
     } else if (is(w, "entities")) {
         nk_buf_add(&s->entities, rest);
     } else if (is(w, "limit")) { /* limit KEY VALUE */
@@ -69,6 +102,8 @@ static bool read_line(struct scenario *s, int line, struct nk_str text)
         nk_buf_add(&s->config, rest);
     } else if (is(w, "audit")) {
         s->strict = is(rest, "strict");
+    } else if (is(w, "errors")) { /* of policies: errors deny */
+        s->errors_deny = is(rest, "deny");
     } else if (is(w, "framing")) {
         s->http1 = is(rest, "http/1.1");
         return s->http1;
@@ -76,8 +111,7 @@ static bool read_line(struct scenario *s, int line, struct nk_str text)
         return read_key(s, rest);
     } else if (is(w, "model")) {
         return read_model(s, rest);
-    } else if (is(w, "client") || is(w, "header") || is(w, "upstream") || is(w, "gone") ||
-               is(w, "expect")) {
+    } else if (is_step(w)) {
         if (s->step_count == STEPS_MAX)
             return false;
         s->steps[s->step_count++] = (struct scenario_step){line, w, rest};
@@ -112,6 +146,8 @@ struct scenario *scenario_read(const char *file)
         return NULL;
     nk_arena_init(&s->arena, 16 << 20);
     nk_buf_init(&s->policy, 1 << 20);
+    nk_buf_init(&s->store, 1 << 20);
+    nk_buf_init(&s->hooks, 1 << 20);
     nk_buf_init(&s->entities, 1 << 20);
     nk_buf_init(&s->config, 1 << 20);
     s->file = file;
@@ -135,6 +171,8 @@ struct scenario *scenario_read(const char *file)
 void scenario_free(struct scenario *s)
 {
     nk_buf_free(&s->policy);
+    nk_buf_free(&s->store);
+    nk_buf_free(&s->hooks);
     nk_buf_free(&s->entities);
     nk_buf_free(&s->config);
     nk_arena_free(&s->arena);
@@ -200,8 +238,14 @@ void scenario_config(const struct scenario *s, int upstream_port, struct nk_buf 
         NK_STR(",\"identity\":{\"keys\":\"keys.jsonl\"},\"policy\":{\"directory\":\"policies\""));
     if (s->entities.n)
         nk_buf_add(out, NK_STR(",\"entities\":\"entities.json\""));
+    if (s->errors_deny)
+        nk_buf_add(out, NK_STR(",\"errors\":\"deny\""));
     nk_buf_add(out, NK_STR("},\"audit\":{\"directory\":\"audit\",\"mode\":"));
     nk_buf_add(out, s->strict ? NK_STR("\"strict\"}") : NK_STR("\"group\"}"));
+    if (s->store.n)
+        nk_buf_add(out, NK_STR(",\"policy_stores\":[{\"id\":\"shop\",\"directory\":\"shop\"}]"));
+    if (s->hooks.n)
+        nk_buf_printf(out, ",\"hooks\":[%.*s]}]", NK_FMT(nk_buf_str(&s->hooks)));
     nk_buf_add(out, NK_STR(",\"limits\":{"));
     nk_buf_add(out, s->config.n
                         ? nk_str_sub(nk_buf_str(&s->config), s->config.p[0] == ',', s->config.n)

@@ -29,9 +29,12 @@ struct scenario {
     struct nk_arena arena;
     const char *file;
     struct nk_str title;
+    struct nk_buf store,
+        hooks; /* policies of the policy store "shop"; hooks and their rules, JSON */
     struct nk_buf policy, entities, config; /* config: further members of "limits", JSON */
     bool strict;
-    bool http1; /* it is about the framing of HTTP/1.1 */
+    bool errors_deny; /* policy.errors: deny */
+    bool http1;       /* it is about the framing of HTTP/1.1 */
     struct scenario_key keys[KEYS_MAX];
     size_t key_count;
     struct scenario_model models[MODELS_MAX];

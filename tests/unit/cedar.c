@@ -426,6 +426,7 @@ int main(int argc, char **argv)
         return tap_done();
     }
     TAP_CHECK(cases_read("tests/cases/cedar/policies.cases", policy_case, NULL) > 50);
+    TAP_CHECK(cases_read("tests/cases/cedar/mutated_policies.cases", policy_case, NULL) > 500);
     TAP_CHECK(cases_read("tests/cases/cedar/expressions.cases", expression_case, &w) > 200);
     TAP_CHECK(cases_read("tests/cases/cedar/entities.cases", entity_case, NULL) > 30);
     depth_tests(&w);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * facts.c - the facts that a request is judged on are written twice, as values and as the JSON of its
- * record: for random principals and calls, the JSON read back is what the judge saw.
+ * record: for random principals and calls, the JSON read back is what the judge saw, and is of the one
+ * who asks, however many others the gate remembers.
  */
 #include <stdio.h>
 #include <string.h>
@@ -9,7 +10,7 @@
 #include "gate/txn.h"
 #include "tap.h"
 
-enum { ROUNDS = 3000, LIST_MAX = 12, ARENA = 4 << 20 };
+enum { ROUNDS = 6000, LIST_MAX = 12, ARENA = 4 << 20, ASKERS = 300 };
 
 static uint64_t state = 20240607;
 
@@ -49,10 +50,15 @@ static int64_t number(void)
     return some[random_below(NK_COUNT(some))];
 }
 
+/* One of a few hundred who ask again and again; number 0 is another one each time. */
 static const struct nk_principal *principal(struct nk_arena *a)
 {
     struct nk_principal *p = nk_arena_alloc(a, sizeof *p);
-    *p = (struct nk_principal){.type = NK_STR("User"), .id = text(a), .proof = "jwt"};
+    uint64_t serial = random_below(ASKERS), here = state;
+    if (serial)
+        state = serial;
+    *p = (struct nk_principal){
+        .type = NK_STR("User"), .id = text(a), .proof = "jwt", .serial = serial};
     p->groups = texts(a, &p->group_count);
     p->attr_count = random_below(LIST_MAX);
     struct nk_attr *attrs = nk_arena_array(a, p->attr_count, sizeof *attrs);
@@ -65,6 +71,8 @@ static const struct nk_principal *principal(struct nk_arena *a)
         attrs[i].strings = texts(a, &attrs[i].string_count);
     }
     p->attrs = attrs;
+    if (serial)
+        state = here;
     return p;
 }
 
@@ -99,7 +107,7 @@ static bool same_uids(const struct cedar_entity *x, const struct cedar_entity *y
         if (!cedar_uid_eq(&x->parents[i], &y->parents[i]))
             return false;
     for (uint32_t i = 0; i < x->ancestor_n; i++)
-        if (!cedar_uid_eq(x->ancestors[i], y->ancestors[i]))
+        if (!cedar_uid_eq(x->ancestors[i].uid, y->ancestors[i].uid))
             return false;
     return true;
 }
@@ -118,16 +126,15 @@ static bool same_principal(struct nk_txn *t)
 }
 
 /* One request's facts; memory of `ceiling` bytes. The result of gate_facts, *same: both are alike. */
-static int facts(size_t ceiling, bool *same)
+static int facts(struct nk_setup *setup, size_t ceiling, bool *same)
 {
-    static struct nk_setup setup;
     static const struct nk_dialect dialect = {.name = "openai"};
     struct nk_arena own, given;
     struct nk_fault f = {0};
     nk_arena_init(&own, ARENA);
     nk_arena_init(&given, ceiling);
     struct nk_gate_state s = {.dialect = &dialect, .principal = principal(&own)};
-    struct nk_txn t = {.arena = &given, .setup = &setup, .state = &s};
+    struct nk_txn t = {.arena = &given, .scratch = &given, .setup = setup, .state = &s};
     call(&own, &s.call);
     int rc = gate_facts(&t, &f);
     t.arena = &own;
@@ -139,19 +146,33 @@ static int facts(size_t ceiling, bool *same)
 
 int main(void)
 {
+    static struct nk_setup setup;
+    struct nk_arena policies;
     bool all = true, same;
+    nk_arena_init(&policies, ARENA);
+    setup.policies = nk_cedar_policies_new(&policies);
+    for (size_t i = 0; i < NK_SETUP_KNOWN; i++)
+        nk_arena_init(&setup.known[i].arena, NK_SETUP_KNOWN_BYTES);
     for (int i = 0; i < ROUNDS; i++) {
-        int rc = facts(ARENA, &same);
+        int rc = facts(&setup, ARENA, &same);
         all = all && rc == 0 && same;
     }
     tap_ok(all, "%d random requests: the record's facts are those of the judge", ROUNDS);
     bool right = true;
     int out = 0;
     for (size_t ceiling = 64; ceiling < 16384; ceiling += 64) {
-        int rc = facts(ceiling, &same);
+        int rc = facts(&setup, ceiling, &same);
         right = right && (rc == NK_ENOMEM || (rc == 0 && same));
         out += rc == NK_ENOMEM;
     }
     tap_ok(right && out > 0, "memory that runs out at any place is an error, not other facts");
+    size_t known = 0;
+    for (size_t i = 0; i < NK_SETUP_KNOWN; i++) {
+        known += setup.known[i].serial != 0;
+        nk_arena_free(&setup.known[i].arena);
+    }
+    nk_arena_free(&policies);
+    tap_ok(known > 0 && known < NK_SETUP_KNOWN,
+           "%zu of %d places know somebody; some take too much", known, NK_SETUP_KNOWN);
     return tap_done();
 }

@@ -178,6 +178,28 @@ static void test_limits(void)
     nk_arena_free(&s.arena);
 }
 
+/* Depth beyond what the stack has room for; names that take the scratch memory stand in between. */
+static void test_depth(void)
+{
+    enum { LEVELS = 200000 };
+    static const struct nk_json_limits lim = {64 << 20, LEVELS, 1 << 24};
+    static const char names[] = "{\"\\u0061\":1,\"b\":2,\"c\":[";
+    for (int more = 0; more < 2; more++) {
+        struct session s;
+        struct nk_buf b;
+        nk_buf_init(&b, 64 << 20);
+        for (int i = 0; i < LEVELS / 2 + more; i++)
+            nk_buf_add(&b, nk_str(names));
+        for (int i = 0; i < LEVELS / 2 + more; i++)
+            nk_buf_add(&b, NK_STR("]}"));
+        int rc = parse_with(&s, &lim, nk_buf_str(&b));
+        tap_ok(rc == (more ? NK_ELIMIT : 0), "%d levels: %s", LEVELS + more, s.fault.message);
+        TAP_CHECK(more || s.doc.tape[0].end == b.n);
+        nk_arena_free(&s.arena);
+        nk_buf_free(&b);
+    }
+}
+
 /* An object of `n` members m0, m1 … and, at the end, member `last`. */
 static struct nk_str big_object(struct nk_buf *b, size_t n, const char *last)
 {
@@ -312,6 +334,7 @@ int main(void)
     test_strings();
     test_i64();
     test_limits();
+    test_depth();
     test_duplicates();
     test_memory();
     test_splice();

@@ -111,9 +111,13 @@ static void word(struct scene *s, struct nk_str key, struct nk_str value)
     } else if (nk_str_eq(key, NK_STR("does"))) {
         s->action = (struct nk_cedar_uid){NK_STR("Action"), value};
     } else if (nk_str_eq(key, NK_STR("on"))) {
-        s->on = nk_str_eq(value, NK_STR("list"))
-                    ? (struct nk_cedar_uid){NK_STR("Gateway"), NK_STR("models")}
-                    : (struct nk_cedar_uid){NK_STR("Model"), value};
+        s->on = (struct nk_cedar_uid){NK_STR("Model"), value};
+        if (nk_str_eq(value, NK_STR("list")))
+            s->on = (struct nk_cedar_uid){NK_STR("Gateway"), NK_STR("models")};
+        else if (nk_str_eq(value, NK_STR("stores")))
+            s->on = (struct nk_cedar_uid){NK_STR("Gateway"), NK_STR("policyStores")};
+        else if (nk_str_starts(value, NK_STR("store:")))
+            s->on = (struct nk_cedar_uid){NK_STR("PolicyStore"), nk_str_sub(value, 6, value.n)};
     } else if (nk_str_eq(key, NK_STR("upstreams"))) {
         s->attrs[s->attr_n++] =
             (struct nk_cedar_member){NK_STR("upstreams"), strings(s->arena, value)};

@@ -2,7 +2,7 @@
  *
  * proto.c - the API dialects against tests/cases/proto/. requests.cases says how a case is written.
  */
-#include "proto/proto.h"
+#include "proto/avp.h"
 
 #include "tap.h"
 
@@ -111,12 +111,44 @@ static void read_head(const struct one *c, struct nk_http_head *h, struct nk_htt
     }
 }
 
+/* What an operation of Verified Permissions asks. */
+static void facts_of_avp(const struct nk_call *call, struct facts *f)
+{
+    const struct nk_avp_call *c = nk_avp_call(call);
+    struct nk_cedar_entities *e = nk_cedar_entities_new(&arena, NULL);
+    const struct nk_str closed[] = {NK_STR("Closed")};
+    struct nk_fault fault = {0};
+    NK_MUST(e);
+    fact(f, "store %.*s", NK_FMT(c->store));
+    fact(f, "id %.*s", NK_FMT(c->id));
+    fact(f, "asks %zu", c->ask_count);
+    for (size_t i = 0; i < c->ask_count; i++) {
+        const struct nk_avp_ask *a = &c->asks[i];
+        fact(f, "ask %.*s::%.*s %.*s::%.*s %.*s::%.*s context %zu", NK_FMT(a->principal.type),
+             NK_FMT(a->principal.id), NK_FMT(a->action.type), NK_FMT(a->action.id),
+             NK_FMT(a->resource.type), NK_FMT(a->resource.id), a->context_count);
+    }
+    fact(f, "page %lld %.*s", (long long)c->max_results, NK_FMT(c->next));
+    fact(f, "refs %zu", c->ref_count);
+    fact(f, "filter %d %d %.*s %.*s", c->filter.principal_match, c->filter.resource_match,
+         NK_FMT(c->filter.type), NK_FMT(c->filter.template_id));
+    int rc = nk_avp_entities(call, closed, NK_COUNT(closed), &arena, e, &fault);
+    if (rc == 0)
+        rc = nk_cedar_entities_seal(e, &fault);
+    fact(f, "entities %s %s", nk_error_name(rc), fault.message);
+}
+
 static void facts_of_call(struct nk_call *call, struct facts *f)
 {
     struct nk_fault fault = {0};
     int rc = call->dialect->parse_call(call, &arena, &fault);
     if (rc) {
         fact(f, "error %s %s", nk_error_name(rc), fault.message);
+        fact(f, "subject %.*s", NK_FMT(call->subject));
+        return;
+    }
+    if (call->endpoint->local == NK_LOCAL_STORE) {
+        facts_of_avp(call, f);
         return;
     }
     fact(f, "model %.*s", NK_FMT(call->model));
@@ -297,7 +329,10 @@ static void run_text(const struct one *c)
         int rc = nk_str_to_i64(nk_str_cut(&rest, ' '), &status);
         struct nk_str code = nk_str_cut(&rest, ' ');
         NK_MUST(rc == 0);
-        struct nk_refusal r = {(int)status, nk_arena_copy(&arena, code).p, rest, NK_STR("req-1")};
+        struct nk_refusal r = {.status = (int)status,
+                               .code = nk_arena_copy(&arena, code).p,
+                               .message = rest,
+                               .request = NK_STR("req-1")};
         d->refuse(&r, &out);
         nk_buf_add_char(&out, '\n');
         d->refuse_stream(&r, &out);
@@ -429,6 +464,7 @@ static void test_limits(void)
 int main(void)
 {
     run_file("tests/cases/proto/requests.cases");
+    run_file("tests/cases/proto/avp.cases");
     run_file("tests/cases/proto/replies.cases");
     run_file("tests/cases/proto/streams.cases");
     run_file("tests/cases/proto/refusals.cases");

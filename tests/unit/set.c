@@ -58,6 +58,17 @@ static void canonical(void)
     s = sample();
     s.model_count = 1;
     TAP_CHECK(nk_set_digest(&s, &other) == 0 && !nk_digest_eq(d, other));
+    s = sample();
+    s.errors_deny = true;
+    struct nk_buf strict;
+    nk_buf_init(&strict, 1 << 20);
+    nk_set_write(&s, &strict);
+    TAP_CHECK(nk_str_starts(nk_buf_str(&strict),
+                            NK_STR("{\"format\":2,\"errors\":\"deny\",\"policies\":[")));
+    TAP_CHECK(nk_set_digest(&s, &other) == 0 && !nk_digest_eq(d, other));
+    TAP_CHECK(nk_set_read(nk_buf_str(&strict), &arena, &back, &f) == 0 && back.errors_deny &&
+              back.policy_count == 2);
+    nk_buf_free(&strict);
     for (size_t cut = 0; cut < text.n; cut++)
         if (nk_set_read(nk_str_sub(nk_buf_str(&text), 0, cut), &arena, &back, NULL) == 0)
             tap_ok(false, "a set cut at %zu is read", cut);

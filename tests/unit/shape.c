@@ -21,8 +21,8 @@ static uint32_t random_below(uint32_t n)
 static struct nk_arena arena;
 
 static const struct nk_dialect dialect = {.name = "openai"};
-static const struct nk_endpoint endpoint = {"chat.completions", "POST", "/v1/chat/completions",
-                                            "InvokeModel", false};
+static const struct nk_endpoint endpoint = {
+    "chat.completions", "POST", "/v1/chat/completions", "InvokeModel", NK_LOCAL_NOT, NULL};
 static const struct nk_model model = {
     .name = {"gpt", 3}, .located = {",\"locate\":{\"model\":\"gpt\",\"upstream\":\"mock\"}", 43}};
 static const struct nk_str groups[] = {{"staff", 5}, {"勿来", 6}},
@@ -69,7 +69,8 @@ static struct nk_str record(bool rich, bool outcome)
 {
     static struct nk_setup setup = {.provenance = {",\"policies\":\"ab\",\"config\":\"cd\"", 30}};
     struct nk_fault f = {0};
-    struct nk_txn t = {.arena = &arena, .setup = &setup, .state = facts_of(rich)};
+    struct nk_txn t = {
+        .arena = &arena, .scratch = &arena, .setup = &setup, .state = facts_of(rich)};
     NK_MUST(gate_facts(&t, &f) == 0);
     unsigned fx = outcome ? gate_record_outcome(&t, "complete") : gate_record_decision(&t);
     NK_MUST(fx == NK_FX_RECORD && t.record_count == 1);

@@ -6,7 +6,7 @@
 #include "proto/dialect.h"
 
 static const struct nk_endpoint endpoints[] = {
-    {"invoke", "POST", "/@NAME@/invoke", "InvokeModel", false},
+    {"invoke", "POST", "/@NAME@/invoke", "InvokeModel", NK_LOCAL_NOT, NULL},
 };
 
 static bool claims(const struct nk_http_head *h)

@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * reply.c - the head of an answer that the gate gives itself; its body stands in txn->out.
+ */
+#include "gate/txn.h"
+
+static void add(struct nk_http_head *h, const char *name, struct nk_str value)
+{
+    h->headers[h->header_count++] = (struct nk_http_header){nk_str(name), value};
+}
+
+unsigned gate_reply(struct nk_txn *t, const struct nk_dialect *d, int status, const char *refused)
+{
+    enum { HEADERS = 6 + GATE_HEADERS_MAX };
+    struct nk_gate_state *s = t->state;
+    struct nk_http_head *h = &t->reply_head;
+    *h = (struct nk_http_head){.status = status, .keep_alive = true};
+    h->headers = nk_arena_array(t->arena, HEADERS, sizeof *h->headers);
+    if (!h->headers)
+        return NK_FX_CUT;
+    add(h, "content-type", nk_str(d->media ? d->media : "application/json"));
+    add(h, "x-request-id", s->id);
+    add(h, "request-id", s->id); /* where Anthropic's SDK looks */
+    if (d->request_header)
+        add(h, d->request_header, s->id);
+    if (d->challenge && status == 401)
+        add(h, "www-authenticate", nk_str(d->challenge));
+    if (refused)
+        add(h, "x-nakoso-refused", nk_str(refused));
+    for (size_t i = 0; i < s->header_count && !refused; i++)
+        h->headers[h->header_count++] = s->headers[i];
+    h->content_length = status == 204 ? -1 : (int64_t)t->out.n; /* RFC 9110, section 8.6 */
+    s->status = status;
+    return NK_FX_HEAD | NK_FX_DATA | NK_FX_END;
+}
