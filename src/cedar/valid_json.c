@@ -240,6 +240,14 @@ static int read_entity(struct reading *r, uint32_t at, struct nk_cedar_entities 
     place(r, at, before);
     if (rc || !e)
         return rc;
+    struct cedar_uid own_uid = cedar_uid(uid);
+    const struct cedar_action *action = cedar_schema_action(r->s, &own_uid);
+    if (action) { /* also the groups of its groups, whether or not these are in the data */
+        parents = cedar_action_parents(action, r->arena);
+        n = action->ancestor_n;
+    }
+    if (!parents)
+        return no_memory(r);
     rc = nk_cedar_entities_add(e, uid, parents, n, attrs, tags);
     if (rc == NK_ECONFLICT && cedar_entities_repeats(e, uid, parents, n, attrs, tags))
         return 0;
