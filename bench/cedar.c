@@ -23,8 +23,11 @@ enum { REQUESTS = 4096, DECISIONS = 400000, TEXT_MAX = 64 << 20 };
 static const struct shape {
     const char *name;
     unsigned policies, entities;
-} cases[] = {{"roles", 10, 220},      {"small", 5, 10},        {"medium", 100, 1000},
-             {"forty", 40, 10000},    {"large", 10000, 10000}};
+} cases[] = {{"roles", 10, 220},
+             {"small", 5, 10},
+             {"medium", 100, 1000},
+             {"forty", 40, 10000},
+             {"large", 10000, 10000}};
 
 static unsigned long asked; /* of the system's memory */
 void *__libc_malloc(size_t n);
@@ -85,33 +88,39 @@ static void write_policies(struct world *w)
     for (unsigned i = 0; i < w->shape.policies; i++) {
         unsigned team = i % w->teams, folder = i % w->folders;
         if (strcmp(w->shape.name, "roles") == 0)
-            nk_buf_printf(b, "permit (principal in Team::\"t%u\", action in [Action::\"%s\", "
-                             "Action::\"%s\"], resource is Doc);\n",
+            nk_buf_printf(b,
+                          "permit (principal in Team::\"t%u\", action in [Action::\"%s\", "
+                          "Action::\"%s\"], resource is Doc);\n",
                           team, actions[i % 3], actions[(i + 1) % 3]);
         else if (i % 4 == 0)
-            nk_buf_printf(b, "permit (principal in Team::\"t%u\", action == Action::\"view\", resource "
-                             "in Folder::\"f%u\") when { resource.level <= principal.level };\n",
-                          team, folder);
+            nk_buf_printf(
+                b,
+                "permit (principal in Team::\"t%u\", action == Action::\"view\", resource "
+                "in Folder::\"f%u\") when { resource.level <= principal.level };\n",
+                team, folder);
         else if (i % 4 == 1)
-            nk_buf_printf(b, "permit (principal, action == Action::\"edit\", resource is Doc) when { "
-                             "principal.department == \"d%u\" && resource.owner == principal };\n",
+            nk_buf_printf(b,
+                          "permit (principal, action == Action::\"edit\", resource is Doc) when { "
+                          "principal.department == \"d%u\" && resource.owner == principal };\n",
                           i / 4 % (w->teams * 4));
         else if (i % 4 == 2)
-            nk_buf_printf(b, "permit (principal in Team::\"t%u\", action in [Action::\"view\", "
-                             "Action::\"comment\"], resource) when { context.mfa == true && "
-                             "resource.kind == \"k%u\" };\n",
+            nk_buf_printf(b,
+                          "permit (principal in Team::\"t%u\", action in [Action::\"view\", "
+                          "Action::\"comment\"], resource) when { context.mfa == true && "
+                          "resource.kind == \"k%u\" };\n",
                           team, i % 50);
         else
-            nk_buf_printf(b, "forbid (principal, action, resource in Folder::\"f%u\") when { "
-                             "resource.sealed && principal.level < 5 };\n",
+            nk_buf_printf(b,
+                          "forbid (principal, action, resource in Folder::\"f%u\") when { "
+                          "resource.sealed && principal.level < 5 };\n",
                           folder);
     }
 }
 
 static void write_entity(struct nk_buf *b, const char *type, char letter, unsigned i)
 {
-    nk_buf_printf(b, "%s{\"uid\":{\"type\":\"%s\",\"id\":\"%c%u\"},\"attrs\":{", b->n > 1 ? ",\n" : "",
-                  type, letter, i);
+    nk_buf_printf(b, "%s{\"uid\":{\"type\":\"%s\",\"id\":\"%c%u\"},\"attrs\":{",
+                  b->n > 1 ? ",\n" : "", type, letter, i);
 }
 
 static void write_parent(struct nk_buf *b, const char *type, char letter, unsigned i, bool first)
@@ -144,8 +153,9 @@ static void write_entities(struct world *w)
     }
     for (unsigned i = 0; i < w->docs; i++) {
         write_entity(b, "Doc", 'x', i);
-        nk_buf_printf(b, "\"owner\":{\"__entity\":{\"type\":\"User\",\"id\":\"u%u\"}},\"level\":%u,"
-                         "\"kind\":\"k%u\",\"sealed\":%s",
+        nk_buf_printf(b,
+                      "\"owner\":{\"__entity\":{\"type\":\"User\",\"id\":\"u%u\"}},\"level\":%u,"
+                      "\"kind\":\"k%u\",\"sealed\":%s",
                       i % w->users, i % 8, i % 50, i % 16 ? "false" : "true");
         write_parent(b, "Folder", 'f', i % w->folders, true);
         nk_buf_add(b, NK_STR("]}"));
@@ -159,11 +169,11 @@ static void make_requests(struct world *w)
     for (int i = 0; i < REQUESTS; i++) {
         unsigned doc = roll(w->docs);
         unsigned user = roll(4) ? roll(w->users) : doc % w->users; /* one in four is the owner */
-        w->requests[i] = (struct nk_cedar_request){
-            {NK_STR("User"), nk_arena_printf(a, "u%u", user)},
-            {NK_STR("Action"), nk_str(actions[roll(3)])},
-            {NK_STR("Doc"), nk_arena_printf(a, "x%u", doc)},
-            NULL};
+        w->requests[i] =
+            (struct nk_cedar_request){{NK_STR("User"), nk_arena_printf(a, "u%u", user)},
+                                      {NK_STR("Action"), nk_str(actions[roll(3)])},
+                                      {NK_STR("Doc"), nk_arena_printf(a, "x%u", doc)},
+                                      NULL};
     }
 }
 
@@ -233,8 +243,9 @@ static struct nk_str fresh(struct nk_arena *a, struct nk_str s)
 static struct nk_cedar_request arrive(const struct nk_cedar_request *r, unsigned i,
                                       struct nk_arena *a)
 {
-    struct nk_cedar_member context[] = {{NK_STR("mfa"), nk_cedar_bool(a, i % 4 > 0)},
-                                        {NK_STR("address"), nk_cedar_string(a, NK_STR("10.0.0.1"))}};
+    struct nk_cedar_member context[] = {
+        {NK_STR("mfa"), nk_cedar_bool(a, i % 4 > 0)},
+        {NK_STR("address"), nk_cedar_string(a, NK_STR("10.0.0.1"))}};
     return (struct nk_cedar_request){{r->principal.type, fresh(a, r->principal.id)},
                                      {r->action.type, fresh(a, r->action.id)},
                                      {r->resource.type, fresh(a, r->resource.id)},
@@ -278,7 +289,8 @@ static void measure(const struct shape *shape, double *times)
     }
     before = asked - before;
     qsort(times, DECISIONS, sizeof *times, by_size);
-    printf("cedar %-6s %5u policies, %5u entities: p50 %4.0f ns, p99 %4.0f ns, %lu allocations, %2.0f %% "
+    printf("cedar %-6s %5u policies, %5u entities: p50 %4.0f ns, p99 %4.0f ns, %lu allocations, "
+           "%2.0f %% "
            "allowed; loaded in %.1f ms\n",
            shape->name, shape->policies, shape->entities, at_part(times, DECISIONS, 0.5),
            at_part(times, DECISIONS, 0.99), before, 100 * (double)allowed / DECISIONS, least);
@@ -315,8 +327,9 @@ static void dump(const struct shape *shape, const char *directory)
     for (int i = 0; i < REQUESTS; i++) {
         struct nk_cedar_request r = arrive(&w.requests[i], (unsigned)i, &w.arena);
         must(nk_cedar_authorize(p, e, &r, &w.arena, &answer) == 0);
-        nk_buf_printf(&lines, "{\"principal\":\"%.*s\",\"action\":\"%.*s\",\"resource\":\"%.*s\","
-                              "\"mfa\":%s,\"allow\":%s}\n",
+        nk_buf_printf(&lines,
+                      "{\"principal\":\"%.*s\",\"action\":\"%.*s\",\"resource\":\"%.*s\","
+                      "\"mfa\":%s,\"allow\":%s}\n",
                       NK_FMT(r.principal.id), NK_FMT(r.action.id), NK_FMT(r.resource.id),
                       i % 4 ? "true" : "false", answer.allow ? "true" : "false");
     }

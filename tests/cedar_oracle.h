@@ -50,7 +50,8 @@ static bool oracle_holds(struct cedar_eval *e, const struct cedar_policy *policy
 }
 
 /* The answer, its lists in `a`; the set is small. 0 or NK_ENOMEM. */
-static int oracle_decide(const struct nk_cedar_policies *p, const struct nk_cedar_entities *entities,
+static int oracle_decide(const struct nk_cedar_policies *p,
+                         const struct nk_cedar_entities *entities,
                          const struct nk_cedar_request *req, struct nk_arena *a,
                          struct nk_cedar_answer *out)
 {

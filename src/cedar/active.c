@@ -27,7 +27,7 @@ static bool grow(struct list *l)
     return true;
 }
 
-static bool put(struct list *l, uint32_t term)
+NK_INLINE bool put(struct list *l, uint32_t term)
 {
     if (l->n == l->cap && !grow(l))
         return false;
@@ -37,7 +37,7 @@ static bool put(struct list *l, uint32_t term)
 }
 
 /* The terms with `in` a uid. */
-static bool put_within(struct list *l, const struct cedar_key *key)
+NK_INLINE bool put_within(struct list *l, const struct cedar_key *key)
 {
     const struct cedar_index *index = l->index;
     for (uint32_t i = key->of[l->var].from; i < key->of[l->var].to; i++) {
@@ -50,7 +50,7 @@ static bool put_within(struct list *l, const struct cedar_key *key)
 }
 
 /* The term that a uid or a type itself makes true. */
-static bool put_self(struct list *l, const struct cedar_key *key)
+NK_INLINE bool put_self(struct list *l, const struct cedar_key *key)
 {
     return !key->of[l->var].self || put(l, key->of[l->var].self);
 }
@@ -99,8 +99,8 @@ static bool keep(struct cedar_active *list, const uint32_t *first, struct cedar_
     return own;
 }
 
-static bool bind(const struct cedar_index *index, struct cedar_entity *entity,
-                 struct nk_arena *arena)
+bool cedar_bind(const struct cedar_index *index, struct cedar_entity *entity,
+                struct nk_arena *arena)
 {
     uint32_t first[CEDAR_ACTIVE], used = 0;
     bool ok = cedar_find_active(index, CEDAR_PRINCIPAL, &entity->id, entity, arena, first,
@@ -119,8 +119,9 @@ int nk_cedar_bind(struct nk_cedar_policies *p, struct nk_cedar_entities *e, stru
     size_t at = 0;
     NK_MUST(cedar_entities_sealed(e));
     int rc = nk_cedar_policies_seal(p, f);
+    e->bound = rc ? NULL : p->sealed; /* for entities that come later */
     while (!rc && (entity = cedar_entities_next(e, &at)))
-        if (!bind(p->sealed, entity, cedar_entities_arena(e)))
+        if (!cedar_bind(p->sealed, entity, cedar_entities_arena(e)))
             rc = nk_fault_set(f, NK_ENOMEM, "cedar", 0, "no room to bind entities to policies");
     return rc;
 }

@@ -3,11 +3,10 @@
  * ast.h - what the parser makes of policy text: policies, their scopes and conditions. All of it is
  * immutable once loaded and lives in the policy set's arena.
  *
- * Chains (a && b && c, a + b - c) are one node with many children, not a tree that leans to the
- * left: depth is then what a reader sees as nesting, can be limited tightly, and costs the
- * evaluator nothing. A chain has no chain of its kind as its first child: (a && b) && c is
- * a && b && c. A part that is constant carries its value (`constant`) beside its form: the
- * evaluator uses the value, everything that prints or analyses policies the form.
+ * Chains (a && b && c, a + b - c) are one node with many children: depth is then what a reader sees
+ * as nesting. A chain has no chain of its kind as its first child: (a && b) && c is a && b && c. A
+ * part that is constant carries its value (`constant`) beside its form: the evaluator uses the value,
+ * everything that prints or analyses policies the form.
  */
 #pragma once
 
@@ -127,13 +126,10 @@ struct cedar_policy {
 
 struct nk_cedar_policies {
     struct nk_arena *arena;
-    struct cedar_policy **items; /* what decides: policies and links, in order of loading */
-    size_t n, cap;
-    struct cedar_policy **templates; /* what only waits to be linked, in order of loading */
-    size_t template_n, template_cap;
-    struct cedar_policy **index; /* both by id, open addressing; NULL: a free place */
-    size_t index_cap;
+    struct cedar_policy **items;      /* what decides: policies and links, in order of loading */
+    struct cedar_policy **templates;  /* what only waits to be linked, in order of loading */
+    struct cedar_policy **index;      /* both by id, open addressing; NULL: a free place */
     const struct cedar_index *sealed; /* of the first sealed_n policies; see index.h */
-    size_t sealed_n;
+    size_t n, cap, template_n, template_cap, index_cap, sealed_n;
     bool strict; /* a forbid that errs denies */
 };

@@ -22,7 +22,8 @@ static const struct nk_str *list_ids(struct nk_arena *a, struct cedar_hits *h)
 static const struct nk_cedar_error *list_errors(struct nk_arena *a, struct cedar_hits *h)
 {
     const struct cedar_hit *hits = cedar_hits(h);
-    struct nk_cedar_error *errors = h->n ? nk_arena_resize(a, NULL, 0, h->n * sizeof *errors) : NULL;
+    struct nk_cedar_error *errors =
+        h->n ? nk_arena_resize(a, NULL, 0, h->n * sizeof *errors) : NULL;
     for (uint32_t i = 0; errors && i < h->n; i++)
         errors[i] = (struct nk_cedar_error){hits[i].policy->id, hits[i].what};
     return errors;

@@ -62,13 +62,13 @@ enum cedar_opcode {
     CEDAR_OP_CALL,   /* the a upper values become p(…), which was called with n arguments */
     CEDAR_OP_POP,    /* */
     /* Where to go on. */
-    CEDAR_OP_AND,  /* top false: jump by n and keep it; true: pop */
-    CEDAR_OP_OR,   /* top true: jump by n and keep it; false: pop */
-    CEDAR_OP_IF,   /* pop; false: jump by n */
-    CEDAR_OP_JUMP, /* by n */
+    CEDAR_OP_AND,   /* top false: jump by n and keep it; true: pop */
+    CEDAR_OP_OR,    /* top true: jump by n and keep it; false: pop */
+    CEDAR_OP_IF,    /* pop; false: jump by n */
+    CEDAR_OP_JUMP,  /* by n */
     CEDAR_OP_IS_IN, /* top is not of type p: it becomes false, jump by n; otherwise it stays */
-    CEDAR_OP_TEST, /* pop; it must be a (0 or 1), otherwise the policy does not hold */
-    CEDAR_OP_DONE, /* the policy holds */
+    CEDAR_OP_TEST,  /* pop; it must be a (0 or 1), otherwise the policy does not hold */
+    CEDAR_OP_DONE,  /* the policy holds */
     CEDAR_OPCODES,
 };
 

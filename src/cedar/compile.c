@@ -50,8 +50,7 @@ static bool make_room(struct cedar_writer *w)
         w->code = NK_ELIMIT;
         return false;
     }
-    struct cedar_op *ops =
-        nk_arena_resize(w->arena, w->ops, w->n * sizeof *ops, cap * sizeof *ops);
+    struct cedar_op *ops = nk_arena_resize(w->arena, w->ops, w->n * sizeof *ops, cap * sizeof *ops);
     if (!ops) {
         w->code = NK_ENOMEM;
         return false;
@@ -256,8 +255,8 @@ static void emit_contains(struct cedar_writer *w, const struct cedar_node *node)
 }
 
 /* a of kind `first`, then b, whose kind the instruction asks for. */
-static void emit_method(struct cedar_writer *w, const struct cedar_node *node, enum cedar_kind first,
-                        enum cedar_opcode op)
+static void emit_method(struct cedar_writer *w, const struct cedar_node *node,
+                        enum cedar_kind first, enum cedar_opcode op)
 {
     emit(w, node->kid);
     emit_expect(w, first);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * entities.c - a hash table of entities, linear probing, at most half full. See entities.h.
+ * entities.c - a hash table of entities with linear probing. See entities.h.
  *
  * Stores are layered: an entity of an upper store may have parents in a lower one and inherits
  * their ancestors. The reverse does not hold: a lower store was sealed before the upper one
@@ -11,23 +11,17 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { FIRST_CAP = 4, SHORT = 8, LINE = 64, LINES = 9, NEAR = 1024, TEMP_MAX = 1 << 30, TEMP_BLOCK = 64 << 10 };
+enum {
+    FIRST_CAP = 4,
+    SHORT = 8,
+    LINE = 64,
+    LINES = 9,
+    NEAR = 1024,
+    TEMP_MAX = 1 << 30,
+    TEMP_BLOCK = 64 << 10
+};
 
 static const uint32_t done = UINT32_MAX;
-
-struct slot {
-    uint64_t hash;
-    struct cedar_entity *entity; /* NULL: free */
-};
-
-struct nk_cedar_entities {
-    struct nk_arena *arena;
-    const struct nk_cedar_entities *below;
-    struct slot *slots;
-    size_t cap, n;
-    bool sealed;
-    bool far; /* it, or one below it, has so many entities that most are not in the cache */
-};
 
 struct nk_cedar_entities *nk_cedar_entities_new(struct nk_arena *a,
                                                 const struct nk_cedar_entities *below)
@@ -40,21 +34,11 @@ struct nk_cedar_entities *nk_cedar_entities_new(struct nk_arena *a,
     return e;
 }
 
-/* The slot of `uid`, or the free one where it belongs; the table is never full. */
-static struct slot *find_slot(const struct nk_cedar_entities *e, const struct cedar_uid *uid)
-{
-    size_t mask = e->cap - 1, at = uid->hash & mask;
-    while (e->slots[at].entity &&
-           (e->slots[at].hash != uid->hash || !cedar_uid_eq(&e->slots[at].entity->id, uid)))
-        at = (at + 1) & mask;
-    return &e->slots[at];
-}
-
 const struct cedar_entity *cedar_entities_find(const struct nk_cedar_entities *e,
                                                const struct cedar_uid *uid)
 {
     for (; e; e = e->below) {
-        const struct cedar_entity *found = e->n ? find_slot(e, uid)->entity : NULL;
+        const struct cedar_entity *found = e->n ? cedar_entities_place(e, uid)->entity : NULL;
         if (found)
             return found;
     }
@@ -71,7 +55,7 @@ void cedar_entities_expect(const struct nk_cedar_entities *e, const struct cedar
 void cedar_entities_fetch(const struct nk_cedar_entities *e, const struct cedar_uid *uid)
 {
     for (; e && e->far; e = e->below) {
-        const struct slot *slot = e->n ? &e->slots[uid->hash & (e->cap - 1)] : NULL;
+        const struct cedar_place *slot = e->n ? &e->slots[uid->hash & (e->cap - 1)] : NULL;
         const char *entity = slot && slot->hash == uid->hash ? (const char *)slot->entity : NULL;
         for (int i = 0; entity && i < LINES; i++)
             __builtin_prefetch(entity + i * LINE);
@@ -87,9 +71,19 @@ static int grow(struct nk_cedar_entities *e)
         return NK_ENOMEM;
     for (size_t i = 0; i < e->cap; i++)
         if (e->slots[i].entity)
-            *find_slot(&bigger, &e->slots[i].entity->id) = e->slots[i];
+            *cedar_entities_place(&bigger, &e->slots[i].entity->id) = e->slots[i];
     *e = bigger;
     return 0;
+}
+
+int cedar_entities_reserve(struct nk_cedar_entities *e)
+{
+    return (e->n + 1) * 2 > e->cap ? grow(e) : 0;
+}
+
+void cedar_entities_measure(struct nk_cedar_entities *e)
+{
+    e->far = e->n > NEAR || (e->below && e->below->far);
 }
 
 static bool is_record(const struct nk_cedar_value *v)
@@ -115,14 +109,14 @@ int nk_cedar_entities_add(struct nk_cedar_entities *e, struct nk_cedar_uid uid,
         return NK_EINVAL;
     if (parent_count >= UINT32_MAX - 1)
         return NK_ELIMIT;
-    int rc = (e->n + 1) * 2 > e->cap ? grow(e) : 0;
+    int rc = cedar_entities_reserve(e);
     if (rc)
         return rc;
     struct cedar_uid id = cedar_uid(uid);
-    struct slot *slot = find_slot(e, &id);
+    struct cedar_place *slot = cedar_entities_place(e, &id);
     if (slot->entity)
         return NK_ECONFLICT;
-    struct cedar_entity *entity = nk_arena_alloc(e->arena, sizeof *entity);
+    struct cedar_entity *entity = nk_arena_resize(e->arena, NULL, 0, sizeof *entity);
     const struct cedar_uid *own = copy_uids(e->arena, parents, parent_count);
     if (!entity || !own)
         return NK_ENOMEM;
@@ -131,12 +125,12 @@ int nk_cedar_entities_add(struct nk_cedar_entities *e, struct nk_cedar_uid uid,
                                     .tags = tags ? tags : &cedar_empty_record,
                                     .parents = own,
                                     .parent_n = (uint32_t)parent_count};
-    *slot = (struct slot){id.hash, entity};
+    *slot = (struct cedar_place){id.hash, entity};
     e->n++;
     return 0;
 }
 
-static int ancestor_order(const void *a, const void *b)
+int cedar_ancestor_order(const void *a, const void *b)
 {
     const struct cedar_ancestor *x = a, *y = b;
     if (x->hash != y->hash)
@@ -148,13 +142,13 @@ static int ancestor_order(const void *a, const void *b)
 static void sort_ancestors(struct cedar_ancestor *all, size_t n)
 {
     if (n > SHORT) {
-        qsort(all, n, sizeof *all, ancestor_order);
+        qsort(all, n, sizeof *all, cedar_ancestor_order);
         return;
     }
     for (size_t i = 1; i < n; i++) {
         struct cedar_ancestor item = all[i];
         size_t at = i;
-        for (; at > 0 && ancestor_order(&all[at - 1], &item) > 0; at--)
+        for (; at > 0 && cedar_ancestor_order(&all[at - 1], &item) > 0; at--)
             all[at] = all[at - 1];
         all[at] = item;
     }
@@ -182,7 +176,7 @@ static int collect(struct nk_cedar_entities *e, struct cedar_entity *entity,
     }
     sort_ancestors(all, n);
     for (size_t i = 0; i < n; i++)
-        if (kept == 0 || ancestor_order(&all[kept - 1], &all[i]) != 0)
+        if (kept == 0 || cedar_ancestor_order(&all[kept - 1], &all[i]) != 0)
             all[kept++] = all[i];
     entity->ancestors = all;
     entity->ancestor_n = (uint32_t)kept;
@@ -203,6 +197,17 @@ static int cycle(struct nk_fault *f, const struct cedar_entity *entity)
                         NK_FMT(entity->id.uid.type), NK_FMT(entity->id.uid.id));
 }
 
+/* A store of one entity, as each request has it: only itself could close a ring. */
+static int visit_only(struct nk_cedar_entities *e, struct cedar_entity *entity, struct nk_fault *f)
+{
+    for (uint32_t i = 0; i < entity->parent_n; i++)
+        if (cedar_uid_eq(&entity->parents[i], &entity->id))
+            return cycle(f, entity);
+    int rc = collect_any(e, entity);
+    entity->state = done;
+    return rc ? nk_fault_set(f, rc, "cedar", 0, "no room for the ancestors of entities") : 0;
+}
+
 /* Depth first with a stack of our own: a chain of parents may be as long as the store is large. */
 static int visit(struct nk_cedar_entities *e, struct cedar_entity *start,
                  struct cedar_entity **stack, struct nk_fault *f)
@@ -220,7 +225,8 @@ static int visit(struct nk_cedar_entities *e, struct cedar_entity *start,
             depth--;
             continue;
         }
-        struct cedar_entity *parent = find_slot(e, &entity->parents[entity->state++ - 1])->entity;
+        struct cedar_entity *parent =
+            cedar_entities_place(e, &entity->parents[entity->state++ - 1])->entity;
         if (!parent || parent->state == done)
             continue;
         if (parent->state != 0)
@@ -234,19 +240,16 @@ static int visit(struct nk_cedar_entities *e, struct cedar_entity *start,
 /* Puts packed entities in the place of those that were added. */
 static int pack(struct nk_cedar_entities *e)
 {
-    struct nk_arena temp;
-    struct cedar_pool pool;
-    nk_arena_init_sized(&temp, TEMP_MAX, TEMP_BLOCK);
-    int rc = cedar_pool_init(&pool, e->arena, &temp);
+    e->pieces = nk_arena_alloc(e->arena, sizeof *e->pieces);
+    int rc = e->pieces ? cedar_pool_init(&e->pieces->pool, e->arena, e->arena) : NK_ENOMEM;
     for (size_t i = 0; !rc && i < e->cap; i++) {
         struct cedar_entity *packed =
-            e->slots[i].entity ? cedar_entity_pack(&pool, e->slots[i].entity) : NULL;
+            e->slots[i].entity ? cedar_entity_pack(e->pieces, e->slots[i].entity) : NULL;
         if (packed)
             e->slots[i].entity = packed;
         else if (e->slots[i].entity)
             rc = NK_ENOMEM;
     }
-    nk_arena_free(&temp);
     return rc;
 }
 
@@ -260,7 +263,11 @@ int nk_cedar_entities_seal(struct nk_cedar_entities *e, struct nk_fault *f)
         return nk_fault_set(f, NK_ENOMEM, "cedar", 0, "no room for the ancestors of entities");
     for (size_t i = 0; i < e->cap; i++) {
         struct cedar_entity *entity = e->slots[i].entity;
-        int rc = entity && entity->state == 0 ? visit(e, entity, stack, f) : 0;
+        int rc = 0;
+        if (entity && e->n == 1)
+            rc = visit_only(e, entity, f);
+        else if (entity && entity->state == 0)
+            rc = visit(e, entity, stack, f);
         if (rc)
             return rc;
     }
@@ -268,7 +275,7 @@ int nk_cedar_entities_seal(struct nk_cedar_entities *e, struct nk_fault *f)
     int rc = e->below ? 0 : pack(e);
     if (rc)
         return nk_fault_set(f, rc, "cedar", 0, "no room for the entities");
-    e->far = e->n > NEAR || (e->below && e->below->far);
+    cedar_entities_measure(e);
     e->sealed = true;
     return 0;
 }
@@ -284,7 +291,7 @@ bool cedar_entity_in(const struct cedar_entity *entity, const struct cedar_uid *
     }
     while (from < to) {
         uint32_t at = from + (to - from) / 2;
-        int order = ancestor_order(&all[at], &wanted);
+        int order = cedar_ancestor_order(&all[at], &wanted);
         if (order == 0)
             return true;
         if (order < 0)

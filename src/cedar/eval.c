@@ -147,7 +147,7 @@ static const struct nk_cedar_value *eval_contains_many(struct cedar_eval *e,
     if (!of)
         return NULL;
     return cedar_truth(node->kind == CEDAR_NODE_CONTAINS_ALL ? cedar_set_has_all(set, of)
-                                                       : cedar_set_has_any(set, of));
+                                                             : cedar_set_has_any(set, of));
 }
 
 static const struct nk_cedar_value *eval_is_empty(struct cedar_eval *e,

@@ -131,8 +131,8 @@ static bool same_term(const void *what, uint32_t number)
 {
     const struct wanted_term *wanted = what;
     const struct cedar_term *a = &wanted->terms[number], *b = wanted->term;
-    bool same = a->kind == b->kind && a->var == b->var && a->n == b->n &&
-                nk_str_eq(a->type, b->type);
+    bool same =
+        a->kind == b->kind && a->var == b->var && a->n == b->n && nk_str_eq(a->type, b->type);
     for (uint32_t i = 0; same && i < a->n; i++)
         same = cedar_uid_eq(&a->uids[i], &b->uids[i]);
     return same;
@@ -268,8 +268,7 @@ static bool same_code(const void *what, uint32_t number)
 static uint32_t number_code(struct builder *b, uint32_t start, uint32_t places)
 {
     struct wanted_code wanted = {b, start, b->code.n - start};
-    struct nk_str bytes = {(const char *)(b->code.ops + start),
-                           wanted.n * sizeof(struct cedar_op)};
+    struct nk_str bytes = {(const char *)(b->code.ops + start), wanted.n * sizeof(struct cedar_op)};
     uint32_t hash = cedar_text_hash(bytes);
     if (cedar_slots_reserve(&b->by_code, &b->temp))
         return 0;
@@ -446,8 +445,8 @@ static bool place_rules(struct builder *b, const struct nk_cedar_policies *p)
     if (!place_spots(b, p->arena, numbers))
         return false;
     for (size_t i = 0; i < p->n; i++)
-        rules[b->spots[numbers[b->made[i].knot]].to++] =
-            (struct cedar_rule){p->items[i], b->made[i].code, (uint32_t)i};
+        rules[b->spots[numbers[b->made[i].knot]].to++] = (struct cedar_rule){
+            p->items[i], b->made[i].code, (uint32_t)i & INT32_MAX, p->items[i]->forbid};
     b->index.rules = rules;
     return true;
 }
@@ -457,8 +456,8 @@ static bool place_codes(struct builder *b, struct nk_arena *a)
     struct cedar_op *ops = copy(a, b->code.ops, b->code.n, sizeof *ops);
     struct cedar_code *codes = nk_arena_array(a, b->code_n, sizeof *codes);
     for (size_t i = 1; ops && codes && i < b->code_n; i++)
-        codes[i] = (struct cedar_code){ops + b->codes[i].start, b->codes[i].places,
-                                       b->codes[i].users};
+        codes[i] =
+            (struct cedar_code){ops + b->codes[i].start, b->codes[i].places, b->codes[i].users};
     b->index.codes = codes;
     return ops && codes;
 }

@@ -28,11 +28,12 @@ enum {
     CEDAR_FEW = 8,       /* children that are faster looked through than looked up */
 };
 
-/* A policy, as far as a decision needs it. */
+/* A policy, as far as a decision needs it: the policy itself, which is far away, is not looked at. */
 struct cedar_rule {
     const struct cedar_policy *policy;
-    uint32_t code; /* what is left to ask: a number; 0: nothing */
-    uint32_t at;   /* in order of loading */
+    uint32_t code;       /* what is left to ask: a number; 0: nothing */
+    uint32_t at : 31;    /* in order of loading */
+    uint32_t forbid : 1; /* as the policy says */
 };
 
 /* What policies ask; those that ask the same share it, and a request asks it once. */
@@ -87,15 +88,16 @@ struct cedar_index {
     const struct cedar_code *codes; /* by number; [0] is not used */
     const struct cedar_spot *spots; /* [0]: the root */
     const uint32_t *labels;         /* of each spot: what it hangs on */
-    const struct cedar_edge *edges; /* open addressing: children of spots with more than CEDAR_FEW */
+    const struct cedar_edge
+        *edges; /* open addressing: children of spots with more than CEDAR_FEW */
     uint32_t edge_mask;
     const struct cedar_term *terms;
-    const struct cedar_key *keys;                 /* by number; [0] is not used */
-    const uint32_t *within;                       /* see struct cedar_key */
+    const struct cedar_key *keys;               /* by number; [0] is not used */
+    const uint32_t *within;                     /* see struct cedar_key */
     const struct nk_cedar_value *const *values; /* constants by number; [0] is not used */
     const struct cedar_guard *guards;
     struct cedar_slots by_key, by_value; /* -> keys, values */
-    bool types[CEDAR_LEVELS];                        /* some term of this variable is "is T" */
+    bool types[CEDAR_LEVELS];            /* some term of this variable is "is T" */
 };
 
 /* Makes the index of a set in its arena. 0, NK_ENOMEM or NK_ELIMIT. */

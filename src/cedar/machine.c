@@ -252,9 +252,10 @@ static const struct cedar_op *op_tag(struct machine *m, const struct cedar_op *o
         return NULL;
     m->top--;
     const struct nk_cedar_value *of = m->top->v, *name = m->top[1].v;
-    return set_top(
-        m, op->op == CEDAR_OP_HAS_TAG ? cedar_has_tag(m->e, of, name) : cedar_get_tag(m->e, of, name),
-        op);
+    return set_top(m,
+                   op->op == CEDAR_OP_HAS_TAG ? cedar_has_tag(m->e, of, name)
+                                              : cedar_get_tag(m->e, of, name),
+                   op);
 }
 
 /* Sets, records, calls ------------------------------------------------------------------------- */

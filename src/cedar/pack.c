@@ -8,12 +8,12 @@
  */
 #include "cedar/entities.h"
 
-enum { DEPTH = 3 }; /* levels of sets and records that are copied */
+enum { GRAIN = 64 }; /* pieces are so many bytes, or twice, three times … */
 
 struct piece {
     struct cedar_pool *pool;
-    char *at;   /* NULL while the size is measured */
-    size_t n;   /* bytes so far */
+    char *at;    /* NULL while the size is measured */
+    size_t n;    /* bytes so far */
     bool failed; /* no memory for a text */
 };
 
@@ -75,12 +75,12 @@ static void copy_members(struct piece *p, const struct nk_cedar_value *v,
         own->as.members = members;
 }
 
-/* Recursion ends: values deeper than DEPTH are not copied. */
+/* Recursion ends: no value is deeper than CEDAR_VALUE_DEPTH. */
 static const struct nk_cedar_value *copy_value(struct piece *p, const struct nk_cedar_value *v)
 {
     if (v->kind == CEDAR_BOOL)
         return v->as.truth ? &cedar_true : &cedar_false;
-    if (v->depth > DEPTH || v == &cedar_empty_record)
+    if (v == &cedar_empty_record)
         return v;
     struct nk_cedar_value *own = take(p, sizeof *own);
     if (own)
@@ -102,33 +102,81 @@ static const struct nk_cedar_value *copy_value(struct piece *p, const struct nk_
     return own;
 }
 
+static const struct cedar_ancestor *copy_ancestors(struct piece *p, const struct cedar_entity *from)
+{
+    struct cedar_ancestor *own = take(p, from->ancestor_n * sizeof *own);
+    for (uint32_t i = 0; own && i < from->ancestor_n; i++) {
+        const struct cedar_uid *uid = cedar_pool_uid(p->pool, from->ancestors[i].uid);
+        own[i] = (struct cedar_ancestor){from->ancestors[i].hash, uid};
+        p->failed |= !uid;
+    }
+    return own;
+}
+
+static const struct cedar_uid *copy_parents(struct piece *p, const struct cedar_entity *from)
+{
+    struct cedar_uid *own = take(p, from->parent_n * sizeof *own);
+    for (uint32_t i = 0; own && i < from->parent_n; i++) {
+        const struct cedar_uid *uid = cedar_pool_uid(p->pool, &from->parents[i]);
+        p->failed |= !uid;
+        if (uid)
+            own[i] = *uid;
+    }
+    return own;
+}
+
 static struct cedar_entity *copy_entity(struct piece *p, const struct cedar_entity *from)
 {
     struct cedar_entity *own = take(p, sizeof *own);
     struct cedar_entity made = *from;
+    made.bound = NULL; /* its lists may stand in `from` */
     made.id.uid = copy_uid(p, from->id.uid);
-    struct cedar_ancestor *ancestors = take(p, from->ancestor_n * sizeof *ancestors);
-    for (uint32_t i = 0; ancestors && i < from->ancestor_n; i++) {
-        const struct cedar_uid *uid = cedar_pool_uid(p->pool, from->ancestors[i].uid);
-        ancestors[i] = (struct cedar_ancestor){from->ancestors[i].hash, uid};
-        p->failed |= !uid;
-    }
-    made.ancestors = ancestors;
+    made.ancestors = copy_ancestors(p, from);
     made.attrs = copy_value(p, from->attrs);
     made.tags = copy_value(p, from->tags);
+    made.parents = copy_parents(p, from);
     if (own)
         *own = made;
     return own;
 }
 
-struct cedar_entity *cedar_entity_pack(struct cedar_pool *pool, const struct cedar_entity *from)
+/* Pieces of one size that were given back are taken again. */
+static void *take_piece(struct cedar_pieces *pieces, uint32_t grains)
 {
-    struct piece p = {.pool = pool};
+    struct cedar_spare *spare = grains <= CEDAR_SPARE ? pieces->spare[grains - 1] : NULL;
+    if (!spare)
+        return nk_arena_resize(pieces->pool.arena, NULL, 0, (size_t)grains * GRAIN);
+    pieces->spare[grains - 1] = spare->next;
+    return spare;
+}
+
+static void give_piece(struct cedar_pieces *pieces, void *p, uint32_t grains)
+{
+    struct cedar_spare *spare = p;
+    if (grains > CEDAR_SPARE)
+        return;
+    spare->next = pieces->spare[grains - 1];
+    pieces->spare[grains - 1] = spare;
+}
+
+void cedar_entity_drop(struct cedar_pieces *pieces, struct cedar_entity *entity)
+{
+    give_piece(pieces, entity, entity->grains);
+}
+
+struct cedar_entity *cedar_entity_pack(struct cedar_pieces *pieces, const struct cedar_entity *from)
+{
+    struct piece p = {.pool = &pieces->pool};
     (void)copy_entity(&p, from);
-    p.at = nk_arena_resize(pool->arena, NULL, 0, p.n);
+    uint32_t grains = (uint32_t)((p.n + GRAIN - 1) / GRAIN);
+    p.at = p.n < UINT32_MAX ? take_piece(pieces, grains) : NULL;
     p.n = 0;
     if (!p.at)
         return NULL;
     struct cedar_entity *out = copy_entity(&p, from);
-    return p.failed ? NULL : out;
+    out->grains = grains;
+    if (!p.failed)
+        return out;
+    cedar_entity_drop(pieces, out);
+    return NULL;
 }

@@ -81,12 +81,12 @@ static int take_in(const struct cedar_node *node, struct nk_arena *a, struct ced
     if (rc || !uids || (term->kind != CEDAR_SCOPE_ANY && term->kind != CEDAR_SCOPE_IS))
         return rc;
     *taken = true;
-    *term = (struct cedar_term){
-        .kind = term->kind == CEDAR_SCOPE_IS ? CEDAR_SCOPE_IS_IN : CEDAR_SCOPE_IN,
-        .var = node->kid->op,
-        .n = n,
-        .uids = uids,
-        .type = term->type};
+    *term = (struct cedar_term){.kind = term->kind == CEDAR_SCOPE_IS ? CEDAR_SCOPE_IS_IN
+                                                                     : CEDAR_SCOPE_IN,
+                                .var = node->kid->op,
+                                .n = n,
+                                .uids = uids,
+                                .type = term->type};
     return 0;
 }
 

@@ -103,6 +103,12 @@ const struct nk_str *cedar_pool_text(struct cedar_pool *p, struct nk_str text)
     return own;
 }
 
+bool cedar_pool_has_uid(struct cedar_pool *p, const struct cedar_uid *uid)
+{
+    p->uids[0] = uid;
+    return cedar_slots_at(&p->by_uid, (uint32_t)uid->hash, same_uid, p)->number;
+}
+
 const struct cedar_uid *cedar_pool_uid(struct cedar_pool *p, const struct cedar_uid *uid)
 {
     struct nk_str id;

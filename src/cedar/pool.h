@@ -23,6 +23,8 @@ int cedar_pool_init(struct cedar_pool *p, struct nk_arena *arena, struct nk_aren
 /* The one copy; NULL: no memory. */
 const struct nk_str *cedar_pool_text(struct cedar_pool *p, struct nk_str text);
 const struct cedar_uid *cedar_pool_uid(struct cedar_pool *p, const struct cedar_uid *uid);
+/* Was this uid ever put there? */
+bool cedar_pool_has_uid(struct cedar_pool *p, const struct cedar_uid *uid);
 /* The number of a scalar (see cedar_is_scalar); 0: no memory. */
 uint32_t cedar_pool_value(struct cedar_pool *p, const struct nk_cedar_value *v);
 

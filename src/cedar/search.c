@@ -29,8 +29,8 @@ struct search {
     const struct cedar_index *index;
     struct cedar_eval *e;
     struct cedar_found *found;
-    uint64_t asked; /* guards whose value is known */
-    uint64_t kept;  /* memos in use */
+    uint64_t asked;           /* guards whose value is known */
+    uint64_t kept;            /* memos in use */
     bool known[CEDAR_LEVELS]; /* these lists are filled */
     struct cedar_active active[CEDAR_LEVELS];
     uint32_t room[CEDAR_LEVELS][CEDAR_ACTIVE];
@@ -47,8 +47,8 @@ struct cedar_hit *cedar_hits(struct cedar_hits *h)
     return h->items ? h->items : h->first;
 }
 
-static bool add_hit(struct search *s, struct cedar_hits *h, const struct cedar_rule *rule,
-                    const char *what)
+NK_INLINE bool add_hit(struct search *s, struct cedar_hits *h, const struct cedar_rule *rule,
+                       const char *what)
 {
     if (h->n == (h->items ? h->cap : CEDAR_HITS)) {
         uint32_t cap = 4 * h->n;
@@ -65,7 +65,7 @@ static bool add_hit(struct search *s, struct cedar_hits *h, const struct cedar_r
 
 static bool add_error(struct search *s, const struct cedar_rule *rule, const char *what)
 {
-    s->found->forbid_erred |= rule->policy->forbid;
+    s->found->forbid_erred |= rule->forbid;
     return add_hit(s, &s->found->errors, rule, what);
 }
 
@@ -150,7 +150,7 @@ static bool ask(struct search *s, const struct cedar_rule *rule)
     if (rule->code)
         said = outcome(s, rule->code);
     if (said.holds)
-        return add_hit(s, rule->policy->forbid ? &found->forbids : &found->permits, rule, NULL);
+        return add_hit(s, rule->forbid ? &found->forbids : &found->permits, rule, NULL);
     return said.rc == NK_EINVAL ? add_error(s, rule, said.what) : said.rc == 0;
 }
 
@@ -196,7 +196,8 @@ static bool members(struct search *s, uint32_t family, const struct nk_cedar_val
     const struct cedar_spot *spot = &index->spots[family];
     if (set->n <= spot->children) {
         for (uint32_t i = 0; i < set->n; i++)
-            if (!member(s, family, cedar_find_value(&index->by_value, index->values, set->as.items[i])))
+            if (!member(s, family,
+                        cedar_find_value(&index->by_value, index->values, set->as.items[i])))
                 return false;
         return true;
     }
@@ -247,7 +248,7 @@ static bool find_active(struct search *s, enum cedar_var var)
                              s->room[var], &s->active[var]);
 }
 
-static bool is_active(const struct cedar_active *a, uint32_t term)
+NK_INLINE bool is_active(const struct cedar_active *a, uint32_t term)
 {
     uint32_t i = 0;
     if (!(a->sieve >> term % 64 & 1))

@@ -33,6 +33,10 @@ bool cedar_find_active(const struct cedar_index *index, enum cedar_var var,
                        const struct cedar_uid *uid, const struct cedar_entity *entity,
                        struct nk_arena *arena, uint32_t *first, struct cedar_active *out);
 
+/* Lets an entity remember both lists; those that are long live in `arena`. False: memory is out. */
+bool cedar_bind(const struct cedar_index *index, struct cedar_entity *entity,
+                struct nk_arena *arena);
+
 /* Asks all policies that can matter. False: memory is out. The hits come sorted. */
 bool cedar_search(const struct cedar_index *index, struct cedar_eval *e, struct cedar_found *out);
 struct cedar_hit *cedar_hits(struct cedar_hits *h);

@@ -17,33 +17,37 @@ static uint64_t mix(uint64_t h, uint64_t word)
     return h ^ h >> 29;
 }
 
-/* The 1 to 8 bytes at p, or none, as a number: parts may overlap, so that no loop is needed. */
-static uint64_t tail(const char *p, size_t n)
+NK_INLINE uint64_t word_at(const char *p)
 {
-    uint64_t word = 0;
+    uint64_t word;
+    memcpy(&word, p, sizeof word);
+    return word;
+}
+
+/* Up to 7 bytes as a number. */
+NK_INLINE uint64_t short_word(const char *p, size_t n)
+{
     uint32_t low, high;
-    if (n == sizeof word)
-        return memcpy(&word, p, sizeof word), word;
     if (n >= sizeof low) {
         memcpy(&low, p, sizeof low);
         memcpy(&high, p + n - sizeof high, sizeof high);
         return low | (uint64_t)high << 32;
     }
-    if (n > 0)
-        word = (unsigned char)p[0] | (uint64_t)(unsigned char)p[n / 2] << 8 |
-               (uint64_t)(unsigned char)p[n - 1] << 16;
-    return word;
+    if (n == 0)
+        return 0;
+    return (unsigned char)p[0] | (uint64_t)(unsigned char)p[n / 2] << 8 |
+           (uint64_t)(unsigned char)p[n - 1] << 16;
 }
 
-static uint64_t hash_str(uint64_t h, struct nk_str s)
+/* The last word may overlap the one before: with the length mixed in, nothing is ambiguous. */
+NK_INLINE uint64_t hash_str(uint64_t h, struct nk_str s)
 {
-    uint64_t word;
     h += s.n << 32;
-    for (; s.n > sizeof word; s.p += sizeof word, s.n -= sizeof word) {
-        memcpy(&word, s.p, sizeof word);
-        h = mix(h, word);
-    }
-    return mix(h, tail(s.p, s.n));
+    if (s.n < sizeof h)
+        return mix(h, short_word(s.p, s.n));
+    for (size_t at = 0; at + sizeof h < s.n; at += sizeof h)
+        h = mix(h, word_at(s.p + at));
+    return mix(h, word_at(s.p + s.n - sizeof h));
 }
 
 /* The hash only saves comparisons and places entities in a table: all uses compare the content as

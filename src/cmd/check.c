@@ -17,7 +17,7 @@
 #include "role/reach.h"
 #include "role/warden.h"
 
-enum { ARENA_MAX = 512 << 20 };
+enum { ARENA_MAX = 512 << 20, DIAGNOSTICS_MAX = 4 << 20 };
 
 /* What will be shown, but not be believed. */
 static void warn(const struct nk_tls *tls, const char *list, size_t i)
@@ -29,6 +29,28 @@ static void warn(const struct nk_tls *tls, const char *list, size_t i)
         if (nk_tls_warning(&facts, (int64_t)time(NULL) * 1000, text))
             fprintf(stderr, "nakoso: warning: %s[%zu], certificate %zu: %s\n", list, i, j, text);
     }
+}
+
+/* In the language of the person who asks. */
+static bool reads_japanese(void)
+{
+    static const char *const names[] = {"LC_ALL", "LC_MESSAGES", "LANG"};
+    for (size_t i = 0; i < NK_COUNT(names); i++) {
+        const char *value = getenv(names[i]);
+        if (value && *value)
+            return strncmp(value, "ja", 2) == 0;
+    }
+    return false;
+}
+
+/* Everything about policies and entities that the schema finds: the fault names the first alone. */
+static void show_diagnostics(const struct nk_bundle *b)
+{
+    struct nk_buf all;
+    nk_buf_init(&all, DIAGNOSTICS_MAX);
+    (void)!gate_setup_diagnose(b, reads_japanese(), &all);
+    fwrite(all.p, 1, all.n, stderr);
+    nk_buf_free(&all);
 }
 
 /* What the gate would build. */
@@ -84,6 +106,8 @@ static int check_config(const char *file, int state)
     if (!rc)
         rc = nk_config_parse(nk_bundle_get(&bundle, NK_STR("config")), &arena, &config, &f);
     if (!rc)
+        show_diagnostics(&bundle);
+    if (!rc)
         rc = check_gate(&bundle, &config, &f);
     if (!rc)
         rc = check_courier(&bundle, &config, &arena, &f);
@@ -98,6 +122,8 @@ static int check_config(const char *file, int state)
         printf("%s is good: %zu listeners, %zu upstreams, %zu models, %zu policy files%s\n", file,
                config.listen_count, config.upstream_count, config.model_count, policies,
                policies ? "" : " (every request is refused)");
+        if (policies && !config.schema.p)
+            printf("policies are not validated: policy.schema names no Cedar schema\n");
     }
     nk_bundle_wipe(&bundle);
     nk_arena_free(&arena);

@@ -100,6 +100,7 @@ struct nk_config {
     size_t egress_allow_count;
     struct nk_str policy;    /* directory of *.cedar files */
     struct nk_str entities;  /* Cedar entity JSON file; absent: none */
+    struct nk_str schema;    /* Cedar schema file; absent: policies are not validated */
     bool policy_errors_deny; /* a forbid that errs denies */
     const struct nk_config_store *stores;
     size_t store_count;

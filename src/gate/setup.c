@@ -49,6 +49,8 @@ static int load_set(struct nk_setup *s, const struct nk_setup_input *in, struct 
     if (!rc)
         rc = nk_set_policies(&set, &s->arena, &s->policies, f);
     if (!rc)
+        rc = nk_setup_validate(in, s->policies, NULL, false, f);
+    if (!rc)
         rc = nk_set_entities(&set, &s->arena, &s->entities, f);
     if (!rc)
         rc = nk_cedar_bind(s->policies, s->entities, f);

@@ -37,6 +37,7 @@ static const struct {
     {"policy/", NK_BUNDLE_GATE | NK_BUNDLE_SCRIBE, false},
     {"entities", NK_BUNDLE_GATE | NK_BUNDLE_SCRIBE, false},
     {"store/", NK_BUNDLE_GATE, false},
+    {"schema", NK_BUNDLE_GATE, false},
     {"keys", NK_BUNDLE_GATE, false},
     {"sigv4", NK_BUNDLE_GATE, true},
     {"jwks/", NK_BUNDLE_GATE, false},

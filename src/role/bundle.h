@@ -11,6 +11,7 @@
  *   entities          Cedar entity JSON                                gate, scribe
  *   store/<i>/…       policy store i: policy/<file>, links, entities,  gate
  *                     schema, time (Unix milliseconds, decimal)
+ *   schema            Cedar schema: text, or JSON if it begins with {  gate
  *   keys              API key file                                     gate
  *   sigv4             what the secrets of signing keys are derived of  gate
  *   jwks/<i>          key set of issuer i, when it comes from a file   gate

@@ -146,3 +146,6 @@ void gate_admin_answer(struct gate_stream *s, const struct nk_http_head *head);
 
 struct nk_setup *gate_setup_load(const struct nk_role_start *s, const struct nk_bundle *b,
                                  uint32_t generation, struct nk_fault *f) NK_CHECKED;
+/* All that validation by policy.schema has to say of the bundle's policies and entities, warnings included, as
+ * text. 0: they are valid, or there is no schema. */
+int gate_setup_diagnose(const struct nk_bundle *b, bool japanese, struct nk_buf *out) NK_CHECKED;

@@ -6,7 +6,20 @@
 
 #include <stdlib.h>
 
-enum { FILES_MAX = 8192, ISSUERS_MAX = 64, STORES_MAX = 64, NAME_MAX_BYTES = 48 };
+enum {
+    FILES_MAX = 8192,
+    ISSUERS_MAX = 64,
+    STORES_MAX = 64,
+    NAME_MAX_BYTES = 48,
+    DIAGNOSE_CEILING = 512 << 20,
+};
+
+/* Room for what the input of a setup points to. */
+struct room {
+    struct nk_str jwks[ISSUERS_MAX];
+    struct nk_store_input stores[STORES_MAX];
+    struct nk_set_policy files[FILES_MAX];
+};
 
 static size_t collect_policies(const struct nk_bundle *b, struct nk_str prefix,
                                struct nk_set_policy *files, size_t max)
@@ -69,37 +82,60 @@ static void collect_jwks(const struct nk_bundle *b, struct nk_str jwks[ISSUERS_M
     }
 }
 
+static int collect(const struct nk_bundle *b, struct room *r, struct nk_setup_input *in,
+                   struct nk_fault *f)
+{
+    *in = (struct nk_setup_input){.config = nk_bundle_get(b, NK_STR("config")),
+                                  .policies = r->files,
+                                  .entities = nk_bundle_get(b, NK_STR("entities")),
+                                  .schema = nk_bundle_get(b, NK_STR("schema")),
+                                  .stores = r->stores,
+                                  .keys = nk_bundle_get(b, NK_STR("keys")),
+                                  .sigv4 = nk_bundle_get(b, NK_STR("sigv4")),
+                                  .jwks = r->jwks,
+                                  .jwks_count = ISSUERS_MAX};
+    size_t used = in->policy_count = collect_policies(b, NK_STR("policy/"), r->files, FILES_MAX);
+    if (used <= FILES_MAX)
+        in->store_count = collect_stores(b, r->stores, r->files, &used);
+    collect_jwks(b, r->jwks);
+    if (used > FILES_MAX)
+        return nk_fault_set(f, NK_ELIMIT, "policy", 0, "more than %d policy files", FILES_MAX);
+    return 0;
+}
+
 struct nk_setup *gate_setup_load(const struct nk_role_start *s, const struct nk_bundle *b,
                                  uint32_t generation, struct nk_fault *f)
 {
-    struct nk_str jwks[ISSUERS_MAX];
-    struct nk_store_input stores[STORES_MAX];
-    struct nk_set_policy *files = calloc(FILES_MAX, sizeof *files);
-    size_t used;
-    struct nk_setup_input in = {.config = nk_bundle_get(b, NK_STR("config")),
-                                .policies = files,
-                                .entities = nk_bundle_get(b, NK_STR("entities")),
-                                .keys = nk_bundle_get(b, NK_STR("keys")),
-                                .sigv4 = nk_bundle_get(b, NK_STR("sigv4")),
-                                .stores = stores,
-                                .jwks = jwks,
-                                .jwks_count = ISSUERS_MAX,
-                                .seed = {s->seed[0], s->seed[1]}};
-    if (!files) {
-        nk_fault_set(f, NK_ENOMEM, "config", 0, "out of memory");
-        return NULL;
-    }
-    used = in.policy_count = collect_policies(b, NK_STR("policy/"), files, FILES_MAX);
-    if (used <= FILES_MAX)
-        in.store_count = collect_stores(b, stores, files, &used);
-    collect_jwks(b, jwks);
+    struct room *r = calloc(1, sizeof *r);
+    struct nk_setup_input in;
     struct nk_setup *setup = NULL;
-    if (used > FILES_MAX)
-        nk_fault_set(f, NK_ELIMIT, "policy", 0, "more than %d policy files", FILES_MAX);
-    else
+    if (!r)
+        nk_fault_set(f, NK_ENOMEM, "config", 0, "out of memory");
+    else if (collect(b, r, &in, f) == 0) {
+        in.seed[0] = s->seed[0];
+        in.seed[1] = s->seed[1];
         setup = nk_setup_new(&in, f);
-    free(files);
+    }
+    free(r);
     if (setup)
         setup->generation = generation;
     return setup;
+}
+
+int gate_setup_diagnose(const struct nk_bundle *b, bool japanese, struct nk_buf *out)
+{
+    struct room *r = calloc(1, sizeof *r);
+    struct nk_setup_input in;
+    struct nk_cedar_policies *policies;
+    struct nk_arena arena;
+    int rc = 0;
+    nk_arena_init(&arena, DIAGNOSE_CEILING);
+    if (r && collect(b, r, &in, NULL) == 0) {
+        struct nk_set set = {.policies = r->files, .policy_count = in.policy_count};
+        if (nk_set_policies(&set, &arena, &policies, NULL) == 0)
+            rc = nk_setup_validate(&in, policies, out, japanese, NULL);
+    }
+    nk_arena_free(&arena);
+    free(r);
+    return rc;
 }

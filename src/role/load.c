@@ -20,6 +20,7 @@ enum {
     POLICY_FILES = 4096,
     POLICY_BYTES = 4 << 20,
     ENTITY_BYTES = 64 << 20,
+    SCHEMA_BYTES = 16 << 20,
     KEY_BYTES = 32 << 20,
     PEM_BYTES = 4 << 20,
     CRL_BYTES = 32 << 20,
@@ -172,6 +173,9 @@ static int load_identity(struct load *l)
     if (c->entities.p)
         rc = add_file(l, NK_STR("entities"), c->entities, ENTITY_BYTES, NK_FILE_PUBLIC, NULL,
                       "policy.entities");
+    if (!rc && c->schema.p)
+        rc = add_file(l, NK_STR("schema"), c->schema, SCHEMA_BYTES, NK_FILE_PUBLIC, NULL,
+                      "policy.schema");
     if (!rc && c->keys.p)
         rc = add_file(l, NK_STR("keys"), c->keys, KEY_BYTES, NK_FILE_PUBLIC, NULL, "identity.keys");
     for (size_t i = 0; i < c->issuer_count && !rc; i++) {

@@ -34,7 +34,7 @@ struct scenario {
     struct nk_buf policy, entities, config; /* config: further members of "limits", JSON */
     bool strict;
     bool errors_deny; /* policy.errors: deny */
-    bool http1; /* it is about the framing of HTTP/1.1 */
+    bool http1;       /* it is about the framing of HTTP/1.1 */
     struct scenario_key keys[KEYS_MAX];
     size_t key_count;
     struct scenario_model models[MODELS_MAX];
