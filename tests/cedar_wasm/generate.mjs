@@ -3,7 +3,7 @@
 // REQUESTS requests, and texts, JSON, schemas and entities that it accepts or refuses. The same SEED makes the same
 // cases; a case is called KIND-SEED-NUMBER, and generate.mjs SEED 0 NUMBER makes that one alone.
 import cedar from '@cedar-policy/cedar-wasm/nodejs';
-import { methodAlone, mutate, mutateJson, namesTwice } from './mutate.mjs';
+import { methodAlone, mutate, mutateJson, namesTwice, scopeOverfull } from './mutate.mjs';
 import { Policies } from './policies.mjs';
 import { Random } from './random.mjs';
 import { World } from './world.mjs';
@@ -100,7 +100,7 @@ function jsonCase(r) {
   const form = cedar.policyToJson(new Policies(new World(r), 10).policy());
   if (!good(form) || !isExact(form.json)) return;
   const policies = { staticPolicies: { p: mutateJson(r, form.json) } };
-  if (methodAlone(policies)) return;
+  if (methodAlone(policies) || scopeOverfull(policies.staticPolicies.p)) return;
   let parses;
   try {
     parses = good(cedar.checkParsePolicySet(policies));

@@ -87,6 +87,12 @@ export function mutateJson(r, json) {
   return copy;
 }
 
+// Has a scope members that its operator does not know? cedar-wasm passes over them; to us they are a restriction that
+// somebody meant and that would not hold.
+const SCOPES = { All: [], '==': ['entity', 'slot'], in: ['entity', 'entities', 'slot'], is: ['entity_type', 'in'] };
+const isOverfull = (scope) => scope?.op in SCOPES && Object.keys(scope).some((name) => name !== 'op' && !SCOPES[scope.op].includes(name));
+export const scopeOverfull = (policy) => [policy?.principal, policy?.action, policy?.resource, policy?.principal?.in, policy?.resource?.in].some(isOverfull);
+
 // Is there a method without the object that it is called on? cedar-wasm takes it, though no text can say it.
 const METHODS = ['isIpv4', 'isIpv6', 'isLoopback', 'isMulticast', 'isInRange', 'lessThan', 'lessThanOrEqual', 'greaterThan', 'greaterThanOrEqual', 'offset', 'durationSince', 'toDate', 'toTime', 'toMilliseconds', 'toSeconds', 'toMinutes', 'toHours', 'toDays'];
 export const methodAlone = (value) =>
