@@ -74,6 +74,9 @@ int nk_engine_link(struct nk_engine *e, struct nk_text template_id, struct nk_te
                    struct nk_engine_fault *f);
 /* Adds entities in Cedar's JSON form: [{"uid","attrs","parents","tags"?}]. */
 int nk_engine_add_entities(struct nk_engine *e, struct nk_text json, struct nk_engine_fault *f);
+/* The schema, as text or in its JSON form; once, before entities are added. From then on entities are held to it, and
+ * by nk_engine_ready the policies (strict validation). Questions are not. */
+int nk_engine_set_schema(struct nk_engine *e, struct nk_text schema, struct nk_engine_fault *f);
 /* Ends the loading; must be called once before the first question. Refuses entities that are their own ancestors. */
 int nk_engine_ready(struct nk_engine *e, struct nk_engine_fault *f);
 

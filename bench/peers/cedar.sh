@@ -3,6 +3,7 @@
 # cedar.sh [CASE…]: build/bench/cedar and npm's cedar-wasm on the same policies, entities and requests, one after the other.
 set -eu
 cd "$(dirname "$0")/../.."
+tools/deps check
 . tests/e2e/lib/npm.sh
 dir=$(mktemp -d)
 trap 'rm -rf "$dir"' EXIT

@@ -85,7 +85,7 @@ size_t nk_cedar_policies_count(const struct nk_cedar_policies *p);
 int nk_cedar_policies_seal(struct nk_cedar_policies *p, struct nk_fault *f) NK_CHECKED;
 /* Makes decisions over this sealed store faster: each entity remembers which scopes of the set it
  * matches. It changes no answer; a store is bound to one set at a time, and decisions over others
- * work as before. The set must live as long as the store. NK_ENOMEM, NK_ELIMIT. */
+ * work as before. Before that set is freed, the store is freed or bound to another one. NK_ENOMEM, NK_ELIMIT. */
 int nk_cedar_bind(struct nk_cedar_policies *p, struct nk_cedar_entities *e,
                   struct nk_fault *f) NK_CHECKED;
 /* With `on`, a forbid that errs denies: it is among the reasons as if it were satisfied. Without

@@ -6,6 +6,7 @@
 #include "cedar/diag.h"
 
 #include "base/utf8.h"
+#include "cedar/diag_ja.h"
 
 enum {
     TAB = '\t',
@@ -55,6 +56,21 @@ void nk_cedar_diags_add(struct nk_cedar_diags *d, const struct nk_cedar_diag *di
         d->first = own;
     d->last = own;
     d->kept++;
+}
+
+/* Parsers put "line 3, column 7: " before the reason; a diagnostic says the place itself. */
+void nk_cedar_diags_syntax(struct nk_cedar_diags *d, struct nk_str text, const struct nk_fault *f)
+{
+    struct nk_str why = nk_str(f->message);
+    ptrdiff_t colon = nk_str_starts(why, NK_STR("line ")) ? nk_str_search(why, NK_STR(": ")) : -1;
+    struct nk_cedar_diag diag = {.text = text, .offset = f->offset, .end = f->offset + 1};
+    diag.code = f->code == NK_ENOMEM   ? NK_CEDAR_DIAG_MEMORY
+                : f->code == NK_ELIMIT ? NK_CEDAR_DIAG_LIMIT
+                                       : NK_CEDAR_DIAG_SYNTAX;
+    if (colon >= 0)
+        why = nk_str_sub(why, (size_t)colon + 2, why.n);
+    diag.args[0] = nk_arena_copy(d->arena, why);
+    nk_cedar_diags_add(d, &diag);
 }
 
 const char *nk_cedar_diag_id(enum nk_cedar_diag_code code)
@@ -108,9 +124,22 @@ static void fill(struct nk_buf *out, const char *template, const struct nk_cedar
     }
 }
 
+/* The parsers' own words are the whole message of these. */
+static bool is_said(enum nk_cedar_diag_code code)
+{
+    return code == NK_CEDAR_DIAG_SYNTAX || code == NK_CEDAR_DIAG_FORM ||
+           code == NK_CEDAR_DIAG_LIMIT;
+}
+
 void nk_cedar_diag_message(const struct nk_cedar_diag *d, bool japanese, struct nk_buf *out)
 {
-    fill(out, table[d->code].text[japanese], d);
+    const char *text = table[d->code].text[japanese];
+    if (!japanese || !is_said(d->code)) {
+        fill(out, text, d);
+        return;
+    }
+    nk_buf_add(out, nk_str_sub(nk_str(text), 0, strlen(text) - 3)); /* all before {1} */
+    cedar_diag_japanese(d->args[0], out);
 }
 
 void nk_cedar_diag_help(const struct nk_cedar_diag *d, bool japanese, struct nk_buf *out)

@@ -46,6 +46,8 @@ struct nk_cedar_diags {
 struct nk_cedar_diags *nk_cedar_diags_new(struct nk_arena *a, size_t most) NK_CHECKED;
 /* Adds a copy of *d (its args are not copied). */
 void nk_cedar_diags_add(struct nk_cedar_diags *d, const struct nk_cedar_diag *diag);
+/* Adds the fault of a parser (nk_cedar_policies_add and the like) that read `text`. */
+void nk_cedar_diags_syntax(struct nk_cedar_diags *d, struct nk_str text, const struct nk_fault *f);
 /* The first error as a fault (stage "cedar", with line and column); `code` when there is none but
  * memory is out. Returns 0 when the list holds no error. */
 int nk_cedar_diags_fault(const struct nk_cedar_diags *d, struct nk_fault *f) NK_CHECKED;

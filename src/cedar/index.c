@@ -42,28 +42,6 @@ struct builder {
 
 /* Looking up ----------------------------------------------------------------------------------- */
 
-static uint32_t edge_hash(uint32_t parent, uint32_t label)
-{
-    uint64_t h = ((uint64_t)parent << 32 | label) * 0x9e3779b97f4a7c15u;
-    return (uint32_t)(h >> 32);
-}
-
-uint32_t cedar_index_child(const struct cedar_index *index, uint32_t parent, uint32_t label)
-{
-    const struct cedar_spot *spot = &index->spots[parent];
-    uint32_t at = edge_hash(parent, label) & index->edge_mask;
-    if (spot->children <= CEDAR_FEW) {
-        for (uint32_t kid = spot->first; kid < spot->first + spot->children; kid++)
-            if (index->labels[kid] == label)
-                return kid;
-        return 0;
-    }
-    const struct cedar_edge *edge = &index->edges[at];
-    while (edge->spot && (edge->parent != parent || edge->label != label))
-        edge = &index->edges[at = (at + 1) & index->edge_mask];
-    return edge->spot;
-}
-
 /* Numbering ------------------------------------------------------------------------------------ */
 
 struct wanted_edge {
@@ -82,7 +60,7 @@ static bool same_edge(const void *what, uint32_t number)
 static uint32_t knot_below(struct builder *b, uint32_t parent, uint32_t label)
 {
     struct wanted_edge wanted = {b->knots, parent, label};
-    uint32_t hash = edge_hash(parent, label);
+    uint32_t hash = cedar_edge_hash(parent, label);
     if (cedar_slots_reserve(&b->by_edge, &b->temp))
         return 0;
     struct cedar_slot *slot = cedar_slots_at(&b->by_edge, hash, same_edge, &wanted);
@@ -424,7 +402,7 @@ static bool place_edges(struct builder *b, struct nk_arena *a)
         const struct cedar_spot *spot = &index->spots[i];
         for (uint32_t k = 0; spot->children > CEDAR_FEW && k < spot->children; k++) {
             uint32_t label = index->labels[spot->first + k];
-            uint32_t at = edge_hash(i, label) & (cap - 1);
+            uint32_t at = cedar_edge_hash(i, label) & (cap - 1);
             while (edges[at].spot)
                 at = (at + 1) & (cap - 1);
             edges[at] = (struct cedar_edge){i, label, spot->first + k};

@@ -124,4 +124,18 @@ static inline uint32_t cedar_index_key(const struct cedar_index *index, uint64_t
     struct cedar_wanted_key wanted = {index->keys, uid, is_type};
     return cedar_slots_at(&index->by_key, (uint32_t)hash, cedar_same_key, &wanted)->number;
 }
-uint32_t cedar_index_child(const struct cedar_index *index, uint32_t parent, uint32_t label);
+static inline uint32_t cedar_edge_hash(uint32_t parent, uint32_t label)
+{
+    uint64_t h = ((uint64_t)parent << 32 | label) * 0x9e3779b97f4a7c15u;
+    return (uint32_t)(h >> 32);
+}
+/* The child of a spot with more than CEDAR_FEW. */
+static inline uint32_t cedar_index_edge(const struct cedar_index *index, uint32_t parent,
+                                        uint32_t label)
+{
+    uint32_t at = cedar_edge_hash(parent, label) & index->edge_mask;
+    const struct cedar_edge *edge = &index->edges[at];
+    while (edge->spot && (edge->parent != parent || edge->label != label))
+        edge = &index->edges[at = (at + 1) & index->edge_mask];
+    return edge->spot;
+}

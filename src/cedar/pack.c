@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * pack.c - an entity in one piece of memory: itself, its id, its ancestors, then its attributes and
- * tags with their values behind them. A decision reads a few cache lines side by side that the
+ * pack.c - an entity in one piece of memory: itself, its id, its attributes with their values, then
+ * its ancestors, tags and parents. A decision reads a few cache lines side by side that the
  * processor fetches together, instead of following pointers through the whole store, each of which
  * costs as much as the rest of a decision when there are many entities. Names of attributes and types
  * are shared, so they are near whenever anything is.
@@ -131,8 +131,8 @@ static struct cedar_entity *copy_entity(struct piece *p, const struct cedar_enti
     struct cedar_entity made = *from;
     made.bound = NULL; /* its lists may stand in `from` */
     made.id.uid = copy_uid(p, from->id.uid);
-    made.ancestors = copy_ancestors(p, from);
     made.attrs = copy_value(p, from->attrs);
+    made.ancestors = copy_ancestors(p, from);
     made.tags = copy_value(p, from->tags);
     made.parents = copy_parents(p, from);
     if (own)

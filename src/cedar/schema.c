@@ -41,21 +41,6 @@ int cedar_schema_wrong(struct cedar_schema_reading *r, enum nk_cedar_diag_code c
     return NK_EINVAL;
 }
 
-/* Parsers put "line 3, column 7: " before the reason; a diagnostic says the place itself. */
-void cedar_diags_syntax(struct nk_cedar_diags *d, struct nk_str text, const struct nk_fault *f)
-{
-    struct nk_str why = nk_str(f->message);
-    ptrdiff_t colon = nk_str_starts(why, NK_STR("line ")) ? nk_str_search(why, NK_STR(": ")) : -1;
-    struct nk_cedar_diag diag = {.text = text, .offset = f->offset, .end = f->offset + 1};
-    diag.code = f->code == NK_ENOMEM   ? NK_CEDAR_DIAG_MEMORY
-                : f->code == NK_ELIMIT ? NK_CEDAR_DIAG_LIMIT
-                                       : NK_CEDAR_DIAG_SYNTAX;
-    if (colon >= 0)
-        why = nk_str_sub(why, (size_t)colon + 2, why.n);
-    diag.args[0] = nk_arena_copy(d->arena, why);
-    nk_cedar_diags_add(d, &diag);
-}
-
 bool cedar_schema_common_ok(struct nk_str name)
 {
     static const struct nk_str taken[] = {{"Bool", 4},      {"Boolean", 7}, {"Entity", 6},
@@ -87,6 +72,13 @@ bool cedar_schema_path_ok(struct nk_str name)
         if (token.kind != CEDAR_PATH_SEP)
             return false;
     }
+}
+
+bool cedar_schema_path_reserved(struct nk_str path)
+{
+    return nk_str_eq(path, NK_STR("__cedar")) || nk_str_starts(path, NK_STR("__cedar::")) ||
+           nk_str_ends(path, NK_STR("::__cedar")) ||
+           nk_str_search(path, NK_STR("::__cedar::")) >= 0;
 }
 
 static int read(struct nk_str text, bool json, struct nk_arena *a, struct nk_cedar_diags *d,

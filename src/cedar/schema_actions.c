@@ -35,7 +35,7 @@ static int resolve_action(struct resolver *r, struct nk_str space, struct cedar_
     int rc = apply(r, space, decl->principals, &a->principals, &a->principal_n);
     int other = apply(r, space, decl->resources, &a->resources, &a->resource_n);
     rc = rc ? rc : other;
-    other = cedar_resolve_shape(r, space, decl->context, NK_STR("the context"), &a->context);
+    other = cedar_resolve_shape(r, space, decl->context, NK_STR("context"), &a->context);
     return rc ? rc : other;
 }
 

@@ -109,8 +109,6 @@ struct cedar_schema_space *cedar_schema_space_new(struct cedar_schema_reading *r
 int cedar_schema_read_text(struct cedar_schema_reading *r) NK_CHECKED;
 int cedar_schema_read_json(struct cedar_schema_reading *r) NK_CHECKED;
 
-/* Adds a parser's fault as a diagnostic of `text`. */
-void cedar_diags_syntax(struct nk_cedar_diags *d, struct nk_str text, const struct nk_fault *f);
 /* Notes what is wrong at `span` of r->text; returns NK_EINVAL. `args` has NK_CEDAR_DIAG_ARGS items
  * or is NULL. */
 int cedar_schema_wrong(struct cedar_schema_reading *r, enum nk_cedar_diag_code code,
@@ -119,3 +117,5 @@ int cedar_schema_wrong(struct cedar_schema_reading *r, enum nk_cedar_diag_code c
 bool cedar_schema_common_ok(struct nk_str name);
 /* Is this a path of names, A::B? Its parts may not be keywords; __cedar may be one. */
 bool cedar_schema_path_ok(struct nk_str name);
+/* Is one of its parts __cedar? Then nothing may be declared in it. */
+bool cedar_schema_path_reserved(struct nk_str path);

@@ -474,8 +474,7 @@ static int space(struct reader *j, uint32_t name)
     uint32_t at = name + 1, types = get(j, at, "entityTypes"), acts = get(j, at, "actions");
     struct nk_str text;
     int rc = text_of(j, name, &text);
-    if (!rc && text.n > 0 &&
-        (!cedar_schema_path_ok(text) || nk_str_search(text, NK_STR("__cedar")) >= 0))
+    if (!rc && text.n > 0 && (!cedar_schema_path_ok(text) || cedar_schema_path_reserved(text)))
         return wrong(j, name, "this cannot be the name of a namespace");
     if (!rc)
         rc = only(j, at, members, "a namespace is an object");
@@ -502,7 +501,7 @@ int cedar_schema_read_json(struct cedar_schema_reading *r)
     struct nk_fault fault = {0};
     int rc = nk_json_parse_any_name(&limits, r->text, r->arena, &j.doc, &fault);
     if (rc) {
-        cedar_diags_syntax(r->diags, r->text, &fault);
+        nk_cedar_diags_syntax(r->diags, r->text, &fault);
         return rc;
     }
     if (nk_json_type(&j.doc, 0) != NK_JSON_OBJECT)

@@ -449,20 +449,13 @@ static bool declaration(struct text *t, struct cedar_schema_space *space,
     return cedar_parse_unexpected(&t->p, "expected 'entity', 'action' or 'type'");
 }
 
-static bool names_reserved(struct nk_str path)
-{
-    return nk_str_eq(path, NK_STR("__cedar")) || nk_str_starts(path, NK_STR("__cedar::")) ||
-           nk_str_ends(path, NK_STR("::__cedar")) ||
-           nk_str_search(path, NK_STR("::__cedar::")) >= 0;
-}
-
 static bool namespace(struct text *t, const struct cedar_annotation *notes)
 {
     struct cedar_schema_head head = {.annotations = notes};
     const struct cedar_annotation *inner;
     if (!take_path(t, &head.name, &head.span, NULL))
         return false;
-    if (names_reserved(head.name))
+    if (cedar_schema_path_reserved(head.name))
         return cedar_parse_fail(&t->p, NK_EINVAL, head.span.offset, "this name is reserved");
     struct cedar_schema_space *space = cedar_schema_space_new(t->r, head.name);
     if (!space)
@@ -514,6 +507,6 @@ int cedar_schema_read_text(struct cedar_schema_reading *r)
         cedar_parse_fail(&t.p, NK_EINVAL, valid, "the text is not UTF-8 here");
     schema(&t);
     if (t.p.code)
-        cedar_diags_syntax(r->diags, r->text, &fault);
+        nk_cedar_diags_syntax(r->diags, r->text, &fault);
     return t.p.code;
 }

@@ -182,10 +182,21 @@ static const struct value *value_of(struct search *s, uint32_t guard)
 
 static bool settle(struct search *s, uint32_t number);
 
+static uint32_t child_of(const struct cedar_index *index, uint32_t number, uint32_t label)
+{
+    const struct cedar_spot *spot = &index->spots[number];
+    if (spot->children > CEDAR_FEW)
+        return cedar_index_edge(index, number, label);
+    for (uint32_t kid = spot->first; kid < spot->first + spot->children; kid++)
+        if (index->labels[kid] == label)
+            return kid;
+    return 0;
+}
+
 /* The member of a family for one constant. */
 static bool member(struct search *s, uint32_t family, uint32_t constant)
 {
-    uint32_t spot = constant ? cedar_index_child(s->index, family, constant) : 0;
+    uint32_t spot = constant ? child_of(s->index, family, constant) : 0;
     return !spot || settle(s, spot);
 }
 
@@ -275,7 +286,8 @@ static bool look_through(struct search *s, const struct cedar_spot *spot, int le
     return true;
 }
 
-/* Looks some up before it follows any: the processor then waits for all of them at once. */
+/* Of a spot with many children. Looks some up before it follows any: the processor then waits for all
+ * of them at once. */
 static bool look_up(struct search *s, uint32_t number, int level)
 {
     const struct cedar_active *a = &s->active[order[level]];
@@ -283,7 +295,7 @@ static bool look_up(struct search *s, uint32_t number, int level)
     for (uint32_t from = 0; from < a->n; from += AT_ONCE) {
         uint32_t n = a->n - from < AT_ONCE ? a->n - from : AT_ONCE;
         for (uint32_t i = 0; i < n; i++)
-            kids[i] = cedar_index_child(s->index, number, a->terms[from + i]);
+            kids[i] = cedar_index_edge(s->index, number, a->terms[from + i]);
         for (uint32_t i = 0; i < n; i++)
             if (kids[i] && !step(s, kids[i], level))
                 return false;

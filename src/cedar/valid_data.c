@@ -269,16 +269,22 @@ int nk_cedar_validate_request(const struct nk_cedar_schema *s, const struct nk_c
     return 0;
 }
 
+struct nk_cedar_uid *cedar_action_parents(const struct cedar_action *action, struct nk_arena *a)
+{
+    struct nk_cedar_uid *parents = nk_arena_array(a, action->ancestor_n, sizeof *parents);
+    for (uint32_t i = 0; parents && i < action->ancestor_n; i++)
+        parents[i] = action->ancestors[i]->uid.uid;
+    return parents;
+}
+
 int nk_cedar_entities_add_actions(struct nk_cedar_entities *e, const struct nk_cedar_schema *s,
                                   struct nk_arena *a)
 {
     for (uint32_t i = 0; i < s->action_n; i++) {
         const struct cedar_action *action = s->actions[i];
-        struct nk_cedar_uid *parents = nk_arena_array(a, action->ancestor_n, sizeof *parents);
+        struct nk_cedar_uid *parents = cedar_action_parents(action, a);
         if (!parents)
             return NK_ENOMEM;
-        for (uint32_t k = 0; k < action->ancestor_n; k++)
-            parents[k] = action->ancestors[k]->uid.uid;
         int rc = nk_cedar_entities_add(e, action->uid.uid, parents, action->ancestor_n, NULL, NULL);
         if (rc && rc != NK_ECONFLICT)
             return rc;

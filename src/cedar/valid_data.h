@@ -8,5 +8,7 @@
 #include "cedar/schema.h"
 #include "cedar/schema_model.h"
 
+/* All groups that an action is in, allocated in `a`; NULL: no memory. */
+struct nk_cedar_uid *cedar_action_parents(const struct cedar_action *action, struct nk_arena *a);
 /* Is the value one of this type? */
 bool cedar_value_fits(const struct nk_cedar_value *v, const struct cedar_type *type);

@@ -240,6 +240,14 @@ static int read_entity(struct reading *r, uint32_t at, struct nk_cedar_entities 
     place(r, at, before);
     if (rc || !e)
         return rc;
+    struct cedar_uid own_uid = cedar_uid(uid);
+    const struct cedar_action *action = cedar_schema_action(r->s, &own_uid);
+    if (action) { /* also the groups of its groups, whether or not these are in the data */
+        parents = cedar_action_parents(action, r->arena);
+        n = action->ancestor_n;
+    }
+    if (!parents)
+        return no_memory(r);
     rc = nk_cedar_entities_add(e, uid, parents, n, attrs, tags);
     if (rc == NK_ECONFLICT && cedar_entities_repeats(e, uid, parents, n, attrs, tags))
         return 0;
@@ -256,7 +264,7 @@ static int read_entities(struct nk_cedar_entities *e, const struct nk_cedar_sche
     struct nk_fault f = {0};
     int rc = nk_json_parse_any_name(&limits, json, a, &doc, &f);
     if (rc) {
-        cedar_diags_syntax(d, json, &f);
+        nk_cedar_diags_syntax(d, json, &f);
         return rc;
     }
     struct reading r = {s, &doc, a, d, escaped};

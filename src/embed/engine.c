@@ -7,9 +7,10 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include "cedar/schema.h"
 #include "cedar/template.h"
 
-enum { JSON_DEPTH = 256, JSON_VALUES = 1 << 22 };
+enum { JSON_DEPTH = 256, JSON_VALUES = 1 << 22, DIAGS_MAX = 16 };
 
 _Static_assert((int)NK_ENGINE_INVALID == (int)NK_EINVAL && (int)NK_ENGINE_LIMIT == (int)NK_ELIMIT &&
                    (int)NK_ENGINE_MEMORY == (int)NK_ENOMEM &&
@@ -22,7 +23,9 @@ struct nk_engine {
     struct nk_engine_limits limits;
     struct nk_cedar_policies *policies;
     struct nk_cedar_entities *entities;
-    bool is_ready;
+    const struct nk_cedar_schema *schema; /* or NULL */
+    struct nk_cedar_diags *diags;
+    bool is_ready, has_entities;
 };
 
 struct nk_engine_answer {
@@ -151,14 +154,78 @@ int nk_engine_link(struct nk_engine *e, struct nk_text template_id, struct nk_te
                      &inner);
 }
 
+static bool is_json(struct nk_str text)
+{
+    size_t i = 0;
+    while (i < text.n && (unsigned char)text.p[i] <= ' ')
+        i++;
+    return i < text.n && text.p[i] == '{';
+}
+
+/* The first diagnostic in place of a bare code. */
+static int tell_diags(const struct nk_engine *e, struct nk_engine_fault *f, int rc)
+{
+    struct nk_fault inner = {.code = 0};
+    if (rc)
+        (void)!nk_cedar_diags_fault(e->diags, &inner);
+    return tell(f, rc, &inner);
+}
+
+int nk_engine_set_schema(struct nk_engine *e, struct nk_text schema, struct nk_engine_fault *f)
+{
+    struct nk_str text;
+    int rc = check_loading(e, f);
+    if (!rc && (e->schema || e->has_entities))
+        rc = refuse(f, NK_EINVAL, "the schema is set once, and before the entities");
+    if (!rc)
+        rc = keep(e, &e->arena, schema, &text, f);
+    if (rc)
+        return rc;
+    e->diags = nk_cedar_diags_new(&e->arena, DIAGS_MAX);
+    if (!e->diags)
+        return refuse(f, NK_ENOMEM, "out of memory");
+    rc = is_json(text) ? nk_cedar_schema_parse_json(text, &e->arena, e->diags, &e->schema)
+                       : nk_cedar_schema_parse(text, &e->arena, e->diags, &e->schema);
+    return tell_diags(e, f, rc);
+}
+
 int nk_engine_add_entities(struct nk_engine *e, struct nk_text json, struct nk_engine_fault *f)
 {
     struct nk_fault inner = {.code = 0};
+    struct nk_arena scratch;
     struct nk_str text;
     int rc = check_loading(e, f);
     if (!rc)
         rc = keep(e, &e->arena, json, &text, f);
+    if (!rc && e->schema) {
+        nk_arena_init(&scratch, e->limits.engine_bytes);
+        rc = tell_diags(e, f, nk_cedar_validate_entities(e->schema, text, &scratch, e->diags));
+        nk_arena_free(&scratch);
+    }
+    e->has_entities = true;
     return rc ? rc : tell(f, nk_cedar_entities_parse(e->entities, text, &inner), &inner);
+}
+
+/* Policies keep to the schema, and `action in` knows its groups. */
+static int apply_schema(struct nk_engine *e, struct nk_engine_fault *f)
+{
+    const struct nk_cedar_validation strict = {.level = 0};
+    struct nk_fault inner = {.code = 0};
+    struct nk_arena scratch;
+    if (!e->schema)
+        return 0;
+    nk_arena_init(&scratch, e->limits.engine_bytes);
+    int rc = tell_diags(
+        e, f, nk_cedar_validate(e->schema, e->policies, &strict, &scratch, e->diags, NULL));
+    nk_arena_free(&scratch);
+    struct nk_cedar_entities *top = rc ? NULL : nk_cedar_entities_new(&e->arena, e->entities);
+    if (!rc)
+        rc = top ? nk_cedar_entities_add_actions(top, e->schema, &e->arena) : NK_ENOMEM;
+    if (!rc)
+        rc = nk_cedar_entities_seal(top, &inner);
+    if (!rc)
+        e->entities = top;
+    return tell(f, rc, &inner);
 }
 
 int nk_engine_ready(struct nk_engine *e, struct nk_engine_fault *f)
@@ -166,9 +233,11 @@ int nk_engine_ready(struct nk_engine *e, struct nk_engine_fault *f)
     struct nk_fault inner = {.code = 0};
     int rc = check_loading(e, f);
     if (!rc)
-        rc = tell(f, nk_cedar_policies_seal(e->policies, &inner), &inner);
-    if (!rc)
         rc = tell(f, nk_cedar_entities_seal(e->entities, &inner), &inner);
+    if (!rc)
+        rc = apply_schema(e, f);
+    if (!rc)
+        rc = tell(f, nk_cedar_policies_seal(e->policies, &inner), &inner);
     if (!rc)
         rc = tell(f, nk_cedar_bind(e->policies, e->entities, &inner), &inner);
     e->is_ready = !rc;

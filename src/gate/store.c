@@ -7,7 +7,7 @@
 
 #include "cedar/template.h"
 
-enum { SCHEMA_MAX = 16 << 20, LINKS_MAX = 64 << 20, TEXT_MAX = 1 << 20 };
+enum { LINKS_MAX = 64 << 20 };
 
 struct loading {
     struct nk_setup *setup;
@@ -92,29 +92,12 @@ static int load_links(const struct loading *l)
     return rc;
 }
 
-/* The namespaces of a schema are the names of its members. */
 static int load_schema(const struct loading *l)
 {
-    static const struct nk_json_limits lim = {SCHEMA_MAX, 64, 1 << 20};
     struct nk_fault inner = {.code = 0};
-    struct nk_json doc;
-    struct nk_buf names;
     if (!l->in->schema.p)
         return 0;
-    int rc = nk_json_parse(&lim, l->in->schema, &l->setup->arena, &doc, &inner);
-    if (rc)
-        return say(l, rc, "schema", &inner);
-    if (nk_json_type(&doc, 0) != NK_JSON_OBJECT)
-        return wrong(l, "schema", "expected the JSON form of a Cedar schema");
-    nk_buf_init(&names, TEXT_MAX);
-    nk_buf_add_char(&names, '[');
-    for (uint32_t i = nk_json_first(&doc, 0); i != NK_JSON_NONE; i = nk_json_next(&doc, 0, i)) {
-        nk_buf_add(&names, names.n > 1 ? NK_STR(",") : NK_STR(""));
-        nk_buf_add(&names, nk_json_span(&doc, i));
-    }
-    nk_buf_add_char(&names, ']');
-    l->store->schema = l->in->schema;
-    rc = keep_text(l, &names, &l->store->namespaces);
+    int rc = gate_store_schema(l->store, l->in->schema, l->in->entities, &l->setup->arena, &inner);
     return rc ? say(l, rc, "schema", &inner) : 0;
 }
 
@@ -188,9 +171,9 @@ static int load_store(const struct loading *l)
         return say(l, rc, "", &inner);
     rc = load_links(l);
     if (!rc)
-        rc = make_ready(l);
-    if (!rc)
         rc = load_schema(l);
+    if (!rc)
+        rc = make_ready(l);
     if (!rc)
         rc = load_sources(l);
     if (!rc)

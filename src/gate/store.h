@@ -25,6 +25,9 @@ struct nk_store {
 /* Makes the stores of the configuration ready. A fault names the store and its file. */
 int gate_stores_load(struct nk_setup *s, const struct nk_setup_input *in,
                      struct nk_fault *f) NK_CHECKED;
+/* Reads the store's schema and holds its policies and entities to it; behind links, before it is made ready. */
+int gate_store_schema(struct nk_store *s, struct nk_str text, struct nk_str entities,
+                      struct nk_arena *a, struct nk_fault *f) NK_CHECKED;
 /* The store of this id, or NULL. */
 const struct nk_store *gate_store_find(const struct nk_setup *s, struct nk_str id);
 

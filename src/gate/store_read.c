@@ -89,8 +89,9 @@ static int get_store(struct nk_txn *t, const struct nk_store *s, const struct nk
     (void)c;
     nk_buf_add_char(out, '{');
     put_store(s, out);
-    nk_buf_add(out, NK_STR(",\"validationSettings\":{\"mode\":\"OFF\"},"
-                           "\"deletionProtection\":\"ENABLED\",\"cedarVersion\":\"CEDAR_4\"}"));
+    nk_buf_add(out, s->schema.p ? NK_STR(",\"validationSettings\":{\"mode\":\"STRICT\"}")
+                                : NK_STR(",\"validationSettings\":{\"mode\":\"OFF\"}"));
+    nk_buf_add(out, NK_STR(",\"deletionProtection\":\"ENABLED\",\"cedarVersion\":\"CEDAR_4\"}"));
     return 0;
 }
 

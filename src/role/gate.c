@@ -357,7 +357,7 @@ int nk_gate_main(struct nk_role_start *s)
         return 1;
     struct nk_loop_hooks hooks = {g, hook_poll, hook_flush, hook_sleep, hook_awake};
     g->start = s;
-    nk_arena_init_sized(&g->scratch, GATE_REQUEST_BLOCK, GATE_REQUEST_BLOCK);
+    nk_arena_init_sized(&g->scratch, GATE_READ_SIZE, GATE_READ_SIZE);
     g->loop = nk_loop_new(&hooks);
     int rc = g->loop ? start_serving(g, &f) : NK_ENOMEM;
     if (!rc)

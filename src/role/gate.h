@@ -19,7 +19,7 @@ enum {
     GATE_READ_SIZE = 64 << 10,
     GATE_DRAIN_BATCH = 256, /* answers taken from the ring before sockets have their turn */
     GATE_NO_SLOT = UINT32_MAX & 0x7fffffff,
-    GATE_REQUEST_BLOCK = 16 << 10, /* bytes of memory that hold an ordinary request */
+    GATE_REQUEST_BLOCK = 6 << 10, /* what an ordinary request takes */
 };
 
 struct gate_listener {

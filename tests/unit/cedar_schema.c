@@ -231,6 +231,46 @@ static void all_cases(const char *name, void (*run)(const struct case_line *, vo
     tap_ok(n > 0 && tap_failed == before, "%s: %d cases", name, n);
 }
 
+/* Whatever a parser says it says in Japanese, too: nothing of the English sentence is left. */
+static void check_said(const struct case_line *c, const struct nk_cedar_diags *d)
+{
+    struct nk_buf en, ja;
+    nk_buf_init(&en, 4096);
+    nk_buf_init(&ja, 4096);
+    for (const struct nk_cedar_diag *i = d->first; i; i = i->next) {
+        if (i->code != NK_CEDAR_DIAG_SYNTAX && i->code != NK_CEDAR_DIAG_LIMIT)
+            continue;
+        nk_buf_clear(&en);
+        nk_buf_clear(&ja);
+        nk_cedar_diag_message(i, false, &en);
+        nk_cedar_diag_message(i, true, &ja);
+        struct nk_str words = nk_str_sub(nk_buf_str(&en), 0, 12);
+        if (nk_str_search(nk_buf_str(&ja), words) >= 0)
+            tap_ok(false, "%s:%d: not in Japanese: %.*s", c->file, c->line,
+                   NK_FMT(nk_buf_str(&ja)));
+    }
+    nk_buf_free(&en);
+    nk_buf_free(&ja);
+}
+
+static void said_case(const struct case_line *c, void *ctx)
+{
+    struct bench b;
+    struct nk_fault f = {0};
+    const struct nk_cedar_schema *s;
+    (void)ctx;
+    bench_open(&b, false);
+    struct nk_str text = {c->input, c->n};
+    if (strstr(c->file, "policies")) {
+        if (nk_cedar_policies_add(nk_cedar_policies_new(&b.a), text, NK_STR("p"), false, &f))
+            nk_cedar_diags_syntax(b.d, text, &f);
+    } else if (nk_cedar_schema_parse(text, &b.a, b.d, &s)) {
+        f.code = NK_EINVAL;
+    }
+    check_said(c, b.d);
+    bench_close(&b);
+}
+
 /* What is not data ------------------------------------------------------------------------------------ */
 
 static void check_text(bool japanese, const char *expected)
@@ -425,6 +465,8 @@ int main(void)
     all_cases("valid_levels", level_case);
     all_cases("valid_entities", entity_case);
     all_cases("valid_requests", request_case);
+    all_cases("policies", said_case);
+    all_cases("schema_text", said_case);
     check_texts();
     check_table();
     check_deep();

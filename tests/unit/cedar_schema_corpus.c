@@ -370,6 +370,31 @@ static void go_entities(struct test *t, struct nk_str name)
         say(t, "all entities", NK_STR(""));
 }
 
+static bool listed(const struct nk_json *doc, uint32_t list, struct nk_str id)
+{
+    for (uint32_t at = nk_json_first(doc, list); at != NK_JSON_NONE;
+         at = nk_json_next(doc, list, at))
+        if (nk_json_is(doc, at, id))
+            return true;
+    return false;
+}
+
+/* A policy that is proven never to err is in no recorded list of errors. */
+static void check_never_errs(struct test *t, const struct nk_cedar_verdict *v)
+{
+    uint32_t list = nk_json_get(&t->doc, 0, NK_STR("requests"));
+    for (uint32_t at = nk_json_first(&t->doc, list); at != NK_JSON_NONE;
+         at = nk_json_next(&t->doc, list, at)) {
+        uint32_t errors = nk_json_get(&t->doc, at, NK_STR("errors"));
+        for (size_t i = 0; i < nk_cedar_policies_count(t->policies); i++) {
+            struct nk_str id = nk_arena_printf(&t->a, "policy%zu", i);
+            t->g->checks += v[i].never_errs;
+            if (v[i].never_errs && listed(&t->doc, errors, id))
+                say(t, "erred although it was proven not to:", id);
+        }
+    }
+}
+
 /* shouldValidate: the whole set at once. */
 static void should_validate(struct test *t, struct nk_str name)
 {
@@ -388,6 +413,7 @@ static void should_validate(struct test *t, struct nk_str name)
     bool expected = truth(&t->doc, 0, "shouldValidate"), no_action = false;
     for (size_t i = 0; i < nk_cedar_policies_count(t->policies); i++)
         no_action = no_action || v[i].no_action;
+    check_never_errs(t, v);
     t->g->checks++;
     if ((rc == 0) == expected)
         return;
@@ -435,15 +461,6 @@ static void handwritten(struct group *g, const char *root)
 }
 
 /* Generated policy sets ------------------------------------------------------------------------------- */
-
-static bool listed(const struct nk_json *doc, uint32_t list, struct nk_str id)
-{
-    for (uint32_t at = nk_json_first(doc, list); at != NK_JSON_NONE;
-         at = nk_json_next(doc, list, at))
-        if (nk_json_is(doc, at, id))
-            return true;
-    return false;
-}
 
 static bool add_named(struct test *t, struct nk_cedar_policies *p, uint32_t at)
 {

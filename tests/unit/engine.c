@@ -141,9 +141,41 @@ static void test_limits(void)
     nk_engine_free(e);
 }
 
+static void test_schema(void)
+{
+    static const char schema[] =
+        "entity User; entity Doc = { owner: User }; action write;"
+        "action read in [write] appliesTo { principal: User, resource: Doc };";
+    struct nk_engine_fault f = {0};
+    struct nk_engine_answer *a = NULL;
+    struct nk_engine *e = nk_engine_new(NULL);
+    tap_ok(nk_engine_set_schema(e, text(schema), &f) == 0, "a schema");
+    tap_ok(nk_engine_set_schema(e, text(schema), &f) == NK_ENGINE_INVALID, "but once: %s",
+           f.message);
+    f = (struct nk_engine_fault){0};
+    tap_ok(nk_engine_add_entities(
+               e, text("[{\"uid\":{\"type\":\"Doc\",\"id\":\"1\"},\"attrs\":{},\"parents\":[]}]"),
+               &f) == NK_ENGINE_INVALID,
+           "an entity that does not keep to it: %s", f.message);
+    tap_ok(add(e, "permit (principal, action in Action::\"write\", resource);", &f) == 0 &&
+               nk_engine_ready(e, &f) == 0 && ask(e, "x", NULL, NULL, &a, &f) == 0 &&
+               nk_engine_allows(a),
+           "`action in` knows the schema's groups: %s", f.message);
+    nk_engine_answer_free(a);
+    nk_engine_free(e);
+    e = nk_engine_new(NULL);
+    tap_ok(nk_engine_set_schema(e, text(schema), &f) == 0 &&
+               add(e, "permit (principal, action, resource) when { resource.ownr == principal };",
+                   &f) == 0 &&
+               nk_engine_ready(e, &f) == NK_ENGINE_INVALID && strstr(f.message, "ownr"),
+           "a policy that does not: %s", f.message);
+    nk_engine_free(e);
+}
+
 int main(void)
 {
     test_story();
+    test_schema();
     test_limits();
     return tap_done();
 }
