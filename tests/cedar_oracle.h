@@ -88,7 +88,8 @@ static int oracle_decide(const struct nk_cedar_policies *p,
     return 0;
 }
 
-static bool oracle_same(const struct nk_cedar_answer *a, const struct nk_cedar_answer *b)
+__attribute__((unused)) static bool oracle_same(const struct nk_cedar_answer *a,
+                                                const struct nk_cedar_answer *b)
 {
     bool same = a->allow == b->allow && a->reason_count == b->reason_count &&
                 a->error_count == b->error_count;
