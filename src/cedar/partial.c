@@ -235,6 +235,32 @@ static int begin(struct cedar_partial *p, const struct nk_cedar_entities *entiti
     return 0;
 }
 
+static bool is_type_of(const struct cedar_etype **list, uint32_t n, struct nk_str type)
+{
+    for (uint32_t i = 0; i < n; i++)
+        if (nk_str_eq(list[i]->name, type))
+            return true;
+    return false;
+}
+
+int nk_cedar_partial_check(const struct nk_cedar_partial_request *req, struct nk_fault *f)
+{
+    struct cedar_uid uid = cedar_uid(req->action);
+    const struct cedar_action *action = req->schema ? cedar_schema_action(req->schema, &uid) : NULL;
+    if (!req->schema)
+        return 0;
+    if (!action)
+        return nk_fault_set(f, NK_EINVAL, "request", 0, "the schema has no action %.*s::\"%.*s\"",
+                            NK_FMT(uid.uid.type), NK_FMT(uid.uid.id));
+    bool who = is_type_of(action->principals, action->principal_n, req->principal.type);
+    bool on = is_type_of(action->resources, action->resource_n, req->resource.type);
+    if (who && on)
+        return 0;
+    return nk_fault_set(
+        f, NK_EINVAL, "request", 0, "in the schema the action does not apply to a %s of type %.*s",
+        who ? "resource" : "principal", NK_FMT(who ? req->resource.type : req->principal.type));
+}
+
 int nk_cedar_partial(const struct nk_cedar_policies *p, const struct nk_cedar_entities *entities,
                      const struct nk_cedar_partial_request *req, struct nk_arena *a,
                      struct nk_cedar_partial *out)

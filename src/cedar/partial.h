@@ -53,9 +53,10 @@ struct nk_cedar_residual {
     struct nk_str id;
     bool forbid;
     enum nk_cedar_outcome outcome;
-    const char *what;                  /* ERRS: static words; else NULL */
-    bool may_err;                      /* RESIDUAL: some completion may make it err */
-    const struct cedar_policy *policy; /* RESIDUAL: what is left; else the policy itself */
+    const char *what; /* ERRS: static words; else NULL */
+    bool may_err;     /* RESIDUAL: some completion may make it err */
+    const struct cedar_policy
+        *policy; /* RESIDUAL, SATISFIED: what is left; else the policy itself */
 };
 
 struct nk_cedar_partial {
@@ -68,6 +69,9 @@ struct nk_cedar_partial {
     size_t policy_count;
 };
 
+/* Does the schema, if there is one, have the action, and for these types? 0 or NK_EINVAL. */
+int nk_cedar_partial_check(const struct nk_cedar_partial_request *req,
+                           struct nk_fault *f) NK_CHECKED;
 /* Evaluates as far as it is known. `entities` is sealed, or NULL for none. 0, NK_ENOMEM, or NK_EINVAL
  * (the context is no record). */
 int nk_cedar_partial(const struct nk_cedar_policies *p, const struct nk_cedar_entities *entities,

@@ -319,7 +319,7 @@ static bool is_exact(struct cedar_eval *e, const struct cedar_policy *policy,
     *left = want;
     switch (r->outcome) {
     case NK_CEDAR_SATISFIED:
-        return want == SATISFIED;
+        return want == SATISFIED && judge(e, again) == SATISFIED;
     case NK_CEDAR_NOT_SATISFIED:
         return want == NOT_SATISFIED;
     case NK_CEDAR_ERRS:
