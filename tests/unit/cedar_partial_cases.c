@@ -56,7 +56,7 @@ static struct nk_cedar_partial_request request_of(struct fixture *x, struct nk_s
     return r;
 }
 
-/* What is left, in one line. */
+/* What is left, in one line; a bar would end what is expected. */
 static void put_left(struct nk_buf *out, const struct nk_cedar_partial *x)
 {
     static const char *const decisions[] = {"undecided", "allow", "deny"};
@@ -73,7 +73,7 @@ static void put_left(struct nk_buf *out, const struct nk_cedar_partial *x)
         out->n -= 2; /* the last ";" and the end of its line */
     }
     for (size_t i = 0; i < out->n; i++)
-        out->p[i] = out->p[i] == '\n' ? ' ' : out->p[i];
+        out->p[i] = out->p[i] == '\n' ? ' ' : out->p[i] == '|' ? '/' : out->p[i];
 }
 
 static int run(struct fixture *x, const struct case_line *c, struct nk_buf *out, struct nk_fault *f)
