@@ -135,12 +135,15 @@ static bool condition(struct cedar_partial *p, struct policy *w, const struct ce
     w->out->may_err |=
         part.state == CEDAR_PART_ERROR || (!is_value && (part.may_err || part.kind != CEDAR_BOOL));
     p->out_of_memory |= !keep_condition(p, w, c, &part);
+    if (part.state == CEDAR_PART_REST && !c->unless)
+        cedar_part_true(p, part.node);
     return part.state == CEDAR_PART_REST;
 }
 
 static void policy(struct cedar_partial *p, const struct cedar_policy *from, struct policy *w)
 {
     struct cedar_policy *left = w->left;
+    p->there_n = 0;
     *left = *from;
     left->link_of = NULL;
     left->slots = 0;

@@ -335,13 +335,6 @@ static bool is_context(const struct cedar_part *part)
            part->node->op == CEDAR_CONTEXT;
 }
 
-static const struct cedar_type_attr *declared(const struct cedar_part *part, struct nk_str name)
-{
-    return part->typed && part->typed->kind == CEDAR_TYPE_RECORD
-               ? cedar_type_attr(part->typed, name)
-               : NULL;
-}
-
 /* What the schema says about the value that is left. */
 static void give_type(struct cedar_part *part, const struct cedar_type *type)
 {
@@ -358,14 +351,28 @@ static void give_type(struct cedar_part *part, const struct cedar_type *type)
         part->type = type->of.entities[0]->name;
 }
 
-/* The type of an entity's attribute; what is required is there only if the entity is. */
-static const struct cedar_type_attr *
-declared_of_entity(const struct cedar_partial *p, const struct cedar_part *part, struct nk_str name)
+static const struct cedar_etype *etype_of(const struct cedar_partial *p,
+                                          const struct cedar_part *part)
 {
     struct nk_str type = entity_type(part);
-    const struct cedar_etype *etype =
-        p->req->schema && type.p ? cedar_schema_etype(p->req->schema, type) : NULL;
-    return etype && etype->shape ? cedar_type_attr(etype->shape, name) : NULL;
+    return p->req->schema && type.p ? cedar_schema_etype(p->req->schema, type) : NULL;
+}
+
+/* What the schema says about an attribute, and whether it is sure to be there: one of an entity only
+ * if the entity is. */
+static const struct cedar_type_attr *declared(const struct cedar_partial *p,
+                                              const struct cedar_part *part, struct nk_str name,
+                                              bool *sure)
+{
+    const struct cedar_etype *etype = etype_of(p, part);
+    bool entity = etype && etype->shape;
+    const struct cedar_type *type = entity ? etype->shape : part->typed;
+    const struct cedar_type_attr *attr =
+        type && type->kind == CEDAR_TYPE_RECORD ? cedar_type_attr(type, name) : NULL;
+    *sure = attr && attr->required;
+    if (entity)
+        *sure = *sure && part->state == CEDAR_PART_VALUE && cedar_entity_sure(p, part->value);
+    return attr;
 }
 
 static struct cedar_part attribute(struct cedar_partial *p, const struct cedar_node *node)
@@ -373,7 +380,7 @@ static struct cedar_part attribute(struct cedar_partial *p, const struct cedar_n
     struct cedar_part from = cedar_part(p, node->kid), out;
     const struct nk_cedar_value *value = NULL;
     enum cedar_known state = CEDAR_UNKNOWN;
-    const struct cedar_type_attr *attr = declared(&from, node->name);
+    bool sure;
     if (is_context(&from))
         state = cedar_context_attr(p, node->name, &value);
     if (state == CEDAR_KNOWN)
@@ -383,11 +390,28 @@ static struct cedar_part attribute(struct cedar_partial *p, const struct cedar_n
     out = combine(p, node, node, &from, 1);
     if (out.state != CEDAR_PART_REST)
         return out;
-    if (attr && attr->required)
-        out.may_err = from.may_err;
-    attr = attr ? attr : declared_of_entity(p, &from, node->name);
+    const struct cedar_type_attr *attr = declared(p, &from, node->name, &sure);
     if (attr)
         give_type(&out, attr->type);
+    if (sure)
+        out.may_err = may_err(&from);
+    out.may_err = out.may_err && !cedar_part_there(p, out.node);
+    return out;
+}
+
+static struct cedar_part tag(struct cedar_partial *p, const struct cedar_node *node)
+{
+    struct cedar_part parts[2] = {cedar_part(p, node->kid)}, out;
+    if (parts[0].state == CEDAR_PART_ERROR)
+        return parts[0];
+    parts[1] = cedar_part(p, node->kid->next);
+    out = combine(p, node, node, parts, 2);
+    if (out.state != CEDAR_PART_REST)
+        return out;
+    const struct cedar_etype *etype = etype_of(p, &parts[0]);
+    if (etype && etype->tags)
+        give_type(&out, etype->tags);
+    out.may_err = out.may_err && !cedar_part_there(p, out.node);
     return out;
 }
 
@@ -415,6 +439,10 @@ static struct cedar_part has_of_value(struct cedar_partial *p, const struct ceda
     for (; i < node->path_n; i++) {
         if (v->kind == CEDAR_ENTITY && cedar_attr_unknown(p, &v->as.entity, node->path[i])) {
             struct cedar_part at = known(v);
+            bool sure;
+            (void)declared(p, &at, node->path[i], &sure);
+            if (sure && i + 1 == node->path_n)
+                return known(&cedar_true);
             at.node = node->kid;
             if (i == 0)
                 at = as_written(from);
@@ -442,8 +470,9 @@ static struct cedar_part has(struct cedar_partial *p, const struct cedar_node *n
         return known(&cedar_false);
     if (state == CEDAR_KNOWN)
         return node->path_n == 1 ? known(&cedar_true) : has_of_value(p, node, &from, value, 1);
-    const struct cedar_type_attr *attr = declared(&from, node->path[0]);
-    if (attr && attr->required && node->path_n == 1 && !from.may_err)
+    bool sure;
+    (void)declared(p, &from, node->path[0], &sure);
+    if (sure && node->path_n == 1 && !from.may_err)
         return known(&cedar_true);
     return rest_of_has(p, node, &from, 0);
 }
@@ -483,7 +512,10 @@ static struct cedar_part choice(struct cedar_partial *p, const struct cedar_node
             return fails(p, cedar_expected(CEDAR_BOOL));
         return cedar_part(p, parts[0].value->as.truth ? then : then->next);
     }
+    unsigned there_n = p->there_n;
+    cedar_part_true(p, parts[0].node);
     parts[1] = cedar_part(p, then);
+    p->there_n = there_n;
     parts[2] = cedar_part(p, then->next);
     if (parts[1].state == CEDAR_PART_ERROR && parts[2].state == CEDAR_PART_ERROR)
         return parts[1];
@@ -537,6 +569,7 @@ static bool take(struct cedar_partial *p, struct chain *c, struct cedar_part *pa
 static struct cedar_part chain(struct cedar_partial *p, const struct cedar_node *node)
 {
     bool decides = node->kind == CEDAR_NODE_OR;
+    unsigned there_n = p->there_n;
     struct chain c = {.node = cedar_node_copy(p, node)};
     struct cedar_part neutral = known(cedar_truth(!decides));
     bool fits = c.node;
@@ -551,7 +584,10 @@ static struct cedar_part chain(struct cedar_partial *p, const struct cedar_node 
     for (const struct cedar_node *kid = node->kid; fits && !c.ended && kid; kid = kid->next) {
         struct cedar_part part = cedar_part(p, kid);
         fits = take(p, &c, &part, decides);
+        if (!decides && part.state == CEDAR_PART_REST)
+            cedar_part_true(p, part.node);
     }
+    p->there_n = there_n;
     if (!fits)
         return (struct cedar_part){
             .state = CEDAR_PART_REST, .may_err = true, .kind = CEDAR_BOOL, .node = node};
@@ -582,6 +618,8 @@ static struct cedar_part dispatch(struct cedar_partial *p, const struct cedar_no
         return attribute(p, node);
     case CEDAR_NODE_HAS:
         return has(p, node);
+    case CEDAR_NODE_GET_TAG:
+        return tag(p, node);
     default:
         return strict(p, node);
     }

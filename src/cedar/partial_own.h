@@ -23,14 +23,29 @@ struct cedar_part {
     const struct cedar_type *typed; /* REST: the schema's type of its value, or NULL */
 };
 
+/* What is there where it is asked for: `of` has the attribute `name`, or the tag that `tag` names. */
+struct cedar_there {
+    const struct cedar_node *of, *tag;
+    struct nk_str name;
+};
+
+enum { CEDAR_THERE = 32 /* most that is remembered; forgetting some is safe */ };
+
 struct cedar_partial {
     struct cedar_eval eval; /* of what is known; its arena holds all that is made */
     const struct nk_cedar_partial_request *req;
     const struct cedar_uid *uids;      /* of req->entities, with their hashes */
     const struct cedar_action *action; /* in the schema, or NULL */
     unsigned depth;                    /* of expressions inside each other */
+    unsigned there_n;
+    struct cedar_there there[CEDAR_THERE];
     bool out_of_memory;
 };
+
+/* What follows is evaluated only where `node`, which is left, was true. */
+void cedar_part_true(struct cedar_partial *p, const struct cedar_node *node);
+/* Is the attribute or tag that the node reads sure to be there? */
+bool cedar_part_there(const struct cedar_partial *p, const struct cedar_node *node);
 
 enum cedar_known { CEDAR_KNOWN, CEDAR_ABSENT, CEDAR_UNKNOWN };
 
@@ -48,6 +63,8 @@ bool cedar_context_whole(const struct nk_cedar_partial_request *req);
 /* May the attribute, the tags or the ancestors of this entity be other than the store says? */
 bool cedar_attr_unknown(const struct cedar_partial *p, const struct cedar_uid *uid,
                         struct nk_str name);
+/* Is the entity sure to exist? */
+bool cedar_entity_sure(const struct cedar_partial *p, const struct nk_cedar_value *entity);
 bool cedar_tags_unknown(const struct cedar_partial *p, const struct cedar_uid *uid);
 bool cedar_ancestors_unknown(const struct cedar_partial *p, const struct nk_cedar_value *entity);
 /* Does the schema rule out that entities of this type are in one of that? */
