@@ -8,6 +8,7 @@
 
 #include "cedar/parse.h"
 #include "cedar/schema_model.h"
+#include "cedar/valid_data.h"
 
 /* Scopes --------------------------------------------------------------------------------------- */
 
@@ -246,6 +247,41 @@ static bool is_type_of(const struct cedar_etype **list, uint32_t n, struct nk_st
     return false;
 }
 
+static bool is_unknown(const struct nk_cedar_partial_request *req, struct nk_str name)
+{
+    for (size_t i = 0; i < req->context_attr_count; i++)
+        if (nk_str_eq(req->context_attrs[i], name))
+            return true;
+    return req->context_open;
+}
+
+/* What is known of the context is as the schema says, and what must be there is known or unknown. */
+static int check_context(const struct nk_cedar_partial_request *req, const struct cedar_type *type,
+                         struct nk_fault *f)
+{
+    const struct nk_cedar_value *context = req->context ? req->context : &cedar_empty_record;
+    if (context->kind != CEDAR_RECORD)
+        return nk_fault_set(f, NK_EINVAL, "request", 0, "the context is no record");
+    for (uint32_t i = 0; i < context->n; i++) {
+        const struct nk_cedar_member *m = &context->as.members[i];
+        const struct cedar_type_attr *attr = cedar_type_attr(type, m->name);
+        if (!attr || !cedar_value_fits(m->value, attr->type))
+            return nk_fault_set(f, NK_EINVAL, "request", 0,
+                                attr ? "context.%.*s has another type in the schema"
+                                     : "the schema has no context.%.*s for this action",
+                                NK_FMT(m->name));
+    }
+    for (uint32_t i = 0; i < type->n; i++) {
+        struct nk_str name = type->of.attrs[i].name;
+        if (type->of.attrs[i].required && !cedar_record_get(context, name) &&
+            !is_unknown(req, name))
+            return nk_fault_set(
+                f, NK_EINVAL, "request", 0,
+                "context.%.*s is missing: give its value, or say that it is unknown", NK_FMT(name));
+    }
+    return 0;
+}
+
 int nk_cedar_partial_check(const struct nk_cedar_partial_request *req, struct nk_fault *f)
 {
     struct cedar_uid uid = cedar_uid(req->action);
@@ -258,7 +294,7 @@ int nk_cedar_partial_check(const struct nk_cedar_partial_request *req, struct nk
     bool who = is_type_of(action->principals, action->principal_n, req->principal.type);
     bool on = is_type_of(action->resources, action->resource_n, req->resource.type);
     if (who && on)
-        return 0;
+        return check_context(req, action->context, f);
     return nk_fault_set(
         f, NK_EINVAL, "request", 0, "in the schema the action does not apply to a %s of type %.*s",
         who ? "resource" : "principal", NK_FMT(who ? req->resource.type : req->principal.type));
@@ -282,7 +318,9 @@ int nk_cedar_partial(const struct nk_cedar_policies *p, const struct nk_cedar_en
         residuals[i] =
             (struct nk_cedar_residual){.id = p->items[i]->id, .forbid = p->items[i]->forbid};
         policy(&state, p->items[i], &w);
-        residuals[i].policy = residuals[i].outcome == NK_CEDAR_RESIDUAL ? &left[i] : p->items[i];
+        bool whole =
+            residuals[i].outcome == NK_CEDAR_NOT_SATISFIED || residuals[i].outcome == NK_CEDAR_ERRS;
+        residuals[i].policy = whole ? p->items[i] : &left[i];
     }
     if (state.out_of_memory)
         return NK_ENOMEM;

@@ -53,10 +53,9 @@ struct nk_cedar_residual {
     struct nk_str id;
     bool forbid;
     enum nk_cedar_outcome outcome;
-    const char *what; /* ERRS: static words; else NULL */
-    bool may_err;     /* RESIDUAL: some completion may make it err */
-    const struct cedar_policy
-        *policy; /* RESIDUAL, SATISFIED: what is left; else the policy itself */
+    const char *what;                  /* ERRS: static words; else NULL */
+    bool may_err;                      /* RESIDUAL: some completion may make it err */
+    const struct cedar_policy *policy; /* what is left, also when SATISFIED; else the policy */
 };
 
 struct nk_cedar_partial {
@@ -69,7 +68,8 @@ struct nk_cedar_partial {
     size_t policy_count;
 };
 
-/* Does the schema, if there is one, have the action, and for these types? 0 or NK_EINVAL. */
+/* Does the request keep to its schema, if there is one, as far as it is known: the action, the types of
+ * principal and resource, the context? 0 or NK_EINVAL. */
 int nk_cedar_partial_check(const struct nk_cedar_partial_request *req,
                            struct nk_fault *f) NK_CHECKED;
 /* Evaluates as far as it is known. `entities` is sealed, or NULL for none. 0, NK_ENOMEM, or NK_EINVAL
