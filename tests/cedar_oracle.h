@@ -50,10 +50,10 @@ static bool oracle_holds(struct cedar_eval *e, const struct cedar_policy *policy
 }
 
 /* The answer, its lists in `a`; the set is small. 0 or NK_ENOMEM. */
-static int oracle_decide(const struct nk_cedar_policies *p,
-                         const struct nk_cedar_entities *entities,
-                         const struct nk_cedar_request *req, struct nk_arena *a,
-                         struct nk_cedar_answer *out)
+__attribute__((unused)) static int oracle_decide(const struct nk_cedar_policies *p,
+                                                 const struct nk_cedar_entities *entities,
+                                                 const struct nk_cedar_request *req,
+                                                 struct nk_arena *a, struct nk_cedar_answer *out)
 {
     const struct nk_cedar_value *vars[] = {nk_cedar_entity(a, req->principal),
                                            nk_cedar_entity(a, req->action),
@@ -88,7 +88,8 @@ static int oracle_decide(const struct nk_cedar_policies *p,
     return 0;
 }
 
-static bool oracle_same(const struct nk_cedar_answer *a, const struct nk_cedar_answer *b)
+__attribute__((unused)) static bool oracle_same(const struct nk_cedar_answer *a,
+                                                const struct nk_cedar_answer *b)
 {
     bool same = a->allow == b->allow && a->reason_count == b->reason_count &&
                 a->error_count == b->error_count;

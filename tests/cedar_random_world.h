@@ -50,8 +50,8 @@ static struct nk_cedar_uid random_uid(struct nk_arena *a, uint32_t type, uint32_
 }
 
 /* Entities of all types and the actions; not sealed. NULL: no memory. */
-static struct nk_cedar_entities *random_entities(struct nk_arena *a, struct dice *d,
-                                                 const struct nk_cedar_entities *below)
+__attribute__((unused)) static struct nk_cedar_entities *
+random_entities(struct nk_arena *a, struct dice *d, const struct nk_cedar_entities *below)
 {
     struct nk_cedar_entities *e = nk_cedar_entities_new(a, below);
     uint32_t all = RANDOM_TYPES * RANDOM_IDS;

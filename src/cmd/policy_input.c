@@ -304,8 +304,8 @@ int nk_input_valid(const struct nk_cedar_schema *schema, const struct nk_cedar_r
     return reason(nk_cedar_validate_request(schema, r, d), d, f);
 }
 
-static int parse_context(const char *given, const struct nk_cedar_schema *schema,
-                         struct nk_arena *a, struct nk_cedar_request *out, struct nk_fault *f)
+int nk_input_context(const char *given, const struct nk_cedar_schema *schema, struct nk_arena *a,
+                     struct nk_cedar_request *out, struct nk_fault *f)
 {
     struct nk_str text = nk_str(given);
     struct nk_fault inner = {.code = 0};
@@ -333,6 +333,6 @@ int nk_input_options(const struct nk_input_options *o, const struct nk_cedar_sch
         rc = nk_input_uid(nk_str(o->resource), a, &out->resource, f);
     out->context = NULL;
     if (!rc && o->context)
-        rc = parse_context(o->context, schema, a, out, f);
+        rc = nk_input_context(o->context, schema, a, out, f);
     return rc ? rc : nk_input_valid(schema, out, a, f);
 }

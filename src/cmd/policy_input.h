@@ -68,6 +68,10 @@ int nk_input_request(const struct nk_json *doc, uint32_t at, const struct nk_ced
 int nk_input_valid(const struct nk_cedar_schema *schema, const struct nk_cedar_request *r,
                    struct nk_arena *a, struct nk_fault *f) NK_CHECKED;
 
+/* The context of a request for out->action: a file, or JSON that begins with "{". */
+int nk_input_context(const char *given, const struct nk_cedar_schema *schema, struct nk_arena *a,
+                     struct nk_cedar_request *out, struct nk_fault *f) NK_CHECKED;
+
 /* The options --principal, --action, --resource and --context (a file, or JSON that begins with
  * "{"; NULL: none), as given; the request is validated. */
 struct nk_input_options {
