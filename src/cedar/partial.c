@@ -95,6 +95,7 @@ static void settle(struct policy *w, enum nk_cedar_outcome outcome, const char *
     w->out->outcome = outcome;
     w->out->what = what;
     w->out->may_err = false;
+    w->out->never = false;
 }
 
 static bool keep_condition(struct cedar_partial *p, struct policy *w,
@@ -135,6 +136,7 @@ static bool condition(struct cedar_partial *p, struct policy *w, const struct ce
     }
     w->out->may_err |=
         part.state == CEDAR_PART_ERROR || (!is_value && (part.may_err || part.kind != CEDAR_BOOL));
+    w->out->never |= part.state != CEDAR_PART_REST || (part.never && !c->unless);
     p->out_of_memory |= !keep_condition(p, w, c, &part);
     if (part.state == CEDAR_PART_REST && !c->unless)
         cedar_part_true(p, part.node);
@@ -180,6 +182,12 @@ static bool permits(const struct nk_cedar_residual *r)
     return !r->forbid && r->outcome == NK_CEDAR_SATISFIED;
 }
 
+/* Can what is left of it still be satisfied, or err where that counts? */
+static bool may_count(const struct nk_cedar_residual *r, bool strict)
+{
+    return r->outcome == NK_CEDAR_RESIDUAL && (!r->never || (strict && r->forbid && r->may_err));
+}
+
 static enum nk_cedar_settled decide(const struct nk_cedar_residual *r, size_t n, bool strict)
 {
     bool permit = false, left[2] = {false, false};
@@ -187,7 +195,7 @@ static enum nk_cedar_settled decide(const struct nk_cedar_residual *r, size_t n,
         if (denies(&r[i], strict))
             return NK_CEDAR_DENY;
         permit |= permits(&r[i]);
-        left[r[i].forbid] |= r[i].outcome == NK_CEDAR_RESIDUAL;
+        left[r[i].forbid] |= may_count(&r[i], strict);
     }
     if (permit)
         return left[true] ? NK_CEDAR_UNDECIDED : NK_CEDAR_ALLOW;

@@ -55,6 +55,7 @@ struct nk_cedar_residual {
     enum nk_cedar_outcome outcome;
     const char *what;                  /* ERRS: static words; else NULL */
     bool may_err;                      /* RESIDUAL: some completion may make it err */
+    bool never;                        /* RESIDUAL: it errs or is not satisfied */
     const struct cedar_policy *policy; /* what is left, also when SATISFIED; else the policy */
 };
 

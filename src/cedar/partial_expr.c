@@ -598,8 +598,11 @@ static struct cedar_part chain(struct cedar_partial *p, const struct cedar_node 
         return c.last;
     if (c.n == 1 && !cedar_chain_add(p, c.node, &c.tail, &neutral))
         return found(NULL);
-    return (struct cedar_part){
-        .state = CEDAR_PART_REST, .may_err = c.may_err, .kind = CEDAR_BOOL, .node = c.node};
+    return (struct cedar_part){.state = CEDAR_PART_REST,
+                               .may_err = c.may_err,
+                               .kind = CEDAR_BOOL,
+                               .never = c.ended && !decides,
+                               .node = c.node};
 }
 
 static struct cedar_part dispatch(struct cedar_partial *p, const struct cedar_node *node)

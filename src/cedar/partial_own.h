@@ -15,6 +15,7 @@ enum { CEDAR_KIND_ANY = UINT8_MAX };
 struct cedar_part {
     enum { CEDAR_PART_VALUE, CEDAR_PART_ERROR, CEDAR_PART_REST } state;
     bool may_err;                       /* REST: under some completion */
+    bool never;                         /* REST: it is never true */
     uint8_t kind;                       /* REST: of its value, enum cedar_kind, or CEDAR_KIND_ANY */
     const struct nk_cedar_value *value; /* VALUE */
     const char *what;                   /* ERROR */

@@ -81,8 +81,9 @@ static void put_text(struct nk_buf *out, const struct nk_cedar_partial *x)
         nk_buf_add(out, NK_STR("\n// "));
         nk_audit_put_safe(out, r->id);
         nk_buf_add(out, r->outcome == NK_CEDAR_SATISFIED ? NK_STR(": satisfied")
-                        : r->may_err                     ? NK_STR(": depends, may err")
+                        : r->never                       ? NK_STR(": never satisfied")
                                                          : NK_STR(": depends"));
+        nk_buf_add(out, r->may_err ? NK_STR(", may err") : NK_STR(""));
         nk_buf_add_char(out, '\n');
         nk_cedar_residual_put_text(r, out);
     }
@@ -98,6 +99,8 @@ static void put_residual(struct nk_buf *out, const struct nk_cedar_residual *r,
     nk_buf_add(out, r->outcome == NK_CEDAR_SATISFIED ? NK_STR("true") : NK_STR("false"));
     nk_json_put_name(out, NK_STR("mayErr"));
     nk_buf_add(out, r->may_err ? NK_STR("true") : NK_STR("false"));
+    nk_json_put_name(out, NK_STR("never"));
+    nk_buf_add(out, r->never ? NK_STR("true") : NK_STR("false"));
     nk_buf_clear(scratch);
     nk_cedar_residual_put_text(r, scratch);
     nk_json_put_member(out, NK_STR("text"), nk_buf_str(scratch));

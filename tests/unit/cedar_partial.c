@@ -328,7 +328,8 @@ static bool is_exact(struct cedar_eval *e, const struct cedar_policy *policy,
         break;
     }
     *left = judge(e, again);
-    return want == *left && want == judge(e, r->policy) && (want != ERRS || r->may_err);
+    return want == *left && want == judge(e, r->policy) && (want != ERRS || r->may_err) &&
+           (want != SATISFIED || !r->never);
 }
 
 /* One completion: every policy, and the decision that follows from what is left. */

@@ -65,9 +65,10 @@ static void put_left(struct nk_buf *out, const struct nk_cedar_partial *x)
         const struct nk_cedar_residual *r = &x->policies[i];
         if (r->outcome == NK_CEDAR_ERRS)
             nk_buf_printf(out, "; error: %s", r->what);
-        if (x->decision != NK_CEDAR_UNDECIDED || r->outcome == NK_CEDAR_NOT_SATISFIED ||
-            r->outcome == NK_CEDAR_ERRS)
+        if (r->outcome != NK_CEDAR_RESIDUAL &&
+            (r->outcome != NK_CEDAR_SATISFIED || x->decision != NK_CEDAR_UNDECIDED))
             continue;
+        nk_buf_add(out, r->never ? NK_STR("; never") : NK_STR(""));
         nk_buf_add(out, r->may_err ? NK_STR("; may err: ") : NK_STR("; "));
         nk_cedar_residual_put_text(r, out);
         out->n -= 2; /* the last ";" and the end of its line */
