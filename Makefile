@@ -65,7 +65,7 @@ $(OUT)/libnakoso.a: $(OBJ_CORE)
 
 # What is installed for other programs: one object of the modules that the engine needs, in which the functions
 # of include/nakoso.h alone can be seen from outside. It needs nothing but the C library.
-EMBED := $(foreach m,base json cedar embed,$(patsubst %.c,$(OUT)/%.o,$(wildcard src/$(m)/*.c))) $(OUT)/src/config/near.o
+EMBED := $(foreach m,base json cedar embed,$(patsubst %.c,$(OUT)/%.o,$(wildcard src/$(m)/*.c)))
 $(OUT)/embed/libnakoso.a: $(EMBED)
 	@mkdir -p $(@D)
 	$(call say,AR  ,$@)

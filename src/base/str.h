@@ -24,6 +24,33 @@ static inline bool nk_str_eq(struct nk_str a, struct nk_str b)
 {
     return a.n == b.n && (b.n == 0 || memcmp(a.p, b.p, b.n) == 0);
 }
+static inline bool nk_same_eight(const char *a, const char *b)
+{
+    uint64_t x, y;
+    memcpy(&x, a, sizeof x);
+    memcpy(&y, b, sizeof y);
+    return x == y;
+}
+/* Are the n bytes at a those at b? For names and other short texts, where a call costs more than the
+ * look at their bytes. */
+static inline bool nk_same(const char *a, const char *b, size_t n)
+{
+    uint32_t u[2], v[2];
+    size_t i = 0;
+    if (n > 64)
+        return memcmp(a, b, n) == 0;
+    if (n >= 8) {
+        while (i + 8 < n && nk_same_eight(a + i, b + i))
+            i += 8;
+        return i + 8 >= n && nk_same_eight(a + n - 8, b + n - 8);
+    }
+    if (n >= 4) {
+        memcpy(&u[0], a, 4), memcpy(&u[1], a + n - 4, 4);
+        memcpy(&v[0], b, 4), memcpy(&v[1], b + n - 4, 4);
+        return ((u[0] ^ v[0]) | (u[1] ^ v[1])) == 0;
+    }
+    return n == 0 || (a[0] == b[0] && a[n / 2] == b[n / 2] && a[n - 1] == b[n - 1]);
+}
 /* Are the n bytes at a those at b? ASCII letters compare without case. */
 bool nk_same_nocase(const char *a, const char *b, size_t n);
 /* ASCII letters compare without case; all other bytes as they are (RFC 9110, section 5.1). */

@@ -6,7 +6,7 @@
 
 #include "cedar/lexer.h"
 #include "cedar/schema_model.h"
-#include "config/table.h"
+#include "base/near.h"
 
 #include <stdio.h>
 
@@ -211,7 +211,7 @@ struct nk_str cedar_schema_near_type(const struct nk_cedar_schema *s, struct nk_
             return s->etypes[i]->name; /* the namespace was forgotten */
         names[n++] = s->etypes[i]->name;
     }
-    return names ? nk_config_near(name, names, n) : (struct nk_str){NULL, 0};
+    return names ? nk_near(name, names, n) : (struct nk_str){NULL, 0};
 }
 
 struct nk_str cedar_uid_name(struct nk_cedar_uid uid, struct nk_arena *a)
@@ -230,17 +230,12 @@ struct nk_str cedar_schema_near_action(const struct nk_cedar_schema *s, struct n
             return cedar_uid_name(s->actions[i]->uid.uid, a); /* only its type is wrong */
         names[i] = s->actions[i]->uid.uid.id;
     }
-    struct nk_str near = names ? nk_config_near(uid.id, names, most) : (struct nk_str){NULL, 0};
+    struct nk_str near = names ? nk_near(uid.id, names, most) : (struct nk_str){NULL, 0};
     if (!near.p)
         return near;
     while (names[at].p != near.p)
         at++;
     return cedar_uid_name(s->actions[at]->uid.uid, a);
-}
-
-struct nk_str cedar_near(struct nk_str name, const struct nk_str *candidates, size_t n)
-{
-    return nk_config_near(name, candidates, n);
 }
 
 struct nk_str cedar_etype_choices(const struct cedar_etype *type, struct nk_arena *a)

@@ -67,7 +67,5 @@ struct nk_str cedar_schema_near_action(const struct nk_cedar_schema *s, struct n
                                        struct nk_arena *a);
 /* Type::"id" as it is written in a policy; absent without memory. */
 struct nk_str cedar_uid_name(struct nk_cedar_uid uid, struct nk_arena *a);
-/* What is near `name` of the candidates, or absent. */
-struct nk_str cedar_near(struct nk_str name, const struct nk_str *candidates, size_t n);
 /* The ids of an enum as they would be written, the first few; absent without memory. */
 struct nk_str cedar_etype_choices(const struct cedar_etype *type, struct nk_arena *a);

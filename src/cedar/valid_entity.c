@@ -4,6 +4,7 @@
  * An entity need not exist, so `has` of an attribute that the schema requires is still not known to be true,
  * and reading one may err; once `has` was true, neither. See valid.h.
  */
+#include "base/near.h"
 #include "cedar/valid.h"
 
 static const struct nk_str none = {NULL, 0};
@@ -66,7 +67,7 @@ static struct nk_str near_attr(struct check *c, const struct cedar_type *type, s
     for (; n < type->n && n < NEAR_ATTRS; n++)
         names[n] = type->of.attrs[n].name;
     (void)c;
-    return cedar_near(name, names, n);
+    return nk_near(name, names, n);
 }
 
 static void unknown(struct check *c, struct cedar_span span, const struct cedar_type *type,

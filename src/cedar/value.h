@@ -65,29 +65,9 @@ extern const struct nk_cedar_value cedar_true, cedar_false, cedar_empty_record;
 
 struct cedar_uid cedar_uid(struct nk_cedar_uid uid);
 
-/* Are the n bytes the same? Most names and ids are short: no call for up to 16 bytes. */
-static inline bool cedar_same_bytes(const char *a, const char *b, size_t n)
-{
-    uint64_t x[2], y[2];
-    uint32_t u[2], v[2];
-    if (n > 2 * sizeof *x)
-        return memcmp(a, b, n) == 0;
-    if (n >= sizeof *x) {
-        memcpy(&x[0], a, sizeof *x), memcpy(&x[1], a + n - sizeof *x, sizeof *x);
-        memcpy(&y[0], b, sizeof *y), memcpy(&y[1], b + n - sizeof *y, sizeof *y);
-        return ((x[0] ^ y[0]) | (x[1] ^ y[1])) == 0;
-    }
-    if (n >= sizeof *u) {
-        memcpy(&u[0], a, sizeof *u), memcpy(&u[1], a + n - sizeof *u, sizeof *u);
-        memcpy(&v[0], b, sizeof *v), memcpy(&v[1], b + n - sizeof *v, sizeof *v);
-        return ((u[0] ^ v[0]) | (u[1] ^ v[1])) == 0;
-    }
-    return n == 0 || (a[0] == b[0] && a[n / 2] == b[n / 2] && a[n - 1] == b[n - 1]);
-}
-
 static inline bool cedar_same(struct nk_str a, struct nk_str b)
 {
-    return a.n == b.n && (a.p == b.p || cedar_same_bytes(a.p, b.p, b.n));
+    return a.n == b.n && (a.p == b.p || nk_same(a.p, b.p, b.n));
 }
 
 static inline bool cedar_uid_eq(const struct cedar_uid *a, const struct cedar_uid *b)

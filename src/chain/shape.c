@@ -75,25 +75,9 @@ static const char *take_number(const char *p, const char *end)
     return sane ? p : NULL;
 }
 
-static bool same_eight(const char *a, const char *b)
-{
-    uint64_t x, y;
-    memcpy(&x, a, sizeof x);
-    memcpy(&y, b, sizeof y);
-    return x == y;
-}
-
-/* Texts of the tables have a dozen bytes: a call for each would cost more than to look at them. */
 static bool starts(const char *p, const char *end, struct nk_str text)
 {
-    size_t n = text.n, i = 0;
-    if ((size_t)(end - p) < n)
-        return false;
-    if (n < 8)
-        return memcmp(p, text.p, n) == 0;
-    while (i + 8 < n && same_eight(p + i, text.p + i))
-        i += 8;
-    return i + 8 >= n && same_eight(p + n - 8, text.p + n - 8);
+    return (size_t)(end - p) >= text.n && nk_same(p, text.p, text.n);
 }
 
 static const char *take_bool(const char *p, const char *end)

@@ -5,6 +5,7 @@
  * clear.
  */
 #include "config/table.h"
+#include "base/near.h"
 
 static const char stage[] = "config";
 
@@ -121,7 +122,7 @@ static int check_upstreams(const struct nk_config *c, struct nk_str *names,
 static int unknown_upstream(const struct nk_config *c, size_t i, const struct nk_str *names,
                             size_t offset, struct nk_fault *f)
 {
-    struct nk_str near = nk_config_near(c->models[i].upstream, names, c->upstream_count);
+    struct nk_str near = nk_near(c->models[i].upstream, names, c->upstream_count);
     if (near.p)
         return nk_fault_set(f, NK_ENOTFOUND, stage, offset,
                             "models[%zu].upstream: there is no upstream \"%.*s\"; did you mean "

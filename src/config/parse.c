@@ -5,6 +5,7 @@
  * in the field's unit. See config.h.
  */
 #include "config/table.h"
+#include "base/near.h"
 
 #include <string.h>
 
@@ -46,7 +47,7 @@ static int unknown_key(struct fill *x, enum nk_config_section section, struct nk
     for (size_t i = 0; i < count && n < SECTION_KEYS; i++)
         if (rows[i].section == section)
             names[n++] = nk_str(rows[i].key);
-    struct nk_str near = nk_config_near(key, names, n);
+    struct nk_str near = nk_near(key, names, n);
     struct nk_str where = path.n ? path : NK_STR("the top level");
     if (key.n > 40)
         return nk_fault_set(x->fault, NK_EINVAL, stage, offset_of(x, at), "unknown key in %.*s",

@@ -5,6 +5,7 @@
  * are to the key they stand behind. Numbers are decimal integers with a unit where there is one.
  */
 #include "config/table.h"
+#include "base/near.h"
 #include "base/utf8.h"
 
 #include <stdio.h>
@@ -109,7 +110,7 @@ static int read_choice(const struct nk_config_row *row, struct nk_str s,
         }
         n++;
     }
-    struct nk_str near = nk_config_near(s, names, n), v = shown(s);
+    struct nk_str near = nk_near(s, names, n), v = shown(s);
     if (near.p)
         snprintf(why, WHY, "\"%.*s\" is not one of %s; did you mean %.*s?", NK_FMT(v), row->range,
                  NK_FMT(near));

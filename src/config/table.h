@@ -109,8 +109,6 @@ const char *nk_config_bad_pin(struct nk_str s);
 const char *nk_config_bad_reach(struct nk_str s);
 const char *nk_config_bad_statuses(struct nk_str s);
 const char *nk_config_bad_servers(struct nk_str s);
-/* What is near `name` among the keys of a section, for "did you mean"; absent when nothing is. */
-struct nk_str nk_config_near(struct nk_str name, const struct nk_str *candidates, size_t n);
 /* The rules of upstream i and its endpoints; `at` is its entry. */
 int nk_config_check_upstream(const struct nk_config *c, size_t i, const struct nk_json *doc,
                              uint32_t at, struct nk_fault *f) NK_CHECKED;

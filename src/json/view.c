@@ -25,32 +25,6 @@ struct nk_str nk_json_span(const struct nk_json *doc, uint32_t i)
     return v ? nk_str_sub(doc->text, v->start, v->end) : (struct nk_str){NULL, 0};
 }
 
-NK_INLINE bool same_eight(const char *a, const char *b)
-{
-    uint64_t x, y;
-    memcpy(&x, a, sizeof x);
-    memcpy(&y, b, sizeof y);
-    return x == y;
-}
-
-NK_INLINE bool same_four(const char *a, const char *b)
-{
-    uint32_t x, y;
-    memcpy(&x, a, sizeof x);
-    memcpy(&y, b, sizeof y);
-    return x == y;
-}
-
-/* Are the n bytes the same? Two looks settle a name of ordinary length. */
-NK_INLINE bool same_bytes(const char *a, const char *b, size_t n)
-{
-    if (n >= 8 && n <= 16)
-        return same_eight(a, b) && same_eight(a + n - 8, b + n - 8);
-    if (n >= 4 && n < 8)
-        return same_four(a, b) && same_four(a + n - 4, b + n - 4);
-    return memcmp(a, b, n) == 0;
-}
-
 uint32_t nk_json_get(const struct nk_json *doc, uint32_t i, struct nk_str name)
 {
     const struct nk_json_value *v = entry_of(doc, i, NK_JSON_OBJECT), *tape = doc->tape;
@@ -63,7 +37,7 @@ uint32_t nk_json_get(const struct nk_json *doc, uint32_t i, struct nk_str name)
             if (nk_json_is(doc, k, name))
                 return k + 1;
         } else if (n->end - n->start == name.n + 2 &&
-                   same_bytes(doc->text.p + n->start + 1, name.p, name.n)) {
+                   nk_same(doc->text.p + n->start + 1, name.p, name.n)) {
             return k + 1;
         }
     }

@@ -35,13 +35,6 @@ static bool claims(const struct nk_http_head *h)
            nk_str_starts(nk_http_get(h, NK_STR("x-amz-target")), NK_STR("VerifiedPermissions."));
 }
 
-/* Nothing of it goes upstream. */
-static bool forwards(struct nk_str name)
-{
-    (void)name;
-    return false;
-}
-
 /* The names that AWS's clients know: those of the API's own errors, and of the errors that all of AWS's APIs
  * share. Clients set their clock right at RequestExpired, by the answer's Date. */
 static const char *type_of(const struct nk_refusal *r)
@@ -89,28 +82,6 @@ static void refuse(const struct nk_refusal *r, struct nk_buf *out)
     nk_buf_add_char(out, '}');
 }
 
-/* No answer of this dialect comes from an upstream; none is a stream or a list of models. */
-static int parse_reply(const struct nk_call *call, const struct nk_json *body, struct nk_arena *a,
-                       struct nk_reply *out, struct nk_fault *f)
-{
-    (void)call, (void)body, (void)a;
-    *out = (struct nk_reply){.usage = {-1, -1}};
-    return nk_fault_set(f, NK_EUNSUPPORTED, "proto", 0,
-                        "no answer of this API comes from upstream");
-}
-
-static struct nk_stream *stream_new(const struct nk_call *call, struct nk_arena *a)
-{
-    (void)call, (void)a;
-    return NULL;
-}
-
-static void list_models(const struct nk_str *models, size_t n, bool one, struct nk_buf *out)
-{
-    (void)models, (void)n, (void)one;
-    nk_buf_add(out, NK_STR("{}"));
-}
-
 const struct nk_dialect nk_dialect_avp = {
     .name = "avp",
     .media = "application/x-amz-json-1.0",
@@ -123,14 +94,14 @@ const struct nk_dialect nk_dialect_avp = {
     .credential = nk_dialect_credential,
     .credential_header = "authorization",
     .credential_prefix = "Bearer ",
-    .forwards = forwards,
+    .forwards = nk_dialect_forwards_nothing,
     .parse_call = nk_avp_parse_call,
-    .parse_reply = parse_reply,
-    .stream_new = stream_new,
+    .parse_reply = nk_dialect_no_reply,
+    .stream_new = nk_dialect_no_stream,
     .stream_event = nk_stream_event,
     .stream_end = nk_stream_end,
     .status = status,
     .refuse = refuse,
     .refuse_stream = refuse,
-    .list_models = list_models,
+    .list_models = nk_dialect_no_models,
 };

@@ -24,3 +24,11 @@ bool nk_dialect_allows(const char *const *names, size_t n, struct nk_str name);
  * body: 0. */
 int nk_dialect_model(struct nk_call *call, const char *const *decided, size_t n, struct nk_arena *a,
                      struct nk_fault *f) NK_CHECKED;
+
+/* What a dialect has that the gate answers by itself: nothing goes upstream, so no answer, no stream and no
+ * list of models comes from there. */
+bool nk_dialect_forwards_nothing(struct nk_str name);
+int nk_dialect_no_reply(const struct nk_call *call, const struct nk_json *body, struct nk_arena *a,
+                        struct nk_reply *out, struct nk_fault *f) NK_CHECKED;
+struct nk_stream *nk_dialect_no_stream(const struct nk_call *call, struct nk_arena *a);
+void nk_dialect_no_models(const struct nk_str *models, size_t n, bool one, struct nk_buf *out);

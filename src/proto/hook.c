@@ -23,30 +23,10 @@ static bool claims(const struct nk_http_head *h)
     return false;
 }
 
-static bool forwards(struct nk_str name)
-{
-    (void)name;
-    return false;
-}
-
 static int parse_call(struct nk_call *call, struct nk_arena *a, struct nk_fault *f)
 {
     (void)call, (void)a, (void)f;
     return 0;
-}
-
-static int parse_reply(const struct nk_call *call, const struct nk_json *body, struct nk_arena *a,
-                       struct nk_reply *out, struct nk_fault *f)
-{
-    (void)call, (void)body, (void)a;
-    *out = (struct nk_reply){.usage = {-1, -1}};
-    return nk_fault_set(f, NK_EUNSUPPORTED, "proto", 0, "no answer of a hook comes from upstream");
-}
-
-static struct nk_stream *stream_new(const struct nk_call *call, struct nk_arena *a)
-{
-    (void)call, (void)a;
-    return NULL;
 }
 
 /* Faults of the request are a no; ours stay errors. */
@@ -64,12 +44,6 @@ static void refuse(const struct nk_refusal *r, struct nk_buf *out)
     nk_buf_add_char(out, '}');
 }
 
-static void list_models(const struct nk_str *models, size_t n, bool one, struct nk_buf *out)
-{
-    (void)models, (void)n, (void)one;
-    nk_buf_add(out, NK_STR("{}"));
-}
-
 const struct nk_dialect nk_dialect_hook = {
     .name = "hook",
     .challenge = "Bearer",
@@ -79,16 +53,16 @@ const struct nk_dialect nk_dialect_hook = {
     .credential = nk_dialect_credential,
     .credential_header = "authorization",
     .credential_prefix = "Bearer ",
-    .forwards = forwards,
+    .forwards = nk_dialect_forwards_nothing,
     .parse_call = parse_call,
-    .parse_reply = parse_reply,
-    .stream_new = stream_new,
+    .parse_reply = nk_dialect_no_reply,
+    .stream_new = nk_dialect_no_stream,
     .stream_event = nk_stream_event,
     .stream_end = nk_stream_end,
     .status = status,
     .refuse = refuse,
     .refuse_stream = refuse,
-    .list_models = list_models,
+    .list_models = nk_dialect_no_models,
 };
 
 const struct nk_dialect *nk_hook_dialect(void)

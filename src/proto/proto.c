@@ -172,3 +172,30 @@ int nk_dialect_model(struct nk_call *call, const char *const *decided, size_t n,
     call->model_at = nk_member_get(doc, 0, NK_STR("model"));
     return call->model.p ? 0 : nk_member_missing(doc, 0, NK_STR("model"), f);
 }
+
+bool nk_dialect_forwards_nothing(struct nk_str name)
+{
+    (void)name;
+    return false;
+}
+
+int nk_dialect_no_reply(const struct nk_call *call, const struct nk_json *body, struct nk_arena *a,
+                        struct nk_reply *out, struct nk_fault *f)
+{
+    (void)call, (void)body, (void)a;
+    *out = (struct nk_reply){.usage = {-1, -1}};
+    return nk_fault_set(f, NK_EUNSUPPORTED, "proto", 0,
+                        "no answer of this API comes from upstream");
+}
+
+struct nk_stream *nk_dialect_no_stream(const struct nk_call *call, struct nk_arena *a)
+{
+    (void)call, (void)a;
+    return NULL;
+}
+
+void nk_dialect_no_models(const struct nk_str *models, size_t n, bool one, struct nk_buf *out)
+{
+    (void)models, (void)n, (void)one;
+    nk_buf_add(out, NK_STR("{}"));
+}

@@ -3,7 +3,7 @@
  * near.c - "did you mean": the candidate that fewest single-character edits away from a word turn
  * it into (Levenshtein distance), if that is at most a third of its length.
  */
-#include "config/table.h"
+#include "base/near.h"
 
 enum { WORD_MAX = 64 };
 
@@ -30,7 +30,7 @@ static size_t distance(struct nk_str a, struct nk_str b)
     return row[b.n];
 }
 
-struct nk_str nk_config_near(struct nk_str name, const struct nk_str *candidates, size_t n)
+struct nk_str nk_near(struct nk_str name, const struct nk_str *candidates, size_t n)
 {
     struct nk_str best = {NULL, 0};
     size_t least = WORD_MAX;
