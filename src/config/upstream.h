@@ -27,8 +27,9 @@ struct nk_config_health {
 /* One trust domain: what policies speak of, whichever endpoint serves it. */
 struct nk_config_upstream {
     struct nk_str name;
-    struct nk_str dialect;             /* "openai" or "anthropic" */
+    struct nk_str dialect;             /* "openai", "anthropic" or "mcp" */
     struct nk_str url;                 /* short for one endpoint; absent: `endpoints` */
+    struct nk_str path;                /* of the MCP endpoint */
     struct nk_str credential;          /* "file:PATH" or "env:NAME"; absent: none is sent */
     struct nk_str ca;                  /* PEM file of trusted authorities; absent: the system's */
     const struct nk_config_text *pins; /* base64 of SHA-256 of a public key; one must match */
