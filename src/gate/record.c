@@ -104,6 +104,8 @@ static void put_identify(struct nk_buf *b, const struct nk_gate_state *s)
     if (p) {
         put_word(b, NK_STR("\"proof\":"), nk_str(p->proof));
         put_text(b, NK_STR(",\"source\":"), p->source);
+    }
+    if (p && !s->judged) {
         put_text(b, NK_STR(",\"type\":"), p->type);
         put_text(b, NK_STR(",\"id\":"), p->id);
     }
@@ -122,7 +124,7 @@ static void put_parse(struct nk_buf *b, const struct nk_gate_state *s)
     nk_buf_add(b, NK_STR(",\"sha256\":\""));
     nk_buf_add_hex(b, s->body_digest.b, sizeof s->body_digest.b);
     nk_buf_add_char(b, '"');
-    if (s->call.model.p)
+    if (s->call.model.p && !s->model)
         put_text(b, NK_STR(",\"model\":"), nk_str_sub(s->call.model, 0, 256));
     nk_buf_add_char(b, '}');
 }
@@ -166,14 +168,15 @@ static void put_judgement(struct nk_buf *b, const struct nk_txn *t)
                                   : NK_STR(",\"decision\":\"deny\",\"reasons\":["));
     for (size_t i = 0; i < s->answer.reason_count; i++)
         put_text(b, i ? NK_STR(",") : NK_STR(""), s->answer.reasons[i]);
-    nk_buf_add(b, NK_STR("],\"errors\":["));
+    nk_buf_add_char(b, ']');
     for (size_t i = 0; i < s->answer.error_count; i++) {
-        put_text(b, i ? NK_STR(",{\"policy\":") : NK_STR("{\"policy\":"),
+        put_text(b, i ? NK_STR(",{\"policy\":") : NK_STR(",\"errors\":[{\"policy\":"),
                  s->answer.errors[i].policy);
         put_text(b, NK_STR(",\"what\":"), nk_str(s->answer.errors[i].what));
         nk_buf_add_char(b, '}');
     }
-    nk_buf_add_char(b, ']');
+    if (s->answer.error_count)
+        nk_buf_add_char(b, ']');
 }
 
 static void put_refusal(struct nk_buf *b, const struct nk_gate_state *s)
@@ -267,8 +270,9 @@ static void put_outcome(struct nk_buf *b, const struct nk_txn *t, const char *ho
     put_opening(b, t, NK_STR("outcome"));
     put_word(b, NK_STR(",\"how\":"), nk_str(how));
     put_number(b, NK_STR(",\"status\":"), s->status);
-    put_number(b, NK_STR(",\"facts\":{\"receive\":{\"status\":"), s->upstream_status);
-    put_number(b, NK_STR(",\"bytes\":"), s->reply_bytes);
+    put_number(b, NK_STR(",\"facts\":{\"receive\":{\"bytes\":"), s->reply_bytes);
+    if (s->upstream_status != s->status)
+        put_number(b, NK_STR(",\"status\":"), s->upstream_status);
     put_number(b, NK_STR(",\"inputTokens\":"), s->usage.input_tokens);
     put_number(b, NK_STR(",\"outputTokens\":"), s->usage.output_tokens);
     put_number(b, NK_STR(",\"toolCalls\":"), s->tool_calls);
