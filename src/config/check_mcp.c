@@ -107,14 +107,6 @@ static int check_upstream(const struct nk_config *c, size_t i, size_t offset, st
                             "upstreams[%zu]: an upstream of dialect mcp has one endpoint, because "
                             "sessions belong to it",
                             i);
-    if (u->path.p[0] != '/')
-        return nk_fault_set(f, NK_EINVAL, stage, offset, "upstreams[%zu].path begins with /", i);
-    for (size_t k = 0; k < c->model_count; k++)
-        if (nk_str_eq(c->models[k].upstream, u->name))
-            return nk_fault_set(f, NK_EINVAL, stage, offset,
-                                "models[%zu].upstream: \"%.*s\" is a server of MCP; it has no "
-                                "models",
-                                k, NK_FMT(u->name));
     return 0;
 }
 

@@ -110,7 +110,7 @@ struct nk_config {
     const struct nk_config_mcp *mcp;
     size_t mcp_count;
     struct nk_str session_secret; /* absent: a random one */
-    struct nk_str audit; /* directory of the chain */
+    struct nk_str audit;          /* directory of the chain */
     bool audit_strict;
     int64_t audit_group;        /* group commit interval */
     int64_t audit_checkpoint;   /* at most this long between signed checkpoints */

@@ -38,6 +38,7 @@ struct nk_setup_input {
     struct nk_str sigv4;       /* the secret of signing keys */
     const struct nk_str *jwks; /* one for each issuer */
     size_t jwks_count;
+    uint32_t generation;
     uint64_t seed[2];
 };
 
@@ -77,7 +78,8 @@ struct nk_setup {
     struct nk_model *model_list;
     struct nk_store *stores;  /* gate/store.h; config.store_count of them */
     struct nk_hook *hooks;    /* gate/hook.h; config.hook_count of them */
-    struct nk_str provenance; /* digests as each record has them: ,"policies":"…","config":"…" */
+    struct nk_str provenance; /* as each record has it: ,"policies":"…","generation":… */
+    struct nk_digest digest;  /* of policies and configuration */
     uint32_t generation;      /* of the configuration, given by the warden */
     uint32_t holders;         /* transactions that still use it, and the role itself */
     void *owner; /* of the slices; told by freed(owner) when the setup is gone; may be NULL */

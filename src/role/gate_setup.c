@@ -114,11 +114,10 @@ struct nk_setup *gate_setup_load(const struct nk_role_start *s, const struct nk_
     else if (collect(b, r, &in, f) == 0) {
         in.seed[0] = s->seed[0];
         in.seed[1] = s->seed[1];
+        in.generation = generation;
         setup = nk_setup_new(&in, f);
     }
     free(r);
-    if (setup)
-        setup->generation = generation;
     return setup;
 }
 
