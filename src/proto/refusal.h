@@ -1,12 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * refusal.h - a refusal, for a dialect to put into its own form. See proto.h.
+ * refusal.h - why a request is refused, for its dialect to put into its own form.
  */
 #pragma once
 
 #include "base/str.h"
 
-/* Why a request is refused, for the dialect to put into words. */
 struct nk_refusal {
     int status;       /* HTTP status: 400, 401, 403, 404, 413, 429, 500, 502, 503, 504 */
     const char *code; /* stable id: "policy_denied", "no_credential" …; see gate/refusal.def */
