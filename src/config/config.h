@@ -9,6 +9,7 @@
 
 #include "base/arena.h"
 #include "base/buf.h"
+#include "config/agent.h"
 #include "config/store.h"
 #include "config/upstream.h"
 
@@ -106,6 +107,8 @@ struct nk_config {
     size_t store_count;
     const struct nk_config_hook *hooks;
     size_t hook_count;
+    const struct nk_config_agent *agents;
+    size_t agent_count;
     struct nk_str audit; /* directory of the chain */
     bool audit_strict;
     int64_t audit_group;        /* group commit interval */
