@@ -5,6 +5,7 @@
  *   the core: pure; bytes, time and randomness come in as arguments, effects go out as values
  *     base     slices, arenas, buffers, readers, errors, maps, UTF-8
  *     json     strict JSON on a tape that keeps byte spans
+ *     field    what of a tool's result its reader may see
  *     http     HTTP/1.1 over llhttp, server-sent events; state machines
  *     crypt    digests, signatures, JWS over libcrypto
  *     config   every configuration key in one table; parser, schema and reference come from it

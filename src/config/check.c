@@ -146,6 +146,11 @@ static int check_models(const struct nk_config *c, const struct nk_str *upstream
             u++;
         if (u == c->upstream_count)
             return unknown_upstream(c, i, upstreams, offset_of(doc, list, i, "upstream"), f);
+        if (nk_config_serves_tools(&c->upstreams[u]))
+            return nk_fault_set(f, NK_EINVAL, stage, offset_of(doc, list, i, "upstream"),
+                                "models[%zu].upstream: \"%.*s\" serves tools and no models (its "
+                                "dialect is %.*s)",
+                                i, NK_FMT(c->models[i].upstream), NK_FMT(c->upstreams[u].dialect));
     }
     return check_unique(names, c->model_count, doc, list, "models", "name", f);
 }
