@@ -9,6 +9,7 @@
 
 #include "base/arena.h"
 #include "base/buf.h"
+#include "config/agent.h"
 #include "config/mcp.h"
 #include "config/store.h"
 #include "config/upstream.h"
@@ -107,6 +108,8 @@ struct nk_config {
     size_t store_count;
     const struct nk_config_hook *hooks;
     size_t hook_count;
+    const struct nk_config_agent *agents;
+    size_t agent_count;
     const struct nk_config_mcp *mcp;
     size_t mcp_count;
     struct nk_str session_secret; /* absent: a random one */

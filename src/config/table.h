@@ -29,6 +29,9 @@ enum nk_config_section {
     NK_CONFIG_AUDIENCE,
     NK_CONFIG_HOOK,
     NK_CONFIG_HOOK_RULE,
+    NK_CONFIG_AGENT,
+    NK_CONFIG_ACTION,
+    NK_CONFIG_AGENT_TOOL,
     NK_CONFIG_MCP,
     NK_CONFIG_MCP_SERVER,
     NK_CONFIG_MCP_HOST,
@@ -119,6 +122,9 @@ int nk_config_check_upstream(const struct nk_config *c, size_t i, const struct n
 int nk_config_check_mcp(const struct nk_config *c, const struct nk_json *doc,
                         struct nk_fault *f) NK_CHECKED;
 int nk_config_check_stores(const struct nk_config *c, const struct nk_json *doc,
+                           struct nk_fault *f) NK_CHECKED;
+/* The rules of agents. */
+int nk_config_check_agents(const struct nk_config *c, const struct nk_json *doc,
                            struct nk_fault *f) NK_CHECKED;
 /* The rules between keys: unique names, references, pairs. `doc` is for offsets. */
 int nk_config_check(const struct nk_config *c, const struct nk_json *doc,
