@@ -14,6 +14,7 @@
  *     ident    API keys, JWT and key sets -> one trusted principal
  *     proto    a file for each dialect of model APIs <-> one call, one reply
  *     tool     registered tools: definitions, digests, what is approved
+ *     agent    conversations with models, whatever API the model has
  *     chain    the audit log: records, hash chain, Merkle tree, checkpoints, proofs
  *     otel     telemetry as OpenTelemetry writes it: trace context, spans, logs, metrics -> bytes
  *     gate     the request as one short list of stages (gate/gate.c) and one judge

@@ -3,7 +3,7 @@
  * match.c - the first stage: which dialect and operation the head asks for. What no dialect
  * declares is refused and recorded (default deny).
  */
-#include "gate/txn.h"
+#include "gate/driver.h"
 
 static bool is_media(const struct nk_dialect *d, struct nk_str type)
 {
@@ -50,5 +50,6 @@ int gate_match(struct nk_txn *t)
                            NK_STR(""));
     if (s->call.endpoint->local == NK_LOCAL_NOBODY)
         return gate_refuse(t, NK_REFUSAL_read_only, "match", NK_STR(""), NK_STR(""));
+    s->driver = gate_driver_of(s->call.endpoint->local);
     return check_body_headers(t);
 }

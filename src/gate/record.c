@@ -5,6 +5,7 @@
  * the stage that found it, with its source; the prompt appears as size and digest alone. Written by
  * appending, no formatting: this is on the hot path.
  */
+#include "gate/driver.h"
 #include "gate/store.h"
 
 #include <string.h>
@@ -64,6 +65,8 @@ static void put_opening(struct nk_buf *b, const struct nk_txn *t, struct nk_str 
     put_word(b, NK_STR(",\"request\":"), s->id);
     if (s->trace.p)
         put_word(b, NK_STR(",\"trace\":"), s->trace);
+    if (s->call_number)
+        put_number(b, NK_STR(",\"call\":"), (int64_t)s->call_number);
 }
 
 /* Method and path only where the operation does not say them already. */
@@ -191,6 +194,17 @@ static void put_refusal(struct nk_buf *b, const struct nk_gate_state *s)
     put_number(b, NK_STR("},\"status\":"), s->status);
 }
 
+/* Without its record (the text is absent) the step is cut: see nk_gate_step. */
+static unsigned keep_text(struct nk_txn *t, struct nk_str text)
+{
+    NK_MUST(t->record_count < NK_COUNT(t->records));
+    if (text.p)
+        t->records[t->record_count++] = text;
+    else
+        t->record_lost = true;
+    return NK_FX_RECORD;
+}
+
 /* Writes a record with `put` into the arena, in place when it is of an ordinary size. */
 static unsigned keep(struct nk_txn *t, size_t ordinary,
                      void (*put)(struct nk_buf *b, const struct nk_txn *t, const char *how),
@@ -206,9 +220,7 @@ static unsigned keep(struct nk_txn *t, size_t ordinary,
         text = b.error ? (struct nk_str){NULL, 0} : nk_arena_copy(t->scratch, nk_buf_str(&b));
         nk_buf_free(&b);
     }
-    if (text.p)
-        t->records[t->record_count++] = text;
-    return NK_FX_RECORD; /* without a record the step is cut: see nk_gate_step */
+    return keep_text(t, text);
 }
 
 static void put_decision(struct nk_buf *b, const struct nk_txn *t, const char *how)
@@ -235,6 +247,31 @@ static void put_decision(struct nk_buf *b, const struct nk_txn *t, const char *h
 unsigned gate_record_decision(struct nk_txn *t)
 {
     return keep(t, DECISION_ORDINARY, put_decision, NULL);
+}
+
+/* What stands before the members that another judge's question brought, and behind. */
+static void put_around(struct nk_buf *b, const struct nk_txn *t, struct nk_str facts,
+                       struct nk_str members)
+{
+    put_opening(b, t, NK_STR("decision"));
+    nk_buf_add(b, NK_STR(",\"facts\":{"));
+    put_match(b, t->state);
+    put_identify(b, t->state);
+    nk_buf_add(b, facts);
+    nk_buf_add_char(b, '}');
+    nk_buf_add(b, members);
+    nk_buf_add(b, t->setup->provenance);
+}
+
+unsigned gate_record_members(struct nk_txn *t, struct nk_str facts, struct nk_str members)
+{
+    struct nk_buf b;
+    nk_buf_init(&b, RECORD_MAX);
+    put_around(&b, t, facts, members);
+    unsigned fx = keep_text(t, b.error ? (struct nk_str){NULL, 0}
+                                       : nk_arena_copy(t->scratch, nk_buf_str(&b)));
+    nk_buf_free(&b);
+    return fx;
 }
 
 static void put_endpoint(struct nk_buf *b, struct nk_str before, const struct nk_config_upstream *u,

@@ -10,6 +10,7 @@
 #include "http/http.h"
 #include "http/sse.h"
 #include "json/json.h"
+#include "proto/refusal.h"
 
 struct nk_dialect;
 
@@ -19,6 +20,7 @@ enum nk_local {
     NK_LOCAL_MODELS, /* lists of models */
     NK_LOCAL_STORE,  /* policy stores */
     NK_LOCAL_HOOK,   /* what another proxy asks */
+    NK_LOCAL_MCP,    /* the gate, which asks servers of MCP in its own words */
     NK_LOCAL_NOBODY, /* known, and refused: it would change what comes from files */
 };
 
@@ -36,7 +38,10 @@ struct nk_tool_use {    /* a tool that the request offers, or a call that a repl
     struct nk_str id;   /* calls: call id; offers: absent */
     struct nk_str name; /* function name, or "server___tool"; hosted: own name, or their type */
     struct nk_str arguments; /* calls: strict JSON, complete; free text as a JSON string */
-    bool hosted; /* runs at the provider ("web_search", "mcp" …), not behind a gateway */
+    bool
+        hosted; /* of the provider's own kinds ("web_search", "mcp" …), not a function of the client */
+    bool ran; /* calls: it ran at the provider, as the request allowed; nothing is left to decide */
+    uint32_t number; /* calls: which one of its answer, from 0 */
 };
 
 struct nk_call {
@@ -54,6 +59,8 @@ struct nk_call {
     struct nk_str
         subject;      /* on a fault: path of the member that is wrong, or id of what is not there */
     const char *kind; /* of what is not there: "POLICY_STORE" … */
+    int code_number;  /* on a fault: JSON-RPC's; 0: that of the refusal */
+    struct nk_str data; /* of its error, members of an object without braces; or absent */
 };
 
 /* What the provider counts for this call; input includes what came from or went into its cache. */
@@ -77,15 +84,9 @@ enum nk_stream_verdict { NK_STREAM_PASS, NK_STREAM_HOLD, NK_STREAM_RELEASE };
 
 struct nk_stream; /* state of one streamed answer; in the transaction's arena */
 
-/* Why a request is refused, for the dialect to put into words. */
-struct nk_refusal {
-    int status;       /* HTTP status: 400, 401, 403, 404, 413, 429, 500, 502, 503, 504 */
-    const char *code; /* stable id: "policy_denied", "no_credential" …; see gate/refusal.def */
-    struct nk_str message; /* what, which policy, what to do; safe for the client */
-    struct nk_str request; /* our request id */
-    struct nk_str subject; /* as of the call, or absent */
-    const char *kind;      /* or NULL */
-};
+/* A call that stream_event told must not reach the client: `text` (which lives as long as the stream) is said
+ * in its place. From then on stream_edit writes all events, beginning with the oldest that is held. */
+void nk_stream_refuse(struct nk_stream *s, uint32_t number, struct nk_str text);
 
 struct nk_dialect {
     const char *name;  /* "openai" */
@@ -120,6 +121,14 @@ struct nk_dialect {
                         const struct nk_tool_use **calls, size_t *call_count, struct nk_fault *f);
     /* What is known so far (no tool calls), and whether the stream said that it is complete. */
     bool (*stream_end)(const struct nk_stream *s, struct nk_reply *so_far);
+    /* The answer without its refused calls: refused[n] is what is said in place of call number n; absent: it
+     * stays. NULL (of both): answers have no calls. */
+    int (*edit_reply)(const struct nk_call *call, const struct nk_json *body,
+                      const struct nk_str *refused, struct nk_arena *a, struct nk_buf *out,
+                      struct nk_fault *f);
+    /* The same of an event that stream_event has read: what goes to the client in its place. */
+    int (*stream_edit)(struct nk_stream *s, const struct nk_sse_event *e,
+                       const struct nk_json *data, struct nk_buf *out, struct nk_fault *f);
     /* HTTP status of a refusal; NULL: its own. */
     int (*status)(const struct nk_refusal *r);
     /* Body of a refusal as JSON, and as the event(s) that end a stream which has already begun. */
