@@ -13,4 +13,6 @@ struct nk_refusal {
     struct nk_str request; /* our request id */
     struct nk_str subject; /* as of the call, or absent */
     const char *kind;      /* or NULL */
+    int code_number;       /* as of the call */
+    struct nk_str data;
 };
