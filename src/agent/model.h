@@ -91,10 +91,10 @@ enum nk_model_stop {
     NK_MODEL_STOP_UNKNOWN, /* not told (yet), or a reason of no known kind */
     NK_MODEL_STOP_END,
     NK_MODEL_STOP_TOOL_USE,
-    NK_MODEL_STOP_LENGTH,  /* max_tokens */
-    NK_MODEL_STOP_STOP,    /* one of `stops` */
-    NK_MODEL_STOP_FILTER,  /* the provider's filter, or the model refused */
-    NK_MODEL_STOP_CONTEXT, /* the model's context is full */
+    NK_MODEL_STOP_LENGTH,   /* max_tokens */
+    NK_MODEL_STOP_SEQUENCE, /* one of `stops` */
+    NK_MODEL_STOP_FILTER,   /* the provider's filter, or the model refused */
+    NK_MODEL_STOP_CONTEXT,  /* the model's context is full */
 };
 
 struct nk_model_usage {
@@ -102,10 +102,8 @@ struct nk_model_usage {
     int64_t cache_read, cache_write; /* … which is these; -1: not told */
 };
 
-/* What a model answered. */
 struct nk_model_answer {
-    const struct nk_model_part
-        *parts; /* TEXT, REASONING, TOOL_USE in their order; arguments are whole and strict */
+    const struct nk_model_part *parts; /* TEXT, REASONING, TOOL_USE, in their order */
     size_t count;
     enum nk_model_stop stop;
     struct nk_str finish;     /* the provider's own word for it, or absent */
@@ -128,8 +126,8 @@ int nk_model_write(const struct nk_dialect *d, const struct nk_model_request *r,
 int nk_model_read(const struct nk_dialect *d, const struct nk_json *body, struct nk_arena *a,
                   struct nk_model_answer *out, struct nk_fault *f) NK_CHECKED;
 
-/* A streamed answer. Pieces come as soon as they may be shown: text and reasoning in fragments, a tool use once, when it
- * is complete. Pieces of one part come in a row; `part` counts parts from 0, as they will stand in the answer. */
+/* A piece of a streamed answer. Text and reasoning come in fragments, at once; a tool use comes whole, when it is
+ * complete. Pieces of one part come in a row; `part` counts parts from 0, as they will stand in the answer. */
 struct nk_model_piece {
     size_t part;
     bool begins; /* the first piece of its part */
@@ -138,13 +136,15 @@ struct nk_model_piece {
 };
 
 struct nk_model_stream;
-/* NULL when memory is out. All that lasts lives in `a`. */
-struct nk_model_stream *nk_model_stream_new(const struct nk_dialect *d,
+/* NULL when memory is out. All that lasts lives in `a`. With `keep` the whole answer is there at the end, otherwise only
+ * what is not its parts. */
+struct nk_model_stream *nk_model_stream_new(const struct nk_dialect *d, bool keep,
                                             struct nk_arena *a) NK_CHECKED;
-/* Reads one event (its data already parsed as `data`, n == 0 for "[DONE]" and events without data). *pieces are valid
- * until the next call; a fragment's text until the event's memory goes. Errors as of nk_model_read. */
+/* Reads one event (its data already parsed as `data`, n == 0 for "[DONE]" and events without data). *pieces live in
+ * `scratch` and the event. Errors as of nk_model_read; NK_EIO: the provider says that it failed. */
 int nk_model_stream_event(struct nk_model_stream *s, const struct nk_sse_event *e,
-                          const struct nk_json *data, const struct nk_model_piece **pieces,
-                          size_t *count, struct nk_fault *f) NK_CHECKED;
+                          const struct nk_json *data, struct nk_arena *scratch,
+                          const struct nk_model_piece **pieces, size_t *count,
+                          struct nk_fault *f) NK_CHECKED;
 /* The answer as far as it came; true when the stream said that it is complete. */
 bool nk_model_stream_end(const struct nk_model_stream *s, struct nk_model_answer *so_far);

@@ -247,5 +247,9 @@ int nk_config_check(const struct nk_config *c, const struct nk_json *doc, struct
         rc = check_issuers(c, doc, f);
     if (!rc)
         rc = nk_config_check_stores(c, doc, f);
+    if (!rc)
+        rc = nk_config_check_agents(c, doc, f);
+    if (!rc)
+        rc = nk_config_check_mcp(c, doc, f);
     return rc ? rc : check_telemetry(c, doc, f);
 }

@@ -91,6 +91,7 @@ struct nk_field_ask {
         *pointers; /* JSON Pointers (RFC 6901) into the result's value: dropped. One that
                                            names nothing there does nothing; one that is none is NK_EINVAL */
     size_t pointer_count;
+    bool error; /* the transport says that the result is an error (an HTTP status of 400 or more) */
     bool japanese; /* language of the text that says that something was left out */
 };
 /* Will any result be filtered? If not, it need not be held back; and if so, the tool should be listed without its

@@ -80,3 +80,10 @@ void gate_call_body(struct nk_txn *t, struct nk_str body)
     t->call.body = body;
     t->call.head.content_length = body.n ? (int64_t)body.n : -1;
 }
+
+int gate_call_authorize(struct nk_txn *t)
+{
+    t->state->context = (struct nk_str){NULL, 0};
+    t->state->judged = false;
+    return gate_authorize(t);
+}

@@ -55,6 +55,9 @@ void gate_call_header(struct nk_txn *t, const char *name, struct nk_str value);
 /* Body (empty: a call without one) and its length. */
 void gate_call_body(struct nk_txn *t, struct nk_str body);
 
+/* Judges the call that state->call and ->resource describe now. Facts and answers of a step do not outlive it, so the
+ * decision is to be recorded in the same step. 0, or a negative NK_E… after gate_refuse. */
+int gate_call_authorize(struct nk_txn *t) NK_CHECKED;
 /* Adds the record of a decision that another judge's question led to (a tool's, a field's): `facts` are members of "facts" beside those of
  * the request, `members` follow them: cedar, entities, decision and the like, each with a comma before it. */
 unsigned gate_record_members(struct nk_txn *t, struct nk_str facts, struct nk_str members);

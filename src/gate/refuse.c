@@ -63,7 +63,9 @@ static struct nk_refusal in_words(struct nk_txn *t, enum nk_refusal_id id, struc
                                .message = message.p ? message : nk_str(text),
                                .request = s->id,
                                .subject = s->call.subject,
-                               .kind = s->call.kind};
+                               .kind = s->call.kind,
+                               .code_number = s->call.code_number,
+                               .data = s->call.data};
 }
 
 static const struct nk_dialect *dialect_of(const struct nk_gate_state *s)

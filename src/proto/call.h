@@ -45,6 +45,8 @@ struct nk_call {
     struct nk_str
         subject;      /* on a fault: path of the member that is wrong, or id of what is not there */
     const char *kind; /* of what is not there: "POLICY_STORE" … */
+    int code_number;  /* on a fault: JSON-RPC's; 0: that of the refusal */
+    struct nk_str data; /* of its error, members of an object without braces; or absent */
 };
 
 /* What the provider counts for this call; input includes what came from or went into its cache. */

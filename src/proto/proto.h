@@ -10,6 +10,7 @@
 #include "http/http.h"
 #include "http/sse.h"
 #include "proto/call.h"
+#include "proto/refusal.h"
 
 /* Who answers an operation: an upstream, or the gate itself. */
 enum nk_local {
@@ -17,6 +18,7 @@ enum nk_local {
     NK_LOCAL_MODELS, /* lists of models */
     NK_LOCAL_STORE,  /* policy stores */
     NK_LOCAL_HOOK,   /* what another proxy asks */
+    NK_LOCAL_MCP,    /* the gate, which asks servers of MCP in its own words */
     NK_LOCAL_NOBODY, /* known, and refused: it would change what comes from files */
 };
 
@@ -40,16 +42,6 @@ struct nk_stream; /* state of one streamed answer; in the transaction's arena */
 /* A call that stream_event told must not reach the client: `text` (which lives as long as the stream) is said
  * in its place. From then on stream_edit writes all events, beginning with the oldest that is held. */
 void nk_stream_refuse(struct nk_stream *s, uint32_t number, struct nk_str text);
-
-/* Why a request is refused, for the dialect to put into words. */
-struct nk_refusal {
-    int status;       /* HTTP status: 400, 401, 403, 404, 413, 429, 500, 502, 503, 504 */
-    const char *code; /* stable id: "policy_denied", "no_credential" …; see gate/refusal.def */
-    struct nk_str message; /* what, which policy, what to do; safe for the client */
-    struct nk_str request; /* our request id */
-    struct nk_str subject; /* as of the call, or absent */
-    const char *kind;      /* or NULL */
-};
 
 struct nk_dialect {
     const char *name;  /* "openai" */

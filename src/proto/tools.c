@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * tools.c - upstreams that no model is behind: `mcp`, a server of tools, and `http`, any endpoint that a tool's call is
- * written for. No client's request is in their form here; what the table says is how the courier adds
- * their credential.
+ * tools.c - `http`: any endpoint that a tool's call is written for; no model is behind it. No client's request is in
+ * its form here; what the table says is how the courier adds its credential.
  */
 #include "proto/dialect.h"
 #include "proto/stream.h"
@@ -29,23 +28,6 @@ static void refuse(const struct nk_refusal *r, struct nk_buf *out)
 
 const struct nk_dialect nk_dialect_http = {
     .name = "http",
-    .claims = claims,
-    .credential = nk_dialect_credential,
-    .credential_header = "authorization",
-    .credential_prefix = "Bearer ",
-    .forwards = nk_dialect_forwards_nothing,
-    .parse_call = parse_call,
-    .parse_reply = nk_dialect_no_reply,
-    .stream_new = nk_dialect_no_stream,
-    .stream_event = nk_stream_event,
-    .stream_end = nk_stream_end,
-    .refuse = refuse,
-    .refuse_stream = refuse,
-    .list_models = nk_dialect_no_models,
-};
-
-const struct nk_dialect nk_dialect_mcp = {
-    .name = "mcp",
     .claims = claims,
     .credential = nk_dialect_credential,
     .credential_header = "authorization",

@@ -36,6 +36,8 @@ static unsigned next_call(struct nk_txn *t)
     if (n != 1)
         gate_call_body(t, n == 0 ? NK_STR("{\"first\":1}") : nk_buf_str(&d->heard));
     t->wake_ms = 5000;
+    if (n > 0 && gate_call_authorize(t))
+        return NK_FX_CUT;
     return gate_record_decision(t) | NK_FX_CALL | NK_FX_WAKE;
 }
 
@@ -330,7 +332,6 @@ static void no_memory(void)
     tap_ok(nk_str_ends(nk_buf_str(&seen.effects), NK_STR("aC ")),
            "without its record no call goes");
     over(t);
-    nk_arena_init(&scratch, 1 << 20);
 }
 
 int main(void)
@@ -348,6 +349,7 @@ int main(void)
     no_memory();
     nk_setup_release(setup);
     nk_arena_free(&arena);
+    nk_arena_free(&scratch);
     for (size_t i = 0; i < NK_COUNT(bufs); i++)
         nk_buf_free(bufs[i]);
     return tap_done();
