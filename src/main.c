@@ -5,6 +5,7 @@
  *   the core: pure; bytes, time and randomness come in as arguments, effects go out as values
  *     base     slices, arenas, buffers, readers, errors, maps, UTF-8
  *     json     strict JSON on a tape that keeps byte spans
+ *     field    what of a tool's result its reader may see
  *     http     HTTP/1.1 over llhttp, server-sent events; state machines
  *     crypt    digests, signatures, JWS over libcrypto
  *     config   every configuration key in one table; parser, schema and reference come from it
@@ -13,6 +14,7 @@
  *     ident    API keys, JWT and key sets -> one trusted principal
  *     proto    a file for each dialect of model APIs <-> one call, one reply
  *     tool     registered tools: definitions, digests, what is approved
+ *     agent    conversations with models, whatever API the model has
  *     chain    the audit log: records, hash chain, Merkle tree, checkpoints, proofs
  *     otel     telemetry as OpenTelemetry writes it: trace context, spans, logs, metrics -> bytes
  *     gate     the request as one short list of stages (gate/gate.c) and one judge

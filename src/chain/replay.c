@@ -54,6 +54,8 @@ static int read_reasons(const struct nk_json *doc, struct nk_arena *a,
 static int read_errors(const struct nk_json *doc, struct nk_arena *a, struct nk_replay_verdict *out)
 {
     uint32_t list, count;
+    if (nk_json_get(doc, 0, NK_STR("errors")) == NK_JSON_NONE)
+        return 0;
     if (!find_list(doc, NK_STR("errors"), &list, &count))
         return NK_EINVAL;
     struct nk_replay_error *p = nk_arena_array(a, count, sizeof *p);

@@ -146,6 +146,11 @@ static int check_models(const struct nk_config *c, const struct nk_str *upstream
             u++;
         if (u == c->upstream_count)
             return unknown_upstream(c, i, upstreams, offset_of(doc, list, i, "upstream"), f);
+        if (nk_config_serves_tools(&c->upstreams[u]))
+            return nk_fault_set(f, NK_EINVAL, stage, offset_of(doc, list, i, "upstream"),
+                                "models[%zu].upstream: \"%.*s\" serves tools and no models (its "
+                                "dialect is %.*s)",
+                                i, NK_FMT(c->models[i].upstream), NK_FMT(c->upstreams[u].dialect));
     }
     return check_unique(names, c->model_count, doc, list, "models", "name", f);
 }
@@ -242,5 +247,9 @@ int nk_config_check(const struct nk_config *c, const struct nk_json *doc, struct
         rc = check_issuers(c, doc, f);
     if (!rc)
         rc = nk_config_check_stores(c, doc, f);
+    if (!rc)
+        rc = nk_config_check_agents(c, doc, f);
+    if (!rc)
+        rc = nk_config_check_mcp(c, doc, f);
     return rc ? rc : check_telemetry(c, doc, f);
 }

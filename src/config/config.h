@@ -9,6 +9,8 @@
 
 #include "base/arena.h"
 #include "base/buf.h"
+#include "config/agent.h"
+#include "config/mcp.h"
 #include "config/store.h"
 #include "config/upstream.h"
 
@@ -106,7 +108,12 @@ struct nk_config {
     size_t store_count;
     const struct nk_config_hook *hooks;
     size_t hook_count;
-    struct nk_str audit; /* directory of the chain */
+    const struct nk_config_agent *agents;
+    size_t agent_count;
+    const struct nk_config_mcp *mcp;
+    size_t mcp_count;
+    struct nk_str session_secret; /* absent: a random one */
+    struct nk_str audit;          /* directory of the chain */
     bool audit_strict;
     int64_t audit_group;        /* group commit interval */
     int64_t audit_checkpoint;   /* at most this long between signed checkpoints */

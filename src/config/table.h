@@ -29,6 +29,12 @@ enum nk_config_section {
     NK_CONFIG_AUDIENCE,
     NK_CONFIG_HOOK,
     NK_CONFIG_HOOK_RULE,
+    NK_CONFIG_AGENT,
+    NK_CONFIG_ACTION,
+    NK_CONFIG_AGENT_TOOL,
+    NK_CONFIG_MCP,
+    NK_CONFIG_MCP_SERVER,
+    NK_CONFIG_MCP_HOST,
     NK_CONFIG_AUDIT,
     NK_CONFIG_DNS,
     NK_CONFIG_LIMITS,
@@ -112,8 +118,13 @@ const char *nk_config_bad_servers(struct nk_str s);
 /* The rules of upstream i and its endpoints; `at` is its entry. */
 int nk_config_check_upstream(const struct nk_config *c, size_t i, const struct nk_json *doc,
                              uint32_t at, struct nk_fault *f) NK_CHECKED;
-/* The rules of policy stores and hooks. */
+/* The rules of MCP endpoints; of policy stores and hooks. */
+int nk_config_check_mcp(const struct nk_config *c, const struct nk_json *doc,
+                        struct nk_fault *f) NK_CHECKED;
 int nk_config_check_stores(const struct nk_config *c, const struct nk_json *doc,
+                           struct nk_fault *f) NK_CHECKED;
+/* The rules of agents. */
+int nk_config_check_agents(const struct nk_config *c, const struct nk_json *doc,
                            struct nk_fault *f) NK_CHECKED;
 /* The rules between keys: unique names, references, pairs. `doc` is for offsets. */
 int nk_config_check(const struct nk_config *c, const struct nk_json *doc,

@@ -24,6 +24,16 @@ struct nk_config_endpoint nk_config_endpoint(const struct nk_config_upstream *u,
     return e;
 }
 
+struct nk_str nk_config_mcp_path(const struct nk_config_upstream *u)
+{
+    return u->path.p ? u->path : NK_STR("/mcp");
+}
+
+bool nk_config_serves_tools(const struct nk_config_upstream *u)
+{
+    return nk_str_eq(u->dialect, NK_STR("mcp")) || nk_str_eq(u->dialect, NK_STR("http"));
+}
+
 bool nk_config_has_status(struct nk_str list, int status)
 {
     uint64_t v;
@@ -167,6 +177,20 @@ static int check_health(const struct nk_config_upstream *u, const char *who,
     return 0;
 }
 
+static int check_path(const struct nk_config_upstream *u, const char *who,
+                      const struct nk_json *doc, uint32_t at, struct nk_fault *f)
+{
+    if (!u->path.p)
+        return 0;
+    if (!nk_str_eq(u->dialect, NK_STR("mcp")))
+        return nk_fault_set(f, NK_EINVAL, stage, offset_of(doc, at, "path"),
+                            "%s.path is for upstreams of dialect mcp only", who);
+    if (u->path.p[0] != '/' || nk_str_find(u->path, '?') >= 0 || nk_str_find(u->path, '#') >= 0)
+        return nk_fault_set(f, NK_EINVAL, stage, offset_of(doc, at, "path"),
+                            "%s.path begins with \"/\" and has no query", who);
+    return 0;
+}
+
 int nk_config_check_upstream(const struct nk_config *c, size_t i, const struct nk_json *doc,
                              uint32_t at, struct nk_fault *f)
 {
@@ -183,6 +207,8 @@ int nk_config_check_upstream(const struct nk_config *c, size_t i, const struct n
                             "%s has both url and endpoints; move the URL into endpoints", who);
     struct nk_config_endpoint e = nk_config_endpoint(u, 0);
     int rc = check_health(u, who, doc, at, f);
+    if (!rc)
+        rc = check_path(u, who, doc, at, f);
     if (!rc)
         rc = u->endpoint_count ? check_endpoints(u, who, doc, at, f)
                                : check_endpoint(&e, u->ca.p, who, doc, at, f);

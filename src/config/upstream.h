@@ -27,7 +27,8 @@ struct nk_config_health {
 /* One trust domain: what policies speak of, whichever endpoint serves it. */
 struct nk_config_upstream {
     struct nk_str name;
-    struct nk_str dialect;             /* "openai" or "anthropic" */
+    struct nk_str dialect;             /* "openai", "anthropic", "mcp" or "http" */
+    struct nk_str path;                /* of an MCP server; absent: see nk_config_mcp_path */
     struct nk_str url;                 /* short for one endpoint; absent: `endpoints` */
     struct nk_str credential;          /* "file:PATH" or "env:NAME"; absent: none is sent */
     struct nk_str ca;                  /* PEM file of trusted authorities; absent: the system's */
@@ -55,5 +56,9 @@ struct nk_config_upstream {
  * upstream's credential and authorities where it has none of its own. */
 size_t nk_config_endpoint_count(const struct nk_config_upstream *u);
 struct nk_config_endpoint nk_config_endpoint(const struct nk_config_upstream *u, size_t i);
+/* Where an MCP server answers. */
+struct nk_str nk_config_mcp_path(const struct nk_config_upstream *u);
+/* Does it serve tools, and no models? */
+bool nk_config_serves_tools(const struct nk_config_upstream *u);
 /* Is `status` in a list such as "429,503"? */
 bool nk_config_has_status(struct nk_str list, int status);

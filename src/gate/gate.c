@@ -18,7 +18,7 @@
  * construction. Who asks is proven before a byte of the body is kept, so that nobody unknown can
  * make the gate hold memory.
  */
-#include "gate/txn.h"
+#include "gate/driver.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -73,6 +73,8 @@ void nk_txn_free(struct nk_txn *t)
 {
     if (!t)
         return;
+    if (t->state->driver && t->state->driver->free)
+        t->state->driver->free(t);
     nk_buf_free(&t->out);
     nk_buf_free(&t->state->body);
     nk_buf_free(&t->state->reply);
@@ -94,7 +96,7 @@ static int run(struct nk_txn *t, int (*const *stages)(struct nk_txn *), size_t n
 
 /* A refusal before or by the judge: recorded first, then answered. Only that the log is full cannot be
  * recorded: nothing was decided then, and the role counts it. */
-static unsigned refused(struct nk_txn *t)
+unsigned gate_refused(struct nk_txn *t)
 {
     unsigned fx = gate_answer_refusal(t);
     t->state->phase = NK_PHASE_OVER;
@@ -127,7 +129,7 @@ static unsigned on_request(struct nk_txn *t, const struct nk_event *e)
     s->started_ms = e->unix_ms;
     s->id = request_id(t);
     if (run(t, head_stages, NK_COUNT(head_stages)))
-        return refused(t);
+        return gate_refused(t);
     s->phase = NK_PHASE_BODY;
     return 0;
 }
@@ -145,7 +147,7 @@ static unsigned on_body(struct nk_txn *t, struct nk_str bytes)
         t, s->body.error == NK_ELIMIT ? NK_REFUSAL_too_large : NK_REFUSAL_out_of_memory, "parse",
         nk_arena_printf(t->arena, "The limit is %zu bytes (limits.body_bytes).", s->body.max),
         NK_STR(""));
-    return refused(t);
+    return gate_refused(t);
 }
 
 /* What the gate answers itself. What a policy store says is part of the record, so it is asked before; a list
@@ -159,18 +161,25 @@ static unsigned on_local(struct nk_txn *t, enum nk_local local)
     else if (local == NK_LOCAL_HOOK)
         rc = gate_hook_ask(t, &status);
     if (rc)
-        return refused(t);
+        return gate_refused(t);
     unsigned fx = gate_record_decision(t);
     s->phase = NK_PHASE_OVER;
     return fx | (local == NK_LOCAL_MODELS ? gate_answer_models(t)
                                           : gate_reply(t, s->dialect, status, NULL));
 }
 
-static unsigned on_request_end(struct nk_txn *t)
+int gate_body_stages(struct nk_txn *t)
+{
+    return run(t, body_stages, NK_COUNT(body_stages));
+}
+
+static unsigned on_request_end(struct nk_txn *t, const struct nk_event *e)
 {
     struct nk_gate_state *s = t->state;
-    if (run(t, body_stages, NK_COUNT(body_stages)))
-        return refused(t);
+    if (s->driver && s->driver->start)
+        return gate_drive(t, e);
+    if (gate_body_stages(t))
+        return gate_refused(t);
     if (s->call.endpoint->local)
         return on_local(t, s->call.endpoint->local);
     unsigned fx = gate_record_decision(t);
@@ -185,6 +194,8 @@ static unsigned on_gone(struct nk_txn *t)
     s->phase = NK_PHASE_OVER;
     if (!waiting)
         return NK_FX_CUT; /* nothing was decided: there is nothing to record */
+    if (s->driver && s->driver->gone)
+        return s->driver->gone(t) | NK_FX_ABORT | NK_FX_CUT;
     return gate_record_outcome(t, "client_gone") | NK_FX_ABORT | NK_FX_CUT;
 }
 
@@ -201,7 +212,7 @@ static unsigned on_bad_request(struct nk_txn *t, const struct nk_event *e)
                             : e->fail == NK_EEXPIRED ? NK_REFUSAL_request_timeout
                                                      : NK_REFUSAL_bad_request;
     gate_refuse(t, id, "match", e->bytes, NK_STR(""));
-    return refused(t);
+    return gate_refused(t);
 }
 
 /* Events that belong to the request's side, and to the answer's side. */
@@ -214,7 +225,7 @@ static unsigned request_step(struct nk_txn *t, const struct nk_event *e)
         return phase == NK_PHASE_HEAD ? on_request(t, e) : 0;
     if (phase != NK_PHASE_BODY)
         return 0;
-    return e->type == NK_EV_BODY ? on_body(t, e->bytes) : on_request_end(t);
+    return e->type == NK_EV_BODY ? on_body(t, e->bytes) : on_request_end(t, e);
 }
 
 static unsigned answer_step(struct nk_txn *t, const struct nk_event *e)
@@ -223,6 +234,8 @@ static unsigned answer_step(struct nk_txn *t, const struct nk_event *e)
         return 0;
     if (e->route)
         t->state->route = e->route;
+    if (t->state->driver)
+        return gate_drive(t, e);
     switch (e->type) {
     case NK_EV_ANSWER:
         return gate_receive_head(t, e->head);
@@ -230,8 +243,10 @@ static unsigned answer_step(struct nk_txn *t, const struct nk_event *e)
         return gate_receive_data(t, e->bytes);
     case NK_EV_ANSWER_END:
         return gate_receive_end(t);
-    default:
+    case NK_EV_ANSWER_FAIL:
         return gate_receive_fail(t, e->fail, e->bytes);
+    default:
+        return 0;
     }
 }
 
@@ -245,9 +260,9 @@ unsigned nk_gate_step(struct nk_txn *t, const struct nk_event *e)
     nk_arena_reset(t->scratch);
     if (e->type == NK_EV_CLIENT_GONE)
         return on_gone(t);
-    unsigned fx = e->type >= NK_EV_ANSWER && e->type <= NK_EV_ANSWER_FAIL ? answer_step(t, e)
-                                                                          : request_step(t, e);
-    if (t->out.error || (fx & NK_FX_RECORD && t->record_count == 0)) {
+    unsigned fx =
+        e->type >= NK_EV_ANSWER && e->type <= NK_EV_WAKE ? answer_step(t, e) : request_step(t, e);
+    if (t->out.error || t->record_lost) {
         /* Memory ran out while answering: an answer without its record must not leave. */
         s->phase = NK_PHASE_OVER;
         return NK_FX_ABORT | NK_FX_CUT;

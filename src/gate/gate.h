@@ -19,6 +19,7 @@ enum nk_event_type {
     NK_EV_ANSWER_END,  /* it is complete */
     NK_EV_ANSWER_FAIL, /* it will not come, or breaks off: .fail (enum nk_upstream_fail), .bytes:
                           why */
+    NK_EV_WAKE,        /* the time that NK_FX_WAKE asked for has come */
     NK_EV_CLIENT_GONE, /* the client left */
     NK_EV_BAD_REQUEST, /* the framing refused the client's bytes: .fail (NK_E…), .bytes: why */
 };
@@ -42,16 +43,20 @@ struct nk_event {
                                      as long as the transaction's arena */
 };
 
-/* Effects of a step, to be carried out in this order; a set of bits. */
+/* Effects of a step, to be carried out in this order; a set of bits. A call may fail at once, which is a
+ * step of its own: so it comes last, and never together with END or CUT. */
 enum nk_effect {
     NK_FX_RECORD = 1, /* publish txn->records before anything below */
     NK_FX_ABORT = 2,  /* cancel the upstream call */
-    NK_FX_CALL = 4,   /* send txn->call upstream */
-    NK_FX_HEAD = 8,   /* send the answer's head: txn->reply_head */
-    NK_FX_DATA = 16,  /* send txn->out (then empty it) */
-    NK_FX_END = 32,   /* the answer is complete */
-    NK_FX_CUT = 64,   /* close the client's connection without completing the answer */
+    NK_FX_HEAD = 4,   /* send the answer's head: txn->reply_head */
+    NK_FX_DATA = 8,   /* send txn->out (then empty it) */
+    NK_FX_END = 16,   /* the answer is complete */
+    NK_FX_CUT = 32,   /* close the client's connection without completing the answer */
+    NK_FX_WAKE = 64,  /* NK_EV_WAKE after txn->wake_ms, in place of any time asked for before */
+    NK_FX_CALL = 128, /* send txn->call upstream; no other one runs */
 };
+
+enum { NK_TXN_RECORDS = 4 }; /* of one step, at most */
 
 /* A vetted call, ready to be written anew by the courier. */
 struct nk_gate_call {
@@ -67,9 +72,11 @@ struct nk_txn {
     struct nk_arena *scratch; /* of nk_gate_env */
     struct nk_setup *setup;
     struct nk_gate_state *state;
-    struct nk_str records[2]; /* members of audit records, see chain.h */
+    struct nk_str records[NK_TXN_RECORDS]; /* members of audit records, see chain.h */
     size_t record_count;
-    struct nk_gate_call call;
+    bool record_lost;         /* one could not be written: the step that wanted it is cut */
+    int64_t wake_ms;          /* of NK_FX_WAKE, from now; 0: not at all */
+    struct nk_gate_call call; /* its texts live until its answer has ended or failed */
     struct nk_http_head reply_head;
     struct nk_buf out; /* bytes of the answer's body, unframed */
 };

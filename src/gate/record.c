@@ -5,6 +5,7 @@
  * the stage that found it, with its source; the prompt appears as size and digest alone. Written by
  * appending, no formatting: this is on the hot path.
  */
+#include "gate/driver.h"
 #include "gate/store.h"
 
 #include <string.h>
@@ -64,6 +65,8 @@ static void put_opening(struct nk_buf *b, const struct nk_txn *t, struct nk_str 
     put_word(b, NK_STR(",\"request\":"), s->id);
     if (s->trace.p)
         put_word(b, NK_STR(",\"trace\":"), s->trace);
+    if (s->call_number)
+        put_number(b, NK_STR(",\"call\":"), (int64_t)s->call_number);
 }
 
 /* Method and path only where the operation does not say them already. */
@@ -104,6 +107,8 @@ static void put_identify(struct nk_buf *b, const struct nk_gate_state *s)
     if (p) {
         put_word(b, NK_STR("\"proof\":"), nk_str(p->proof));
         put_text(b, NK_STR(",\"source\":"), p->source);
+    }
+    if (p && !s->judged) {
         put_text(b, NK_STR(",\"type\":"), p->type);
         put_text(b, NK_STR(",\"id\":"), p->id);
     }
@@ -122,7 +127,7 @@ static void put_parse(struct nk_buf *b, const struct nk_gate_state *s)
     nk_buf_add(b, NK_STR(",\"sha256\":\""));
     nk_buf_add_hex(b, s->body_digest.b, sizeof s->body_digest.b);
     nk_buf_add_char(b, '"');
-    if (s->call.model.p)
+    if (s->call.model.p && !s->model)
         put_text(b, NK_STR(",\"model\":"), nk_str_sub(s->call.model, 0, 256));
     nk_buf_add_char(b, '}');
 }
@@ -166,14 +171,15 @@ static void put_judgement(struct nk_buf *b, const struct nk_txn *t)
                                   : NK_STR(",\"decision\":\"deny\",\"reasons\":["));
     for (size_t i = 0; i < s->answer.reason_count; i++)
         put_text(b, i ? NK_STR(",") : NK_STR(""), s->answer.reasons[i]);
-    nk_buf_add(b, NK_STR("],\"errors\":["));
+    nk_buf_add_char(b, ']');
     for (size_t i = 0; i < s->answer.error_count; i++) {
-        put_text(b, i ? NK_STR(",{\"policy\":") : NK_STR("{\"policy\":"),
+        put_text(b, i ? NK_STR(",{\"policy\":") : NK_STR(",\"errors\":[{\"policy\":"),
                  s->answer.errors[i].policy);
         put_text(b, NK_STR(",\"what\":"), nk_str(s->answer.errors[i].what));
         nk_buf_add_char(b, '}');
     }
-    nk_buf_add_char(b, ']');
+    if (s->answer.error_count)
+        nk_buf_add_char(b, ']');
 }
 
 static void put_refusal(struct nk_buf *b, const struct nk_gate_state *s)
@@ -186,6 +192,17 @@ static void put_refusal(struct nk_buf *b, const struct nk_gate_state *s)
     if (r->reason.n)
         put_text(b, NK_STR(",\"reason\":"), nk_str_sub(r->reason, 0, 512));
     put_number(b, NK_STR("},\"status\":"), s->status);
+}
+
+/* Without its record (the text is absent) the step is cut: see nk_gate_step. */
+static unsigned keep_text(struct nk_txn *t, struct nk_str text)
+{
+    NK_MUST(t->record_count < NK_COUNT(t->records));
+    if (text.p)
+        t->records[t->record_count++] = text;
+    else
+        t->record_lost = true;
+    return NK_FX_RECORD;
 }
 
 /* Writes a record with `put` into the arena, in place when it is of an ordinary size. */
@@ -203,9 +220,7 @@ static unsigned keep(struct nk_txn *t, size_t ordinary,
         text = b.error ? (struct nk_str){NULL, 0} : nk_arena_copy(t->scratch, nk_buf_str(&b));
         nk_buf_free(&b);
     }
-    if (text.p)
-        t->records[t->record_count++] = text;
-    return NK_FX_RECORD; /* without a record the step is cut: see nk_gate_step */
+    return keep_text(t, text);
 }
 
 static void put_decision(struct nk_buf *b, const struct nk_txn *t, const char *how)
@@ -232,6 +247,31 @@ static void put_decision(struct nk_buf *b, const struct nk_txn *t, const char *h
 unsigned gate_record_decision(struct nk_txn *t)
 {
     return keep(t, DECISION_ORDINARY, put_decision, NULL);
+}
+
+/* What stands before the members that another judge's question brought, and behind. */
+static void put_around(struct nk_buf *b, const struct nk_txn *t, struct nk_str facts,
+                       struct nk_str members)
+{
+    put_opening(b, t, NK_STR("decision"));
+    nk_buf_add(b, NK_STR(",\"facts\":{"));
+    put_match(b, t->state);
+    put_identify(b, t->state);
+    nk_buf_add(b, facts);
+    nk_buf_add_char(b, '}');
+    nk_buf_add(b, members);
+    nk_buf_add(b, t->setup->provenance);
+}
+
+unsigned gate_record_members(struct nk_txn *t, struct nk_str facts, struct nk_str members)
+{
+    struct nk_buf b;
+    nk_buf_init(&b, RECORD_MAX);
+    put_around(&b, t, facts, members);
+    unsigned fx = keep_text(t, b.error ? (struct nk_str){NULL, 0}
+                                       : nk_arena_copy(t->scratch, nk_buf_str(&b)));
+    nk_buf_free(&b);
+    return fx;
 }
 
 static void put_endpoint(struct nk_buf *b, struct nk_str before, const struct nk_config_upstream *u,
@@ -267,8 +307,9 @@ static void put_outcome(struct nk_buf *b, const struct nk_txn *t, const char *ho
     put_opening(b, t, NK_STR("outcome"));
     put_word(b, NK_STR(",\"how\":"), nk_str(how));
     put_number(b, NK_STR(",\"status\":"), s->status);
-    put_number(b, NK_STR(",\"facts\":{\"receive\":{\"status\":"), s->upstream_status);
-    put_number(b, NK_STR(",\"bytes\":"), s->reply_bytes);
+    put_number(b, NK_STR(",\"facts\":{\"receive\":{\"bytes\":"), s->reply_bytes);
+    if (s->upstream_status != s->status)
+        put_number(b, NK_STR(",\"status\":"), s->upstream_status);
     put_number(b, NK_STR(",\"inputTokens\":"), s->usage.input_tokens);
     put_number(b, NK_STR(",\"outputTokens\":"), s->usage.output_tokens);
     put_number(b, NK_STR(",\"toolCalls\":"), s->tool_calls);

@@ -3,6 +3,7 @@
  * setup.c - see setup.h.
  */
 #include "gate/hook.h"
+#include "gate/mcp.h"
 
 #include <stdlib.h>
 
@@ -18,13 +19,14 @@ static int keep_text(struct nk_setup *s, struct nk_buf *b, struct nk_str *out)
 
 static int write_provenance(struct nk_setup *s, struct nk_digest policies, struct nk_digest config)
 {
+    struct nk_digest both[2] = {policies, config};
     struct nk_buf b;
+    s->digest = nk_sha256((struct nk_str){(const char *)both, sizeof both});
     nk_buf_init(&b, TEXT_MAX);
     nk_buf_add(&b, NK_STR(",\"policies\":\""));
     nk_buf_add_hex(&b, policies.b, sizeof policies.b);
-    nk_buf_add(&b, NK_STR("\",\"config\":\""));
-    nk_buf_add_hex(&b, config.b, sizeof config.b);
-    nk_buf_add_char(&b, '"');
+    nk_buf_add(&b, NK_STR("\",\"generation\":"));
+    nk_buf_add_u64(&b, s->generation);
     return keep_text(s, &b, &s->provenance);
 }
 
@@ -124,6 +126,8 @@ static int load(struct nk_setup *s, const struct nk_setup_input *in, struct nk_f
     if (!rc)
         rc = gate_hooks_load(s, f);
     if (!rc)
+        rc = gate_mcp_load(s, in->sessions, f);
+    if (!rc)
         rc = nk_ident_new(&s->config, in->keys, in->jwks, in->seed, &s->arena, &s->ident, f);
     if (!rc)
         rc = nk_ident_set_sigv4(s->ident, in->sigv4, f);
@@ -141,6 +145,7 @@ struct nk_setup *nk_setup_new(const struct nk_setup_input *in, struct nk_fault *
     for (size_t i = 0; i < NK_SETUP_KNOWN; i++)
         nk_arena_init(&s->known[i].arena, NK_SETUP_KNOWN_BYTES);
     s->holders = 1;
+    s->generation = in->generation;
     int rc = load(s, in, f);
     if (!rc)
         return s;
@@ -164,6 +169,7 @@ void nk_setup_release(struct nk_setup *s)
     for (size_t i = 0; i < NK_SETUP_KNOWN; i++)
         nk_arena_free(&s->known[i].arena);
     nk_arena_free(&s->arena);
+    nk_secret_wipe(&s->session_key, sizeof s->session_key);
     if (s->freed)
         s->freed(s->owner);
     free(s);

@@ -109,7 +109,7 @@ static int list_stores(struct nk_txn *t, const struct nk_store *none, const stru
 {
     char text[2 * NK_SHA256_SIZE];
     struct nk_buf state = {.p = text, .cap = sizeof text, .max = sizeof text};
-    struct nk_digest d = nk_sha256(t->setup->provenance);
+    struct nk_digest d = t->setup->digest;
     struct page p;
     (void)none;
     nk_buf_add_hex(&state, d.b, sizeof d.b);

@@ -7,6 +7,8 @@
 
 #include "gate/counts.h"
 
+struct gate_driver;
+
 /* Ids, HTTP status and texts of refusals: refusal.def. */
 enum nk_refusal_id {
     NK_REFUSAL_NONE,
@@ -65,6 +67,11 @@ struct nk_gate_state {
         headers[GATE_HEADERS_MAX]; /* of an answer of our own that is no refusal */
     size_t header_count;
     struct nk_str told; /* what a policy store answered, for the record: items of a JSON list */
+    /* forward */
+    const struct gate_driver
+        *driver;          /* gate/driver.h; NULL: one call, whose answer receive.c has */
+    void *drive;          /* its own state */
+    uint32_t call_number; /* of a driver's calls, from 1; 0: it is the only one */
     /* receive */
     int status; /* sent to the client */
     int upstream_status;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * sigv4.c - see sigv4.h. The operations that are signed here have one path, "/", and no query, so the rules
- * for encoding those never come into play; any other target has no operation and is refused before.
+ * sigv4.c - see sigv4.h. What is signed of a path is encoded once more than it was sent. No operation that is signed
+ * has a query, so a request with one is refused, and the rules for those never come into play.
  */
 #include "ident/sigv4.h"
 
@@ -153,6 +153,8 @@ int nk_sigv4_check(const struct nk_http_head *h, const struct nk_sigv4 *s, struc
         return bad(f, NK_EDENIED, "signed for another service");
     if (s->payload.p && !is_hex(s->payload))
         return bad(f, NK_EDENIED, "x-amz-content-sha256 is no digest of the body");
+    if (nk_str_find(h->target, '?') >= 0)
+        return bad(f, NK_EDENIED, "a signed request has no query");
     if (off > NK_SIGV4_SKEW_MS)
         return nk_fault_set(f, NK_EEXPIRED, stage, 0, "signed %lld seconds %s",
                             (long long)(off / 1000), s->signed_ms > now_ms ? "ahead" : "ago");
@@ -187,12 +189,27 @@ static void put_header(const struct nk_http_head *h, struct nk_str name, struct 
     nk_buf_add_char(out, '\n');
 }
 
+/* All but what RFC 3986 calls unreserved, and the slashes between segments. */
+static void put_path(struct nk_str path, struct nk_buf *out)
+{
+    static const char digits[] = "0123456789ABCDEF";
+    for (size_t i = 0; i < path.n; i++) {
+        unsigned char c = (unsigned char)path.p[i], low = (unsigned char)(c | 0x20);
+        if ((low >= 'a' && low <= 'z') || (c >= '0' && c <= '9') || (c && strchr("-_.~/", c))) {
+            nk_buf_add_char(out, (char)c);
+            continue;
+        }
+        const char coded[] = {'%', digits[c >> 4], digits[c & 15]};
+        nk_buf_add(out, (struct nk_str){coded, sizeof coded});
+    }
+}
+
 void nk_sigv4_canonical(const struct nk_http_head *h, const struct nk_sigv4 *s,
                         struct nk_str payload, struct nk_buf *out)
 {
     nk_buf_add(out, h->method);
     nk_buf_add_char(out, '\n');
-    nk_buf_add(out, h->target);
+    put_path(h->target, out);
     nk_buf_add(out, NK_STR("\n\n"));
     for (size_t i = 0; i < s->header_count; i++)
         put_header(h, s->headers[i], out);

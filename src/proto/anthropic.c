@@ -127,7 +127,7 @@ static void list_models(const struct nk_str *models, size_t n, bool one, struct 
 static struct nk_stream *stream_new(const struct nk_call *call, struct nk_arena *a)
 {
     (void)call;
-    struct nk_stream *s = nk_stream_make(a, nk_anthropic_read);
+    struct nk_stream *s = nk_stream_make(a, nk_anthropic_read, nk_anthropic_stream_edit);
     if (s)
         s->input = s->cache_written = s->cache_read = -1;
     return s;
@@ -145,7 +145,9 @@ const struct nk_dialect nk_dialect_anthropic = {
     .parse_call = nk_anthropic_parse_call,
     .parse_reply = nk_anthropic_parse_reply,
     .stream_new = stream_new,
+    .edit_reply = nk_anthropic_edit_reply,
     .stream_event = nk_stream_event,
+    .stream_edit = nk_stream_edit,
     .stream_end = nk_stream_end,
     .refuse = refuse,
     .refuse_stream = refuse_stream,

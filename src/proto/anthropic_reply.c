@@ -7,7 +7,8 @@
  *
  * Blocks are counted from 0, and clients append them in order of arrival but add fragments by
  * index; so an index must be the number of blocks before it, or the two would part. A block of a
- * type that is not known here counts as a hosted call: it is held and told by its type.
+ * type that is not known here counts as a hosted call: it is held and told by its type, and decided like
+ * one that the client runs.
  *
  * Usage: input_tokens leaves out what came from or went into the cache, so the three counts are
  * added up. message_delta repeats counts of the whole message: they replace, and are never added.
@@ -98,6 +99,8 @@ static int open_block(struct nk_assembly *s, const struct nk_json *doc, uint32_t
     if (r)
         return r;
     (*out)->use.hosted = !nk_str_eq(type, NK_STR("tool_use"));
+    (*out)->use.ran =
+        nk_str_eq(type, NK_STR("server_tool_use")) || nk_str_eq(type, NK_STR("mcp_tool_use"));
     input = nk_member_get(doc, block, NK_STR("input"));
     bool empty = input == NK_JSON_NONE ||
                  (nk_json_type(doc, input) == NK_JSON_OBJECT && doc->tape[input].count == 0);
@@ -225,10 +228,9 @@ static int reply_messages(struct nk_assembly *s, const struct nk_json *doc, stru
     return r ? r : nk_assembly_release(s, &out->tools, &out->tool_count, f);
 }
 
-int nk_anthropic_parse_reply(const struct nk_call *call, const struct nk_json *body,
-                             struct nk_arena *a, struct nk_reply *out, struct nk_fault *f)
+static int read_reply(const struct nk_call *call, const struct nk_json *body, struct nk_assembly *s,
+                      struct nk_reply *out, struct nk_fault *f)
 {
-    struct nk_assembly s = {.arena = a};
     int64_t input = -1, written = -1, read = -1;
     *out = (struct nk_reply){.usage = {-1, -1}};
     if (body->n == 0)
@@ -241,9 +243,29 @@ int nk_anthropic_parse_reply(const struct nk_call *call, const struct nk_json *b
         out->usage = (struct nk_usage){0, 0};
         return nk_member_count(body, 0, NK_STR("input_tokens"), &input, f);
     }
-    r = nk_member_string(body, 0, NK_STR("model"), true, a, &out->model, f);
+    r = nk_member_string(body, 0, NK_STR("model"), true, s->arena, &out->model, f);
     if (!r)
         r = read_usage(body, 0, &input, &written, &read, &out->usage.output_tokens, f);
     out->usage.input_tokens = add_up(input, written, read);
-    return r ? r : reply_messages(&s, body, out, f);
+    return r ? r : reply_messages(s, body, out, f);
+}
+
+int nk_anthropic_parse_reply(const struct nk_call *call, const struct nk_json *body,
+                             struct nk_arena *a, struct nk_reply *out, struct nk_fault *f)
+{
+    struct nk_assembly s = {.arena = a};
+    return read_reply(call, body, &s, out, f);
+}
+
+int nk_anthropic_edit_reply(const struct nk_call *call, const struct nk_json *body,
+                            const struct nk_str *refused, struct nk_arena *a, struct nk_buf *out,
+                            struct nk_fault *f)
+{
+    struct nk_assembly s = {.arena = a};
+    struct nk_reply reply;
+    int r = read_reply(call, body, &s, &reply, f);
+    if (r)
+        return r;
+    nk_assembly_refuse(&s, refused);
+    return nk_anthropic_edit(&s, body, out);
 }

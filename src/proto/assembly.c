@@ -168,8 +168,15 @@ int nk_assembly_release(struct nk_assembly *s, const struct nk_tool_use **calls,
         if (!c->complete || c->released)
             continue;
         c->released = true;
+        c->use.number = (uint32_t)i;
         out[(*count)++] = c->use;
     }
     s->fresh = 0;
     return 0;
+}
+
+void nk_assembly_refuse(struct nk_assembly *s, const struct nk_str *texts)
+{
+    for (size_t i = 0; i < s->count; i++)
+        s->calls[i].refusal = texts[i];
 }

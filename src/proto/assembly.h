@@ -15,6 +15,7 @@ enum {
     NK_ASSEMBLY_TOTAL = 4 << 20,     /* bytes of all arguments of one answer */
     NK_ASSEMBLY_DEPTH = 64,          /* nesting of arguments */
     NK_ASSEMBLY_NAME = 1024,         /* bytes of a name or id */
+    NK_ASSEMBLY_REFUSAL = 8192,      /* bytes of what is said in place of a call */
 };
 
 struct nk_assembly_call {
@@ -24,6 +25,8 @@ struct nk_assembly_call {
     size_t n, cap;
     bool plain; /* arguments are free text, not JSON: told as a JSON string */
     bool complete, released;
+    struct nk_str refusal; /* absent: it may go to the client, or nobody knows yet */
+    bool begun;            /* something in its place has been sent (edit.h) */
 };
 
 struct nk_assembly {
@@ -59,3 +62,5 @@ int nk_assembly_close_choice(struct nk_assembly *s, int64_t choice, struct nk_fa
 /* Hands out the complete calls that were not yet handed out, in order of appearance. */
 int nk_assembly_release(struct nk_assembly *s, const struct nk_tool_use **calls, size_t *count,
                         struct nk_fault *f) NK_CHECKED;
+/* Marks calls as refused: texts[n] is that of call number n, absent for others; they outlive the assembly. */
+void nk_assembly_refuse(struct nk_assembly *s, const struct nk_str *texts);

@@ -119,8 +119,9 @@ static void list_models(const struct nk_str *models, size_t n, bool one, struct 
 
 static struct nk_stream *stream_new(const struct nk_call *call, struct nk_arena *a)
 {
-    return nk_stream_make(a, nk_openai_kind(call) == NK_OPENAI_RESPONSES ? nk_openai_responses_read
-                                                                         : nk_openai_chat_read);
+    if (nk_openai_kind(call) == NK_OPENAI_RESPONSES)
+        return nk_stream_make(a, nk_openai_responses_read, nk_openai_items_stream_edit);
+    return nk_stream_make(a, nk_openai_chat_read, nk_openai_chat_stream_edit);
 }
 
 const struct nk_dialect nk_dialect_openai = {
@@ -135,7 +136,9 @@ const struct nk_dialect nk_dialect_openai = {
     .parse_call = nk_openai_parse_call,
     .parse_reply = nk_openai_parse_reply,
     .stream_new = stream_new,
+    .edit_reply = nk_openai_edit_reply,
     .stream_event = nk_stream_event,
+    .stream_edit = nk_stream_edit,
     .stream_end = nk_stream_end,
     .refuse = refuse,
     .refuse_stream = refuse_stream,

@@ -16,6 +16,9 @@ enum nk_openai_kind {
     NK_OPENAI_MODEL,
 };
 
+/* The place of function_call, the older way to make one call, among a choice's calls. */
+enum { NK_OPENAI_LEGACY_CALL = -1 };
+
 enum nk_openai_kind nk_openai_kind(const struct nk_call *call);
 
 int nk_openai_parse_call(struct nk_call *call, struct nk_arena *a, struct nk_fault *f) NK_CHECKED;
@@ -39,3 +42,20 @@ int nk_openai_output(struct nk_assembly *s, const struct nk_json *doc, uint32_t 
 int nk_openai_responses_read(struct nk_stream *s, const struct nk_sse_event *e,
                              const struct nk_json *data, struct nk_str type,
                              struct nk_fault *f) NK_CHECKED;
+/* The call of item `item`, which stands at `position` of a final list, or NULL. */
+struct nk_assembly_call *nk_openai_item_call(struct nk_assembly *s, const struct nk_json *doc,
+                                             uint32_t item, int64_t position,
+                                             struct nk_arena *scratch);
+
+/* Answers without their refused calls: edit.h. */
+int nk_openai_edit_reply(const struct nk_call *call, const struct nk_json *body,
+                         const struct nk_str *refused, struct nk_arena *a, struct nk_buf *out,
+                         struct nk_fault *f) NK_CHECKED;
+int nk_openai_chat_edit(struct nk_assembly *s, const struct nk_json *doc, struct nk_arena *a,
+                        struct nk_buf *out) NK_CHECKED;
+int nk_openai_chat_stream_edit(struct nk_stream *s, const struct nk_sse_event *e,
+                               const struct nk_json *data, struct nk_buf *out) NK_CHECKED;
+int nk_openai_items_edit(struct nk_assembly *s, const struct nk_json *doc, struct nk_arena *a,
+                         struct nk_buf *out) NK_CHECKED;
+int nk_openai_items_stream_edit(struct nk_stream *s, const struct nk_sse_event *e,
+                                const struct nk_json *data, struct nk_buf *out) NK_CHECKED;

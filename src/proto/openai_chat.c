@@ -9,7 +9,7 @@
 #include "proto/member.h"
 #include "proto/openai.h"
 
-enum { CHOICES_MAX = 128, LEGACY_CALL = -1 };
+enum { CHOICES_MAX = 128 };
 
 /* The count under one of two names: each answer uses the one or the other. */
 static int read_tokens(const struct nk_json *doc, uint32_t usage, struct nk_str name,
@@ -106,9 +106,9 @@ static int read_legacy(struct nk_assembly *s, const struct nk_json *doc, int64_t
     int r = nk_member_of(doc, message, NK_STR("function_call"), NK_JSON_OBJECT, &body, f);
     if (r || body == NK_JSON_NONE)
         return r;
-    struct nk_assembly_call *c = nk_assembly_find(s, choice, LEGACY_CALL);
+    struct nk_assembly_call *c = nk_assembly_find(s, choice, NK_OPENAI_LEGACY_CALL);
     if (!c)
-        r = nk_assembly_open(s, choice, LEGACY_CALL, &c, f);
+        r = nk_assembly_open(s, choice, NK_OPENAI_LEGACY_CALL, &c, f);
     return r ? r : read_body(s, c, doc, body, NK_STR("arguments"), scratch, f);
 }
 
@@ -150,6 +150,9 @@ static int read_choice(struct nk_stream *s, const struct nk_json *doc, uint32_t 
         return r;
     size_t opened = s->calls.count;
     uint64_t bit = (uint64_t)1 << (index & 63);
+    uint32_t content = nk_json_get(doc, delta, NK_STR("content"));
+    if (nk_json_type(doc, content) == NK_JSON_STRING && nk_json_span(doc, content).n > 2)
+        s->said[index / 64] |= bit;
     r = nk_openai_chat_calls(&s->calls, doc, index, delta, false, &s->scratch, f);
     if (!r && s->calls.count > opened && (s->done || (s->finished[index / 64] & bit)))
         r = nk_fault_set(f, NK_EINVAL, "proto", doc->tape[choice].start,
@@ -207,10 +210,10 @@ static int reply_chat(struct nk_assembly *s, const struct nk_json *doc, struct n
     return r ? r : nk_assembly_close_choice(s, -1, f);
 }
 
-int nk_openai_parse_reply(const struct nk_call *call, const struct nk_json *body,
-                          struct nk_arena *a, struct nk_reply *out, struct nk_fault *f)
+static int read_reply(const struct nk_call *call, const struct nk_json *body, struct nk_assembly *s,
+                      struct nk_reply *out, struct nk_fault *f)
 {
-    struct nk_assembly s = {.arena = a};
+    struct nk_arena *a = s->arena;
     *out = (struct nk_reply){.usage = {-1, -1}};
     if (body->n == 0)
         return nk_fault_set(f, NK_EINVAL, "proto", 0, "the answer has no body");
@@ -223,12 +226,12 @@ int nk_openai_parse_reply(const struct nk_call *call, const struct nk_json *body
         return r;
     switch (nk_openai_kind(call)) {
     case NK_OPENAI_CHAT:
-        r = reply_chat(&s, body, out, f);
+        r = reply_chat(s, body, out, f);
         break;
     case NK_OPENAI_RESPONSES:
         r = nk_member_string(body, 0, NK_STR("status"), true, a, &out->finish, f);
         if (!r)
-            r = nk_openai_output(&s, body, 0, a, f);
+            r = nk_openai_output(s, body, 0, a, f);
         break;
     default:
         /* Embeddings put nothing out. */
@@ -236,5 +239,26 @@ int nk_openai_parse_reply(const struct nk_call *call, const struct nk_json *body
             out->usage.output_tokens = 0;
         break;
     }
-    return r ? r : nk_assembly_release(&s, &out->tools, &out->tool_count, f);
+    return r ? r : nk_assembly_release(s, &out->tools, &out->tool_count, f);
+}
+
+int nk_openai_parse_reply(const struct nk_call *call, const struct nk_json *body,
+                          struct nk_arena *a, struct nk_reply *out, struct nk_fault *f)
+{
+    struct nk_assembly s = {.arena = a};
+    return read_reply(call, body, &s, out, f);
+}
+
+int nk_openai_edit_reply(const struct nk_call *call, const struct nk_json *body,
+                         const struct nk_str *refused, struct nk_arena *a, struct nk_buf *out,
+                         struct nk_fault *f)
+{
+    struct nk_assembly s = {.arena = a};
+    struct nk_reply reply;
+    int r = read_reply(call, body, &s, &reply, f);
+    if (r)
+        return r;
+    nk_assembly_refuse(&s, refused);
+    return nk_openai_kind(call) == NK_OPENAI_CHAT ? nk_openai_chat_edit(&s, body, a, out)
+                                                  : nk_openai_items_edit(&s, body, a, out);
 }

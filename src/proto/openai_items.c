@@ -7,7 +7,7 @@
  * arguments), *.done and output_item.done (all of it), and once more in the final
  * response.completed. Clients take it from any of these places, so all must agree, and it is
  * complete at output_item.done. An item type that is not known here counts as a hosted call: it is
- * held and told by its type.
+ * held and told by its type, and decided like one that the client runs.
  */
 #include "proto/member.h"
 #include "proto/openai.h"
@@ -19,20 +19,22 @@ static const struct shape {
     const char *arguments; /* NULL: the item says nothing that is worth telling */
     bool hosted;
     bool plain; /* the member is free text, not JSON text */
+    bool ran;   /* at the provider; all others the client runs, or agrees to */
 } shapes[] = {
-    {"function_call", "arguments", false, false},
-    {"custom_tool_call", "input", false, true},
-    {"mcp_call", "arguments", true, false},
-    {"mcp_approval_request", "arguments", true, false},
-    {"tool_search_call", "arguments", true, false},
-    {"web_search_call", "action", true, false},
-    {"computer_call", "action", true, false},
-    {"local_shell_call", "action", true, false},
-    {"shell_call", "action", true, false},
-    {"apply_patch_call", "operation", true, false},
-    {"file_search_call", "queries", true, false},
-    {"code_interpreter_call", "code", true, true},
-    {"program", "code", true, true},
+    {"function_call", "arguments", false, false, false},
+    {"custom_tool_call", "input", false, true, false},
+    {"mcp_call", "arguments", true, false, true},
+    {"mcp_approval_request", "arguments", true, false, false},
+    {"tool_search_call", "arguments", true, false, true},
+    {"web_search_call", "action", true, false, true},
+    {"computer_call", "action", true, false, false},
+    {"local_shell_call", "action", true, false, false},
+    {"shell_call", "action", true, false, false},
+    {"apply_patch_call", "operation", true, false, false},
+    {"file_search_call", "queries", true, false, true},
+    {"code_interpreter_call", "code", true, true, true},
+    {"image_generation_call", NULL, true, false, true},
+    {"program", "code", true, true, true},
 };
 
 /* Items that ask nothing of anyone. */
@@ -45,7 +47,7 @@ static struct shape shape_of(struct nk_str type)
     for (size_t i = 0; i < NK_COUNT(shapes); i++)
         if (nk_str_eq(type, nk_str(shapes[i].type)))
             return shapes[i];
-    return (struct shape){NULL, NULL, true, false};
+    return (struct shape){NULL, NULL, true, false, false};
 }
 
 static bool is_silent(struct nk_str type)
@@ -103,10 +105,11 @@ static int say_item(struct nk_assembly *s, struct nk_assembly_call *c, const str
     if (!r)
         r = nk_assembly_say(s, &c->use.name, name, f);
     struct shape shape = shape_of(type);
-    if (!r && c->complete && (c->use.hosted != shape.hosted || c->plain != shape.plain))
+    if (!r && c->complete && (c->use.ran != shape.ran || c->plain != shape.plain))
         r = nk_fault_set(f, NK_EINVAL, "proto", doc->tape[item].start,
                          "a tool call changes after its end");
     c->use.hosted = shape.hosted;
+    c->use.ran = shape.ran;
     c->plain = shape.plain;
     return r;
 }
@@ -140,7 +143,7 @@ static int finish_item(struct nk_assembly *s, struct nk_assembly_call *c, const 
     if (!r)
         r = item_arguments(doc, item, type, scratch, &arguments, f);
     if (!r && c->complete)
-        return c->use.hosted || nk_str_eq((struct nk_str){c->n ? c->text : "", c->n}, arguments)
+        return c->use.ran || nk_str_eq((struct nk_str){c->n ? c->text : "", c->n}, arguments)
                    ? 0
                    : nk_fault_set(f, NK_EINVAL, "proto", doc->tape[item].start,
                                   "a tool call changes after its end");
@@ -155,6 +158,17 @@ static struct nk_assembly_call *find_id(struct nk_assembly *s, struct nk_str id)
         if (nk_str_eq(s->calls[i].use.id, id))
             return &s->calls[i];
     return NULL;
+}
+
+struct nk_assembly_call *nk_openai_item_call(struct nk_assembly *s, const struct nk_json *doc,
+                                             uint32_t item, int64_t position,
+                                             struct nk_arena *scratch)
+{
+    struct nk_str id = nk_json_string(doc, nk_json_get(doc, item, NK_STR("call_id")), scratch);
+    if (id.n == 0)
+        id = nk_json_string(doc, nk_json_get(doc, item, NK_STR("id")), scratch);
+    struct nk_assembly_call *c = find_id(s, id);
+    return c ? c : nk_assembly_find(s, 1, position);
 }
 
 static int output_item(struct nk_assembly *s, const struct nk_json *doc, uint32_t item,

@@ -17,12 +17,15 @@ enum {
 struct nk_stream *nk_stream_make(struct nk_arena *a,
                                  int (*read)(struct nk_stream *, const struct nk_sse_event *,
                                              const struct nk_json *, struct nk_str,
-                                             struct nk_fault *))
+                                             struct nk_fault *),
+                                 int (*edit)(struct nk_stream *, const struct nk_sse_event *,
+                                             const struct nk_json *, struct nk_buf *))
 {
     struct nk_stream *s = nk_arena_alloc(a, sizeof *s);
     if (!s)
         return NULL;
-    *s = (struct nk_stream){.read = read, .calls = {.arena = a}, .usage = {-1, -1}};
+    *s = (struct nk_stream){
+        .read = read, .edit = edit, .calls = {.arena = a}, .usage = {-1, -1}, .sequence = -1};
     return s;
 }
 
@@ -65,6 +68,15 @@ int nk_stream_event(struct nk_stream *s, const struct nk_sse_event *e, const str
     return nk_assembly_release(&s->calls, calls, call_count, f);
 }
 
+int nk_stream_edit(struct nk_stream *s, const struct nk_sse_event *e, const struct nk_json *data,
+                   struct nk_buf *out, struct nk_fault *f)
+{
+    nk_arena_init(&s->scratch, SCRATCH_MAX);
+    int r = s->edit(s, e, data, out);
+    nk_arena_free(&s->scratch);
+    return r ? nk_fault_set(f, r, "proto", 0, "an event without its refused calls: no room") : 0;
+}
+
 void nk_stream_note(struct nk_stream *s, const struct nk_json *doc, uint32_t obj,
                     struct nk_str name, struct nk_str *to)
 {
@@ -80,4 +92,10 @@ bool nk_stream_end(const struct nk_stream *s, struct nk_reply *so_far)
 {
     *so_far = (struct nk_reply){.usage = s->usage, .model = s->model, .finish = s->finish};
     return s->done && s->calls.open == 0;
+}
+
+void nk_stream_refuse(struct nk_stream *s, uint32_t number, struct nk_str text)
+{
+    NK_MUST(number < s->calls.count);
+    s->calls.calls[number].refusal = text;
 }

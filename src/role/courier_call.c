@@ -271,11 +271,20 @@ static bool is_safe(struct nk_str method)
            nk_str_eq(method, NK_STR("OPTIONS"));
 }
 
-/* A gate that went wrong must not delete or change what the credential could. */
-static bool is_method_of_calls(struct nk_str method)
+/* A gate that went wrong must not delete or change what the credential could, but where that is what the upstream is
+ * for: an MCP session is ended by DELETE, and a tool may be any request. */
+static bool is_method_of_calls(struct nk_str method, const struct nk_config_upstream *to)
 {
-    return nk_str_eq(method, NK_STR("POST")) || nk_str_eq(method, NK_STR("GET")) ||
-           nk_str_eq(method, NK_STR("HEAD"));
+    static const char *const of_tools[] = {"PUT", "PATCH", "OPTIONS"};
+    if (nk_str_eq(method, NK_STR("POST")) || nk_str_eq(method, NK_STR("GET")) ||
+        nk_str_eq(method, NK_STR("HEAD")))
+        return true;
+    if (nk_str_eq(method, NK_STR("DELETE")))
+        return nk_config_serves_tools(to);
+    for (size_t i = 0; i < NK_COUNT(of_tools); i++)
+        if (nk_str_eq(method, nk_str(of_tools[i])))
+            return nk_str_eq(to->dialect, NK_STR("http"));
+    return false;
 }
 
 /* Copies the head out of the ring and reads it. The reason, when it cannot be. */
@@ -287,14 +296,14 @@ static const char *read_call(struct courier *c, struct call *k, struct nk_str he
         return "no memory for the call";
     if (nk_wire_get_call(own, CALL_HEADERS, &k->x.arena, &h))
         return "a call that cannot be read";
-    if (!is_method_of_calls(h.http.method))
-        return "a method that no call has";
     struct courier_config *g = courier_config_find(c, h.config);
     if (!g)
         return "a call under an unknown configuration";
     if (h.upstream >= g->config.upstream_count ||
         h.body_bytes > g->config.limits.body_bytes + CALL_ARENA)
         return "a call that the configuration does not know";
+    if (!is_method_of_calls(h.http.method, &g->config.upstreams[h.upstream]))
+        return "a method that no call has";
     if (g == c->current) { /* the gate has heard of it: nothing comes under the one before */
         courier_config_drop(c->previous);
         c->previous = NULL;

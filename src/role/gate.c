@@ -98,12 +98,14 @@ static int open_pair(struct gate *g, struct nk_role_ring *calls, struct nk_role_
 
 static void close_pair(struct gate *g)
 {
+    struct nk_ring *calls = g->calls;
+    g->calls = NULL; /* a call that is begun because another one failed has to fail as well */
     gate_courier_lost(g);
     if (g->answers && nk_loop_watch(g->loop, &g->answers_watch, 0))
         nk_loop_stop(g->loop, 1);
-    nk_ring_close(g->calls);
+    nk_ring_close(calls);
     nk_ring_close(g->answers);
-    g->calls = g->answers = NULL;
+    g->answers = NULL;
     nk_role_ring_close(&g->start->calls);
     nk_role_ring_close(&g->start->answers);
 }

@@ -82,8 +82,7 @@ struct gate {
 /* gate_conn.c */
 void gate_conn_accept(struct nk_watch *w, uint32_t events);
 void gate_conn_close(struct gate_conn *c);
-/* Frees a closed connection that no list holds any more, at the end of the batch. */
-void gate_conn_bury(struct gate_conn *c);
+void gate_conn_bury(struct gate_conn *c); /* frees what is closed, when no list holds it */
 /* How long a connection may wait for its next request, in milliseconds. */
 int64_t gate_conn_patience(const struct gate *g);
 
@@ -102,6 +101,7 @@ void gate_request_done(struct gate_stream *s);
 void gate_request_settle(struct gate_stream *s);
 void gate_stream_init(struct gate_stream *s, struct gate_conn *c);
 void gate_stream_deadline(struct gate_stream *s, int64_t after_ms);
+void gate_stream_wake(struct gate_stream *s); /* NK_FX_WAKE */
 /* The client is gone; what remains of the stream waits for its records. */
 void gate_stream_end(struct gate_stream *s);
 /* Frees a dead stream when no list holds it any more. */

@@ -12,7 +12,8 @@
 #include "edge/sock.h"
 #include "gate/gate.h"
 
-enum { GATE_RECORDS_MAX = 4 }; /* records of one request that wait for room in the audit ring */
+/* Records of one request that wait for room in the audit ring: of a few steps. */
+enum { GATE_RECORDS_MAX = 4 * NK_TXN_RECORDS };
 
 struct gate;
 struct gate_conn;
@@ -36,6 +37,7 @@ struct gate_request {
     struct nk_txn *txn;            /* NULL on admin connections, and until it begins */
     int64_t started_us, decided_us, first_byte_us;
     int64_t judging_us, judged_us;       /* read anew, where they are told; else 0 */
+    int64_t wake_us;                     /* when the transaction wants a step; 0: never */
     uint32_t call_slot, call_generation; /* of the call, also when it is over */
     uint32_t slot;                       /* index in gate->slots, or GATE_NO_SLOT */
     bool call_waiting;                   /* some of the call is not in the ring yet */

@@ -217,6 +217,8 @@ static void after_flush(struct gate_stream *s)
     if (s->req) {
         if (s->req->slot != GATE_NO_SLOT)
             gate_call_deadline(s);
+        else if (s->state == STREAM_BUSY && !s->answered)
+            gate_stream_deadline(s, 0); /* its driver knows when it wants to go on */
         gate_credit(s);
         return;
     }

@@ -301,6 +301,8 @@ static void after_taking(struct h2_stream *x)
     forget_taken(x);
     if (s->out.n == 0 && calls)
         gate_call_deadline(s);
+    else if (s->out.n == 0 && s->req && !s->answered)
+        gate_stream_deadline(s, 0); /* its driver knows when it wants to go on */
     else
         gate_stream_deadline(s, s->conn->gate->setup->config.limits.write_timeout);
     if (calls)

@@ -35,10 +35,10 @@ static bool keep_records(struct gate_stream *s)
 {
     struct gate_request *r = s->req;
     gate_telemetry_judged(s);
-    for (size_t i = 0; i < r->txn->record_count; i++) {
-        NK_MUST(r->record_count < GATE_RECORDS_MAX);
+    if (r->record_count + r->txn->record_count > GATE_RECORDS_MAX)
+        return false;
+    for (size_t i = 0; i < r->txn->record_count; i++)
         r->records[r->record_count++] = r->txn->records[i];
-    }
     if (gate_records_put(s))
         return true;
     gate_block(s);
@@ -124,8 +124,6 @@ void gate_effects(struct gate_stream *s, unsigned fx)
         fx = NK_FX_ABORT | NK_FX_CUT; /* what cannot be recorded must not happen */
     if (fx & NK_FX_ABORT)
         gate_call_abort(s);
-    if (fx & NK_FX_CALL)
-        gate_call_start(s);
     if (fx & NK_FX_HEAD)
         put_head(s);
     if (fx & NK_FX_DATA)
@@ -134,6 +132,10 @@ void gate_effects(struct gate_stream *s, unsigned fx)
         finish(s, fx & NK_FX_CUT);
     if (fx & (NK_FX_HEAD | NK_FX_DATA | NK_FX_END | NK_FX_CUT))
         gate_mark_dirty(s);
+    if (fx & NK_FX_WAKE)
+        gate_stream_wake(s);
+    if (fx & NK_FX_CALL)
+        gate_call_start(s);
 }
 
 /* May bytes of this stream leave now? */

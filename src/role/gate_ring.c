@@ -162,8 +162,10 @@ static void answer_fail_on(struct gate_stream *s, enum nk_upstream_fail how, str
     gate_effects(s, nk_gate_step(s->req->txn, &e));
 }
 
+/* Whatever the courier still has of the call is of no use: a driver may call anew in this very step. */
 static void answer_fail(struct gate_stream *s, enum nk_upstream_fail how, struct nk_str why)
 {
+    gate_call_abort(s);
     answer_fail_on(s, how, why, NULL);
 }
 
@@ -201,9 +203,20 @@ void gate_call_timeout(struct gate_stream *s)
     answer_fail(s, NK_UPSTREAM_TIMEOUT, NK_STR("the courier was silent"));
 }
 
+/* Nothing is left of the call before. */
+static void call_forget_last(struct gate_request *r)
+{
+    NK_MUST(r->slot == GATE_NO_SLOT);
+    r->head_sent = r->answer_begun = false;
+    r->call_sent = 0;
+    r->answer_at = 0;
+    r->ungranted = 0;
+}
+
 void gate_call_start(struct gate_stream *s)
 {
     struct gate *g = s->conn->gate;
+    call_forget_last(s->req);
     if (!g->calls) {
         answer_fail(s, NK_UPSTREAM_BUSY, NK_STR("the courier is being restarted"));
         return;
@@ -351,9 +364,11 @@ static void answer_head(struct gate_stream *s, const struct nk_ring_record *rec)
     /* A private copy: what was checked cannot change afterwards. */
     struct nk_str bytes = nk_arena_copy(a, nk_str_sub(rec->payload, 0, rec->head_size));
     uint32_t max = (uint32_t)s->conn->gate->setup->config.limits.headers;
-    s->req->first_byte_us = nk_loop_now(s->conn->gate->loop);
-    nk_stats_time(&s->conn->gate->stats, NK_STAT_FIRST_BYTE,
-                  s->req->first_byte_us - s->req->decided_us);
+    if (!s->req->first_byte_us) { /* of the first call */
+        s->req->first_byte_us = nk_loop_now(s->conn->gate->loop);
+        nk_stats_time(&s->conn->gate->stats, NK_STAT_FIRST_BYTE,
+                      s->req->first_byte_us - s->req->decided_us);
+    }
     if (!head || !route || !bytes.p || nk_wire_get_answer(bytes, max, a, head, route)) {
         answer_fail(s, NK_UPSTREAM_BROKEN, NK_STR("the answer's head cannot be read"));
         return;

@@ -161,15 +161,27 @@ void gate_request_bad(struct gate_stream *s, int code, const char *why)
 /* Deadlines
  * ---------------------------------------------------------------------------------------- */
 
-void gate_stream_deadline(struct gate_stream *s, int64_t after_ms)
+/* When the timer has to fire `after_ms` from now at the latest: that time; 0: it need not. */
+static int64_t arm(struct gate_stream *s, int64_t after_ms)
 {
     struct nk_loop *loop = s->conn->gate->loop;
-    s->deadline_us = after_ms ? nk_loop_now(loop) + after_ms * 1000 : 0;
-    if (s->deadline_us && (s->timer.due_us == 0 || s->timer.due_us > s->deadline_us) &&
+    int64_t due = after_ms ? nk_loop_now(loop) + after_ms * 1000 : 0;
+    if (due && (s->timer.due_us == 0 || s->timer.due_us > due) &&
         nk_loop_arm(loop, &s->timer, after_ms * 1000)) {
         s->out.error = NK_ENOMEM; /* given up when it is flushed: the caller still works on it */
         gate_mark_dirty(s);
     }
+    return due;
+}
+
+void gate_stream_deadline(struct gate_stream *s, int64_t after_ms)
+{
+    s->deadline_us = arm(s, after_ms);
+}
+
+void gate_stream_wake(struct gate_stream *s)
+{
+    s->req->wake_us = arm(s, s->req->txn->wake_ms);
 }
 
 static void too_late(struct gate_stream *s)
@@ -197,16 +209,32 @@ static void too_late(struct gate_stream *s)
         framing->fail(s);
 }
 
+static void wake(struct gate_stream *s)
+{
+    struct nk_event e = event_of(s, NK_EV_WAKE);
+    s->req->wake_us = 0;
+    if (!s->answered)
+        step(s, &e);
+}
+
+static int64_t earlier(int64_t a, int64_t b)
+{
+    return a && (!b || a < b) ? a : b;
+}
+
 static void on_deadline(struct nk_timer *timer)
 {
     struct gate_stream *s = NK_OF(timer, struct gate_stream, timer);
     struct nk_loop *loop = s->conn->gate->loop;
     int64_t now = nk_loop_now(loop);
-    if (s->deadline_us == 0)
+    if (s->req && s->req->wake_us && s->req->wake_us <= now)
+        wake(s);
+    int64_t due = earlier(s->deadline_us, s->req ? s->req->wake_us : 0);
+    if (due == 0)
         return;
-    if (s->deadline_us <= now)
+    if (s->deadline_us && s->deadline_us <= now)
         too_late(s);
-    else if (nk_loop_arm(loop, &s->timer, s->deadline_us - now))
+    else if (nk_loop_arm(loop, &s->timer, due - now))
         s->conn->framing->fail(s);
 }
 

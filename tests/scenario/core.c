@@ -76,6 +76,8 @@ static void effects(struct sighting *seen, unsigned fx)
         seen->cancelled = true;
     if (fx & NK_FX_CALL) {
         seen->calls++;
+        nk_buf_clear(&seen->call_head);
+        nk_buf_clear(&seen->call_body);
         nk_buf_printf(&seen->call_head, "%.*s %.*s\n", NK_FMT(t->call.head.method),
                       NK_FMT(t->call.head.target));
         scenario_put_headers(&t->call.head, &seen->call_head);

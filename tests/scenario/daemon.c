@@ -20,7 +20,7 @@
 #include <netinet/in.h>
 #include <unistd.h>
 
-enum { START_MS = 10000, QUIET_MS = 300, PATIENCE_MS = 5000 };
+enum { START_MS = 10000, QUIET_MS = 300, PATIENCE_MS = 5000, NEXT_MS = 1000 };
 
 struct daemon_state {
     char dir[64];
@@ -31,6 +31,7 @@ struct daemon_state {
     bool h2; /* clients speak HTTP/2 */
     bool settled, client_done;
     bool spoke; /* the upstream has begun to answer, or will not */
+    bool ended; /* it has answered; what it says next is about another call of the same request */
 };
 
 static struct daemon_state me;
@@ -180,7 +181,7 @@ static const char *daemon_client(struct scenario *s, struct sighting *seen,
         return "the gate does not answer";
     nk_arena_init(&me.client_arena, 64 << 20);
     me.client_parser = nk_http_parser_new(&me.client_arena, false, &lim);
-    me.settled = me.client_done = me.spoke = false;
+    me.settled = me.client_done = me.spoke = me.ended = false;
     if (me.h2)
         return h2_ask(s, seen, me.client, key, method, target, headers, body);
     nk_buf_init(&b, 32 << 20);
@@ -203,6 +204,8 @@ static const char *read_call(struct sighting *seen)
     static const struct nk_http_limits lim = {64 << 10, 100, 16 << 20};
     char bytes[65536];
     struct nk_http_parser *p = nk_http_parser_new(&me.upstream_arena, true, &lim);
+    nk_buf_clear(&seen->call_head);
+    nk_buf_clear(&seen->call_body);
     while (p) {
         struct pollfd w = {.fd = me.upstream, .events = POLLIN};
         ssize_t n = poll(&w, 1, PATIENCE_MS) > 0 ? recv(me.upstream, bytes, sizeof bytes, 0) : -1;
@@ -259,19 +262,29 @@ static const char *take_call(struct sighting *seen, int patience)
 {
     nk_arena_free(&me.upstream_arena);
     nk_arena_init(&me.upstream_arena, 64 << 20);
-    return call_comes(patience) ? read_call(seen) : "nothing was sent upstream";
+    if (!call_comes(patience))
+        return "nothing was sent upstream";
+    me.spoke = me.ended = false;
+    return read_call(seen);
+}
+
+/* Is there a call that has not come yet? */
+static bool awaits_call(const struct sighting *seen)
+{
+    return me.client >= 0 && !me.client_done && (seen->calls == 0 || me.ended);
 }
 
 static const char *daemon_upstream(struct scenario *s, struct sighting *seen, struct nk_str what)
 {
     struct nk_str rest = what, w = nk_str_cut(&rest, ' ');
     me.settled = false;
-    if (seen->calls == 0) {
+    if (seen->calls == 0 || me.ended) {
         const char *why = take_call(seen, PATIENCE_MS);
         if (why)
             return why;
     }
     me.spoke = true;
+    me.ended = nk_str_eq(w, NK_STR("end")) || nk_str_eq(w, NK_STR("fail"));
     if (nk_str_eq(w, NK_STR("end"))) {
         (void)send_all(me.upstream, NK_STR("0\r\n\r\n")); /* it may have been cancelled */
         return NULL;
@@ -388,8 +401,8 @@ static void read_records(struct sighting *seen)
 static void daemon_wait_call(struct scenario *s, struct sighting *seen)
 {
     (void)s;
-    if (seen->calls == 0 && me.client >= 0 && !me.client_done)
-        (void)take_call(seen, PATIENCE_MS);
+    if (awaits_call(seen))
+        (void)take_call(seen, me.ended ? NEXT_MS : PATIENCE_MS);
 }
 
 static void daemon_settle(struct scenario *s, struct sighting *seen)
@@ -398,7 +411,7 @@ static void daemon_settle(struct scenario *s, struct sighting *seen)
     if (me.settled)
         return;
     int patience = seen->status == 0 && seen->calls == 0 ? PATIENCE_MS : QUIET_MS;
-    if (me.client >= 0 && !me.client_done && seen->calls == 0)
+    if (awaits_call(seen))
         (void)take_call(seen, 100);
     bool waits = seen->calls == 0 || me.spoke;
     while (waits && !me.client_done && me.client >= 0 &&

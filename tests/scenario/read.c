@@ -210,9 +210,9 @@ struct nk_str scenario_unescape(struct scenario *s, struct nk_str text)
 
 static void put_upstreams(const struct scenario *s, int port, struct nk_buf *out)
 {
-    static const char *const dialects[] = {"openai", "anthropic"};
+    static const char *const dialects[] = {"openai", "anthropic", "mcp", "http"};
     nk_buf_add(out, NK_STR(",\"upstreams\":["));
-    for (size_t d = 0; d < 2; d++)
+    for (size_t d = 0; d < NK_COUNT(dialects); d++)
         nk_buf_printf(out,
                       "%s{\"name\":\"%s\",\"dialect\":\"%s\",\"url\":\"http://127.0.0.1:%d\","
                       "\"connect_timeout\":\"2s\",\"first_byte_timeout\":\"3s\"}",

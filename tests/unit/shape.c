@@ -67,7 +67,7 @@ static struct nk_gate_state *facts_of(bool rich)
 
 static struct nk_str record(bool rich, bool outcome)
 {
-    static struct nk_setup setup = {.provenance = {",\"policies\":\"ab\",\"config\":\"cd\"", 30}};
+    static struct nk_setup setup = {.provenance = {",\"policies\":\"ab\",\"generation\":12", 31}};
     struct nk_fault f = {0};
     struct nk_txn t = {
         .arena = &arena, .scratch = &arena, .setup = &setup, .state = facts_of(rich)};

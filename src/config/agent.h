@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * agent.h - agents that are served as Amazon Bedrock serves its own: a model, an instruction, and the tools that it
+ * may ask for. See config.h.
+ */
+#pragma once
+
+#include "config/upstream.h"
+
+struct nk_config_agent_tool {
+    struct nk_str name;   /* as the registry has it, without its server */
+    struct nk_str method; /* of HTTP: with `path`; absent: a function */
+    struct nk_str path;   /* "/patients/{id}"; absent: a function */
+};
+
+/* Tools that are called in one way. */
+struct nk_config_action {
+    struct nk_str name;     /* of the action group */
+    struct nk_str form;     /* "lambda", "rest" or "control" */
+    struct nk_str upstream; /* of dialect http; absent: control */
+    struct nk_str path;     /* lambda: where events go */
+    const struct nk_config_agent_tool *tools;
+    size_t tool_count;
+};
+
+struct nk_config_agent {
+    struct nk_str name;      /* Agent::"NAME" of policies */
+    struct nk_str id, alias; /* by which clients name it */
+    struct nk_str model;     /* of `models` */
+    struct nk_str instruction;
+    const struct nk_config_action *actions;
+    size_t action_count;
+    /* Of one request: answers of the model, tools called, tokens in and out, and time. */
+    int64_t max_turns, max_calls, max_tokens, timeout;
+};

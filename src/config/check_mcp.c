@@ -1,0 +1,123 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * check_mcp.c - the rules of MCP endpoints: paths of their own, servers that exist and speak MCP, and names of
+ * tools that say whose they are wherever there could be two.
+ */
+#include "config/table.h"
+
+static const char stage[] = "config";
+
+static uint32_t item_at(const struct nk_json *doc, uint32_t list, size_t i)
+{
+    uint32_t at = nk_json_first(doc, list);
+    while (i-- && at != NK_JSON_NONE)
+        at = nk_json_next(doc, list, at);
+    return at;
+}
+
+/* Where the value of `key` of an entry stands, or the entry. */
+static size_t offset_of(const struct nk_json *doc, uint32_t item, const char *key)
+{
+    uint32_t at = nk_json_get(doc, item, nk_str(key));
+    at = at == NK_JSON_NONE ? item : at;
+    return at == NK_JSON_NONE ? 0 : doc->tape[at].start;
+}
+
+static const struct nk_config_upstream *upstream_of(const struct nk_config *c, struct nk_str name)
+{
+    for (size_t i = 0; i < c->upstream_count; i++)
+        if (nk_str_eq(c->upstreams[i].name, name))
+            return &c->upstreams[i];
+    return NULL;
+}
+
+static int check_server(const struct nk_config *c, size_t i, size_t j, size_t offset,
+                        struct nk_fault *f)
+{
+    struct nk_str name = c->mcp[i].servers[j].text;
+    const struct nk_config_upstream *u = upstream_of(c, name);
+    if (!u)
+        return nk_fault_set(f, NK_ENOTFOUND, stage, offset,
+                            "mcp[%zu].servers[%zu]: there is no upstream \"%.*s\" under "
+                            "`upstreams`",
+                            i, j, NK_FMT(name));
+    if (!nk_str_eq(u->dialect, NK_STR("mcp")))
+        return nk_fault_set(f, NK_EINVAL, stage, offset,
+                            "mcp[%zu].servers[%zu]: upstream \"%.*s\" speaks %.*s; a server here "
+                            "has `dialect: mcp`",
+                            i, j, NK_FMT(name), NK_FMT(u->dialect));
+    if (nk_str_search(name, NK_STR("___")) >= 0)
+        return nk_fault_set(f, NK_EINVAL, stage, offset,
+                            "mcp[%zu].servers[%zu]: a name with ___ in it could be taken for that "
+                            "of a server and its tool",
+                            i, j);
+    for (size_t k = 0; k < j; k++)
+        if (nk_str_eq(c->mcp[i].servers[k].text, name))
+            return nk_fault_set(f, NK_ECONFLICT, stage, offset,
+                                "mcp[%zu].servers[%zu]: \"%.*s\" is there twice", i, j,
+                                NK_FMT(name));
+    return 0;
+}
+
+/* Is the path one that something else is asked at? */
+static bool is_taken(const struct nk_config *c, struct nk_str path)
+{
+    for (size_t i = 0; i < c->hook_count; i++)
+        if (nk_str_starts(path, c->hooks[i].path))
+            return true;
+    return nk_str_starts(path, NK_STR("/v1/"));
+}
+
+static int check_endpoint(const struct nk_config *c, size_t i, const struct nk_json *doc,
+                          uint32_t item, struct nk_fault *f)
+{
+    const struct nk_config_mcp *m = &c->mcp[i];
+    size_t at = offset_of(doc, item, "path");
+    if (m->path.p[0] != '/' || nk_str_find(m->path, '?') >= 0 || is_taken(c, m->path))
+        return nk_fault_set(f, NK_EINVAL, stage, at,
+                            "mcp[%zu].path begins with /, has no query, and is neither below /v1/ "
+                            "nor that of a hook",
+                            i);
+    for (size_t j = 0; j < i; j++)
+        if (nk_str_eq(c->mcp[j].path, m->path))
+            return nk_fault_set(f, NK_ECONFLICT, stage, at,
+                                "mcp[%zu].path is already that of mcp[%zu]", i, j);
+    uint32_t servers = nk_json_get(doc, item, NK_STR("servers"));
+    for (size_t j = 0; j < m->server_count; j++) {
+        int rc = check_server(c, i, j, doc->tape[item_at(doc, servers, j)].start, f);
+        if (rc)
+            return rc;
+    }
+    if (m->is_bare && m->server_count > 1)
+        return nk_fault_set(f, NK_EINVAL, stage, offset_of(doc, item, "prefix"),
+                            "mcp[%zu].prefix: off is for one server; two could have a tool of the "
+                            "same name",
+                            i);
+    return 0;
+}
+
+/* A session is kept by one server's process: another endpoint would not know it. */
+static int check_upstream(const struct nk_config *c, size_t i, size_t offset, struct nk_fault *f)
+{
+    const struct nk_config_upstream *u = &c->upstreams[i];
+    if (!nk_str_eq(u->dialect, NK_STR("mcp")))
+        return 0;
+    if (u->endpoint_count > 1)
+        return nk_fault_set(f, NK_EUNSUPPORTED, stage, offset,
+                            "upstreams[%zu]: an upstream of dialect mcp has one endpoint, because "
+                            "sessions belong to it",
+                            i);
+    return 0;
+}
+
+int nk_config_check_mcp(const struct nk_config *c, const struct nk_json *doc, struct nk_fault *f)
+{
+    uint32_t upstreams = nk_json_get(doc, 0, NK_STR("upstreams"));
+    uint32_t list = nk_json_get(doc, 0, NK_STR("mcp"));
+    int rc = 0;
+    for (size_t i = 0; i < c->upstream_count && !rc; i++)
+        rc = check_upstream(c, i, doc->tape[item_at(doc, upstreams, i)].start, f);
+    for (size_t i = 0; i < c->mcp_count && !rc; i++)
+        rc = check_endpoint(c, i, doc, item_at(doc, list, i), f);
+    return rc;
+}

@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * driver.c - see driver.h. Events go to the driver; what receive.c would know of one answer is forgotten when the
+ * next call begins, so that each outcome's record speaks of its own call.
+ */
+#include "gate/mcp.h"
+
+const struct gate_driver *gate_driver_of(enum nk_local local)
+{
+    return local == NK_LOCAL_MCP ? &gate_mcp_driver : NULL;
+}
+
+unsigned gate_drive(struct nk_txn *t, const struct nk_event *e)
+{
+    struct nk_gate_state *s = t->state;
+    const struct gate_driver *d = s->driver;
+    unsigned fx = 0;
+    switch (e->type) {
+    case NK_EV_REQUEST_END:
+        s->phase = NK_PHASE_ANSWER;
+        fx = d->start(t);
+        break;
+    case NK_EV_ANSWER:
+        fx = d->head(t, e->head);
+        break;
+    case NK_EV_ANSWER_DATA:
+        fx = d->data(t, e->bytes);
+        break;
+    case NK_EV_ANSWER_END:
+        fx = d->end(t);
+        break;
+    case NK_EV_ANSWER_FAIL:
+        fx = d->fail(t, e->fail, e->bytes);
+        break;
+    case NK_EV_WAKE:
+        fx = d->wake ? d->wake(t) : 0;
+        break;
+    default:
+        break;
+    }
+    if (fx & (NK_FX_END | NK_FX_CUT)) {
+        NK_MUST(!(fx & NK_FX_CALL));
+        s->phase = NK_PHASE_OVER;
+    }
+    return fx;
+}
+
+int gate_call_new(struct nk_txn *t, size_t upstream, const char *method, struct nk_str target,
+                  size_t room)
+{
+    struct nk_gate_state *s = t->state;
+    nk_buf_clear(&s->reply);
+    nk_buf_clear(&s->held);
+    nk_sse_free(&s->sse);
+    nk_sse_init(&s->sse, (size_t)t->setup->config.limits.event_bytes);
+    s->route = NULL;
+    s->stream = NULL;
+    s->streaming = s->complete = false;
+    s->upstream_status = 0;
+    s->usage = (struct nk_usage){-1, -1};
+    s->finish = s->reply_model = (struct nk_str){NULL, 0};
+    s->reply_bytes = s->events = s->tool_calls = 0;
+    s->call_number++;
+    t->call = (struct nk_gate_call){.upstream = upstream};
+    t->call.head =
+        (struct nk_http_head){.method = nk_str(method), .target = target, .content_length = -1};
+    t->call.head.headers = nk_arena_array(t->arena, room, sizeof *t->call.head.headers);
+    return t->call.head.headers ? 0 : NK_ENOMEM;
+}
+
+void gate_call_header(struct nk_txn *t, const char *name, struct nk_str value)
+{
+    struct nk_http_head *h = &t->call.head;
+    h->headers[h->header_count++] = (struct nk_http_header){nk_str(name), value};
+}
+
+void gate_call_body(struct nk_txn *t, struct nk_str body)
+{
+    t->call.body = body;
+    t->call.head.content_length = body.n ? (int64_t)body.n : -1;
+}
+
+int gate_call_authorize(struct nk_txn *t)
+{
+    t->state->context = (struct nk_str){NULL, 0};
+    t->state->judged = false;
+    return gate_authorize(t);
+}

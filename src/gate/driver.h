@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * driver.h - who handles a request's answer. Most requests are one call upstream and its answer, and receive.c
+ * has them. A driver makes several calls of one request, one after the other: it fills txn->call, returns
+ * NK_FX_CALL, gets the answer's events, and goes on, until it ends the client's answer itself.
+ * Private to gate.
+ *
+ *  - One call at a time. NK_FX_CALL comes with nothing running, or with NK_FX_ABORT, which ends what runs.
+ *    After `end` and `fail` nothing runs; pieces of an exchange that is over never arrive.
+ *  - Each call has its decision's record before it (in the same step, or an earlier one) and its outcome's
+ *    record behind it, also when it fails or the client leaves: gate_record_decision and
+ *    gate_record_outcome, which say the number of the call, or gate_record_members.
+ *  - The answer is the driver's: NK_FX_HEAD once (txn->reply_head), NK_FX_DATA as often as it likes (txn->out), also
+ *    in a step that calls, and NK_FX_END or NK_FX_CUT at last, which never come with NK_FX_CALL.
+ *  - What is given to txn->call lives until that call's `end` or `fail`: in the transaction's arena or the driver's own
+ *    memory, not in txn->scratch.
+ */
+#pragma once
+
+#include "gate/txn.h"
+
+/* Each returns effects (enum nk_effect). A member that may be NULL says so. */
+struct gate_driver {
+    const char *name;
+    /* The request is complete; of the stages only those of the head have run (gate_body_stages runs the others).
+     * NULL: all stages run, and the call that `forward` wrote is the first one. */
+    unsigned (*start)(struct nk_txn *t);
+    unsigned (*head)(struct nk_txn *t, const struct nk_http_head *h);
+    unsigned (*data)(struct nk_txn *t, struct nk_str bytes);
+    unsigned (*end)(struct nk_txn *t);
+    unsigned (*fail)(struct nk_txn *t, int fail, struct nk_str why); /* enum nk_upstream_fail */
+    /* The time that was asked for by NK_FX_WAKE. NULL: it asks for none. */
+    unsigned (*wake)(struct nk_txn *t);
+    /* The client is gone: the last records, NK_FX_RECORD or 0; what runs is cancelled. NULL: the outcome "client_gone". */
+    unsigned (*gone)(struct nk_txn *t);
+    /* Frees what is not in the transaction's arena (state->drive). NULL: nothing. */
+    void (*free)(struct nk_txn *t);
+};
+
+/* The driver of operations that the gate answers by itself; NULL: there is none. */
+const struct gate_driver *gate_driver_of(enum nk_local local);
+
+/* parse, locate, authorize and forward, as every request has them. 0, or a negative NK_E… after gate_refuse. */
+int gate_body_stages(struct nk_txn *t);
+/* Answers and records a refusal before anything was sent to the client: effects. */
+unsigned gate_refused(struct nk_txn *t);
+
+/* Begins the next call: forgets what receive knew of the one before (whose outcome has been recorded), counts it in
+ * state->call_number, and empties txn->call but for its upstream and `room` headers, to be set by gate_call_header.
+ * NK_ENOMEM. */
+int gate_call_new(struct nk_txn *t, size_t upstream, const char *method, struct nk_str target,
+                  size_t room) NK_CHECKED;
+/* The name is lower case. A credential never stands here: the courier adds it. */
+void gate_call_header(struct nk_txn *t, const char *name, struct nk_str value);
+/* Body (empty: a call without one) and its length. */
+void gate_call_body(struct nk_txn *t, struct nk_str body);
+
+/* Judges the call that state->call and ->resource describe now. Facts and answers of a step do not outlive it, so the
+ * decision is to be recorded in the same step. 0, or a negative NK_E… after gate_refuse. */
+int gate_call_authorize(struct nk_txn *t) NK_CHECKED;
+/* Adds the record of a decision that another judge's question led to (a tool's, a field's): `facts` are members of "facts" beside those of
+ * the request, `members` follow them: cedar, entities, decision and the like, each with a comma before it. */
+unsigned gate_record_members(struct nk_txn *t, struct nk_str facts, struct nk_str members);
+
+/* An answer's media type, whatever parameters it has; is its body compressed? */
+bool gate_answer_is_type(const struct nk_http_head *h, struct nk_str type);
+bool gate_answer_is_encoded(const struct nk_http_head *h);
+/* The answer does not pass: one of ours in its place, or the end of a stream that has begun. */
+unsigned gate_answer_failed(struct nk_txn *t, enum nk_refusal_id id, struct nk_str reason);
+
+/* One event of an answer, or of time: gate.c. */
+unsigned gate_drive(struct nk_txn *t, const struct nk_event *e);
