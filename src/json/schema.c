@@ -47,9 +47,9 @@ static const struct keyword {
     enum kind kind;
     size_t at; /* of the field in the node */
 } keywords[] = {
-// clang-format off
+/* clang-format off */
 #define KEYWORD(text, kind, member) {{text, sizeof(text) - 1}, kind, offsetof(struct schema_node, member)},
-// clang-format on
+/* clang-format on */
 #include "json/schema.def"
 #undef KEYWORD
 };
