@@ -118,6 +118,7 @@ static void write_out(char *text, size_t room)
                  {"bare NOTE", "{\"text\":\"", "\"}"},
                  {"NOTE", "{\"type\":\"text\",\"text\":\"", "\"}"},
                  {"SAYS", "\"", "\""},
+                 {"SAYT", "\\\"", "\\\""},
                  {"BARE", "", ""}};
     char whole[4096];
     for (size_t i = 0; i < NK_COUNT(words); i++) {
