@@ -113,6 +113,7 @@ unsigned gate_answer_refusal(struct nk_txn *t);
 /* The same in the middle of a stream. */
 unsigned gate_cut_stream(struct nk_txn *t, enum nk_refusal_id id, struct nk_str detail);
 const char *gate_refusal_name(enum nk_refusal_id id);
+enum nk_refusal_id gate_refusal_of(int fail); /* enum nk_upstream_fail */
 
 /* The upstream's answer (receive): effects. */
 unsigned gate_receive_head(struct nk_txn *t, const struct nk_http_head *h);
