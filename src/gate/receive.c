@@ -2,8 +2,9 @@
  *
  * receive.c - the upstream's answer. A whole answer is read as strict JSON before its first byte
  * goes on; a stream is cut into events, each read as strict JSON: text flows through at once, a
- * tool call is held until it is complete. What breaks its own format does not pass.
+ * tool call is held until it is complete and decided (calls.h). What breaks its own format does not pass.
  */
+#include "gate/calls.h"
 #include "gate/driver.h"
 
 /* Headers of the answer that clients know how to use; all others stay behind. */
@@ -108,8 +109,8 @@ unsigned gate_receive_head(struct nk_txn *t, const struct nk_http_head *h)
     return 0;
 }
 
-static int parse_event(struct nk_txn *t, const struct nk_sse_event *e, struct nk_json *data,
-                       struct nk_fault *f)
+int gate_event_parse(struct nk_txn *t, const struct nk_sse_event *e, struct nk_json *data,
+                     struct nk_fault *f)
 {
     const struct nk_config_limits *lim = &t->setup->config.limits;
     struct nk_json_limits json = {(uint32_t)lim->event_bytes, (uint32_t)lim->json_depth,
@@ -128,23 +129,25 @@ static int stream_event(struct nk_txn *t, const struct nk_sse_event *e, struct n
     const struct nk_tool_use *calls = NULL;
     size_t count = 0;
     nk_arena_reset(&s->event_arena);
-    int rc = parse_event(t, e, &data, f);
+    int rc = gate_event_parse(t, e, &data, f);
     if (!rc)
         rc = s->dialect->stream_event(s->stream, e, &data, &verdict, &calls, &count, f);
     if (rc)
         return rc;
-    s->tool_calls += (int64_t)count;
     if (verdict == NK_STREAM_HOLD) {
         nk_buf_add(&s->held, e->raw);
         return s->held.error;
     }
-    nk_buf_add(&t->out, nk_buf_str(&s->held));
-    nk_buf_clear(&s->held);
-    nk_buf_add(&t->out, e->raw);
-    return t->out.error;
+    return gate_calls_stream(t, e, calls, count, f);
 }
 
-/* Takes all whole events out; NK_FX_DATA when some of them may go on. */
+/* Records of decisions, and NK_FX_DATA when something may go on. */
+static unsigned effects_of(const struct nk_txn *t)
+{
+    return (t->record_count || t->record_lost ? NK_FX_RECORD : 0) | (t->out.n ? NK_FX_DATA : 0);
+}
+
+/* Takes all whole events out. */
 static unsigned take_events(struct nk_txn *t, int rc, struct nk_fault *f)
 {
     struct nk_gate_state *s = t->state;
@@ -164,7 +167,7 @@ static unsigned take_events(struct nk_txn *t, int rc, struct nk_fault *f)
         return gate_answer_failed(
             t, rc == NK_ENOMEM ? NK_REFUSAL_out_of_memory : NK_REFUSAL_bad_answer,
             nk_arena_copy(t->arena, nk_str(f->code ? f->message : "event over a limit")));
-    return t->out.n ? NK_FX_DATA : 0;
+    return effects_of(t);
 }
 
 static unsigned receive_stream(struct nk_txn *t, struct nk_str bytes)
@@ -196,14 +199,13 @@ static int read_reply(struct nk_txn *t, struct nk_fault *f)
     struct nk_json doc;
     struct nk_reply reply = {.usage = {-1, -1}};
     int rc = nk_json_parse(&json, nk_buf_str(&s->reply), t->scratch, &doc, f);
-    if (rc || s->upstream_status != 200)
+    if (rc || s->upstream_status > 299)
         return rc;
     rc = s->dialect->parse_reply(&s->call, &doc, t->arena, &reply, f);
     s->usage = reply.usage;
     s->finish = reply.finish;
     s->reply_model = reply.model;
-    s->tool_calls = (int64_t)reply.tool_count;
-    return rc;
+    return rc || !reply.tool_count ? rc : gate_calls_reply(t, &doc, &reply, f);
 }
 
 static unsigned end_stream(struct nk_txn *t)
@@ -237,7 +239,7 @@ unsigned gate_receive_end(struct nk_txn *t)
     t->out = s->reply; /* moved */
     nk_buf_init(&s->reply, 0);
     s->phase = NK_PHASE_OVER;
-    return gate_record_outcome(t, s->upstream_status == 200 ? "complete" : "upstream_error") |
+    return gate_record_outcome(t, s->upstream_status < 300 ? "complete" : "upstream_error") |
            NK_FX_HEAD | NK_FX_DATA | NK_FX_END;
 }
 
