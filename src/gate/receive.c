@@ -5,6 +5,7 @@
  * tool call is held until it is complete and decided (calls.h). What breaks its own format does not pass.
  */
 #include "gate/calls.h"
+#include "gate/driver.h"
 
 /* Headers of the answer that clients know how to use; all others stay behind. */
 static bool returns(struct nk_str name)
@@ -15,14 +16,14 @@ static bool returns(struct nk_str name)
            nk_str_starts(name, NK_STR("anthropic-")) || nk_str_starts(name, NK_STR("x-ratelimit-"));
 }
 
-static bool is_type(const struct nk_http_head *h, struct nk_str type)
+bool gate_answer_is_type(const struct nk_http_head *h, struct nk_str type)
 {
     struct nk_str rest = nk_http_get(h, NK_STR("content-type"));
     return rest.p && nk_str_eq_nocase(nk_str_trim(nk_str_cut(&rest, ';')), type);
 }
 
 /* Only identity was asked for, so that each byte can be read here. */
-static bool is_encoded(const struct nk_http_head *h)
+bool gate_answer_is_encoded(const struct nk_http_head *h)
 {
     struct nk_str coding = nk_http_get(h, NK_STR("content-encoding"));
     return coding.p && !nk_str_eq_nocase(coding, NK_STR("identity"));
@@ -30,7 +31,7 @@ static bool is_encoded(const struct nk_http_head *h)
 
 /* The answer does not pass: an answer of ours in its place, or the end of a stream that has begun.
  */
-static unsigned fail(struct nk_txn *t, enum nk_refusal_id id, struct nk_str reason)
+unsigned gate_answer_failed(struct nk_txn *t, enum nk_refusal_id id, struct nk_str reason)
 {
     struct nk_gate_state *s = t->state;
     gate_refuse(t, id, "receive", NK_STR(""), reason);
@@ -74,7 +75,7 @@ static unsigned begin_stream(struct nk_txn *t)
     struct nk_gate_state *s = t->state;
     s->stream = s->dialect->stream_new(&s->call, t->arena);
     if (!s->stream)
-        return fail(t, NK_REFUSAL_out_of_memory, NK_STR("stream state"));
+        return gate_answer_failed(t, NK_REFUSAL_out_of_memory, NK_STR("stream state"));
     add_header(&t->reply_head, NK_STR("cache-control"), NK_STR("no-cache, no-transform"));
     add_header(&t->reply_head, NK_STR("x-accel-buffering"), NK_STR("no"));
     t->reply_head.chunked = true;
@@ -89,18 +90,22 @@ unsigned gate_receive_head(struct nk_txn *t, const struct nk_http_head *h)
     struct nk_gate_state *s = t->state;
     s->upstream_status = h->status;
     if (h->status == 401 || h->status == 403)
-        return fail(t, NK_REFUSAL_upstream_credential, NK_STR("upstream answered 401 or 403"));
+        return gate_answer_failed(t, NK_REFUSAL_upstream_credential,
+                                  NK_STR("upstream answered 401 or 403"));
     if (h->status < 200 || (h->status >= 300 && h->status < 400))
-        return fail(t, NK_REFUSAL_bad_answer, NK_STR("upstream answered with a redirect or 1xx"));
-    if (is_encoded(h))
-        return fail(t, NK_REFUSAL_bad_answer, NK_STR("upstream's answer is compressed, unasked"));
+        return gate_answer_failed(t, NK_REFUSAL_bad_answer,
+                                  NK_STR("upstream answered with a redirect or 1xx"));
+    if (gate_answer_is_encoded(h))
+        return gate_answer_failed(t, NK_REFUSAL_bad_answer,
+                                  NK_STR("upstream's answer is compressed, unasked"));
     if (copy_headers(t, h, 4))
-        return fail(t, NK_REFUSAL_out_of_memory, NK_STR("headers of the answer"));
+        return gate_answer_failed(t, NK_REFUSAL_out_of_memory, NK_STR("headers of the answer"));
     add_header(&t->reply_head, NK_STR("x-request-id"), s->id);
-    if (h->status == 200 && s->call.stream && is_type(h, NK_STR("text/event-stream")))
+    if (h->status == 200 && s->call.stream && gate_answer_is_type(h, NK_STR("text/event-stream")))
         return begin_stream(t);
-    if (!is_type(h, NK_STR("application/json")))
-        return fail(t, NK_REFUSAL_bad_answer, NK_STR("upstream's answer is not JSON"));
+    if (!gate_answer_is_type(h, NK_STR("application/json")))
+        return gate_answer_failed(t, NK_REFUSAL_bad_answer,
+                                  NK_STR("upstream's answer is not JSON"));
     return 0;
 }
 
@@ -159,8 +164,9 @@ static unsigned take_events(struct nk_txn *t, int rc, struct nk_fault *f)
     s->finish = so_far.finish;
     s->reply_model = so_far.model;
     if (rc != NK_EAGAIN)
-        return fail(t, rc == NK_ENOMEM ? NK_REFUSAL_out_of_memory : NK_REFUSAL_bad_answer,
-                    nk_arena_copy(t->arena, nk_str(f->code ? f->message : "event over a limit")));
+        return gate_answer_failed(
+            t, rc == NK_ENOMEM ? NK_REFUSAL_out_of_memory : NK_REFUSAL_bad_answer,
+            nk_arena_copy(t->arena, nk_str(f->code ? f->message : "event over a limit")));
     return effects_of(t);
 }
 
@@ -179,7 +185,8 @@ unsigned gate_receive_data(struct nk_txn *t, struct nk_str bytes)
         return receive_stream(t, bytes);
     nk_buf_add(&s->reply, bytes);
     if (s->reply.error)
-        return fail(t, NK_REFUSAL_bad_answer, NK_STR("answer over limits.reply_bytes"));
+        return gate_answer_failed(t, NK_REFUSAL_bad_answer,
+                                  NK_STR("answer over limits.reply_bytes"));
     return 0;
 }
 
@@ -210,7 +217,8 @@ static unsigned end_stream(struct nk_txn *t)
     if (s->phase == NK_PHASE_OVER)
         return fx;
     if (!s->complete || s->held.n || nk_sse_pending(&s->sse))
-        return fail(t, NK_REFUSAL_upstream_failed, NK_STR("stream ended before it was complete"));
+        return gate_answer_failed(t, NK_REFUSAL_upstream_failed,
+                                  NK_STR("stream ended before it was complete"));
     s->phase = NK_PHASE_OVER;
     return fx | gate_record_outcome(t, "complete") | NK_FX_END;
 }
@@ -223,8 +231,9 @@ unsigned gate_receive_end(struct nk_txn *t)
         return end_stream(t);
     int rc = read_reply(t, &f);
     if (rc)
-        return fail(t, rc == NK_ENOMEM ? NK_REFUSAL_out_of_memory : NK_REFUSAL_bad_answer,
-                    nk_arena_printf(t->arena, "%s at byte %zu", f.message, f.offset));
+        return gate_answer_failed(
+            t, rc == NK_ENOMEM ? NK_REFUSAL_out_of_memory : NK_REFUSAL_bad_answer,
+            nk_arena_printf(t->arena, "%s at byte %zu", f.message, f.offset));
     s->status = t->reply_head.status;
     t->reply_head.content_length = (int64_t)s->reply.n;
     t->out = s->reply; /* moved */
@@ -245,5 +254,5 @@ unsigned gate_receive_fail(struct nk_txn *t, int how, struct nk_str why)
         [NK_UPSTREAM_TOO_LONG] = NK_REFUSAL_upstream_too_long,
     };
     NK_MUST(how >= 0 && how < (int)NK_COUNT(ids));
-    return fail(t, ids[how], nk_arena_copy(t->arena, why));
+    return gate_answer_failed(t, ids[how], nk_arena_copy(t->arena, why));
 }

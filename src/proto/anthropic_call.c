@@ -138,18 +138,11 @@ static int read_messages(struct nk_call *call, struct nk_offer *o, struct nk_fau
     return r;
 }
 
-int nk_anthropic_parse_call(struct nk_call *call, struct nk_arena *a, struct nk_fault *f)
+static int read_message(struct nk_call *call, bool counted, struct nk_arena *a, struct nk_fault *f)
 {
     const struct nk_json *doc = &call->body;
     struct nk_offer offer = {.arena = a};
-    int r = nk_dialect_model(call, decided, NK_COUNT(decided), a, f);
-    if (r || call->endpoint->local)
-        return r;
-    if (nk_anthropic_kind(call) == NK_ANTHROPIC_MESSAGES) {
-        r = nk_member_bool(doc, 0, NK_STR("stream"), &call->stream, f);
-        if (!r)
-            r = nk_member_count(doc, 0, NK_STR("max_tokens"), &call->max_tokens, f);
-    }
+    int r = counted ? 0 : nk_member_count(doc, 0, NK_STR("max_tokens"), &call->max_tokens, f);
     if (!r)
         r = read_messages(call, &offer, f);
     if (!r)
@@ -159,4 +152,23 @@ int nk_anthropic_parse_call(struct nk_call *call, struct nk_arena *a, struct nk_
     call->tools = offer.tools;
     call->tool_count = offer.n;
     return r;
+}
+
+int nk_anthropic_parse_call(struct nk_call *call, struct nk_arena *a, struct nk_fault *f)
+{
+    int r = nk_dialect_model(call, decided, NK_COUNT(decided), a, f);
+    if (r || call->endpoint->local)
+        return r;
+    bool counted = nk_anthropic_kind(call) == NK_ANTHROPIC_COUNT;
+    if (!counted)
+        r = nk_member_bool(&call->body, 0, NK_STR("stream"), &call->stream, f);
+    return r ? r : read_message(call, counted, a, f);
+}
+
+int nk_anthropic_parse_message(struct nk_call *call, struct nk_arena *a, struct nk_fault *f)
+{
+    int r = nk_member_expect(&call->body, 0, NK_STR("body"), NK_JSON_OBJECT, f);
+    if (!r)
+        r = nk_member_no_doubles(&call->body, 0, decided, NK_COUNT(decided), a, f);
+    return r ? r : read_message(call, false, a, f);
 }

@@ -30,9 +30,10 @@ struct nk_tool_result {
 struct nk_call {
     const struct nk_dialect *dialect;
     const struct nk_endpoint *endpoint;
-    struct nk_str model; /* absent where the operation names none */
-    uint32_t model_at;   /* tape entry of the model's name, to be spliced; or NK_JSON_NONE */
-    struct nk_json body; /* n == 0: no body */
+    struct nk_str segment; /* what "*" of the endpoint's path stood for, decoded; or absent */
+    struct nk_str model;   /* absent where the operation names none */
+    uint32_t model_at;     /* tape entry of the model's name, to be spliced; or NK_JSON_NONE */
+    struct nk_json body;   /* n == 0: no body */
     bool stream;
     int64_t message_count;
     int64_t answer_count; /* of the model, in the conversation so far */
@@ -46,7 +47,8 @@ struct nk_call {
         subject;      /* on a fault: path of the member that is wrong, or id of what is not there */
     const char *kind; /* of what is not there: "POLICY_STORE" … */
     int code_number;  /* on a fault: JSON-RPC's; 0: that of the refusal */
-    struct nk_str data; /* of its error, members of an object without braces; or absent */
+    struct nk_str method; /* of a message that names one, or absent */
+    struct nk_str data;   /* of its error, members of an object without braces; or absent */
 };
 
 /* What the provider counts for this call; input includes what came from or went into its cache. */

@@ -10,27 +10,8 @@
 #include "http/http.h"
 #include "http/sse.h"
 #include "proto/call.h"
+#include "proto/endpoint.h"
 #include "proto/refusal.h"
-
-/* Who answers an operation: an upstream, or the gate itself. */
-enum nk_local {
-    NK_LOCAL_NOT,
-    NK_LOCAL_MODELS, /* lists of models */
-    NK_LOCAL_STORE,  /* policy stores */
-    NK_LOCAL_HOOK,   /* what another proxy asks */
-    NK_LOCAL_MCP,    /* the gate, which asks servers of MCP in its own words */
-    NK_LOCAL_NOBODY, /* known, and refused: it would change what comes from files */
-};
-
-/* One operation of a dialect. Everything that no endpoint matches is refused and recorded. */
-struct nk_endpoint {
-    const char *name;    /* "chat.completions", "messages.count_tokens" */
-    const char *method;  /* "POST" */
-    const char *path;    /* "/v1/chat/completions"; one trailing "*" stands for one path segment */
-    const char *action;  /* Cedar action id: "InvokeModel", "Embed", "CountTokens", "ListModels" */
-    enum nk_local local; /* answered by the gate itself, never forwarded */
-    const char *target;  /* exact value of X-Amz-Target, or NULL: not looked at */
-};
 
 /* What to do with one event of a stream. Text flows through at once; from the first fragment of a
  * tool call on, events are held until the call is complete, then released in order, the event that
@@ -44,8 +25,9 @@ struct nk_stream; /* state of one streamed answer; in the transaction's arena */
 void nk_stream_refuse(struct nk_stream *s, uint32_t number, struct nk_str text);
 
 struct nk_dialect {
-    const char *name;  /* "openai" */
-    const char *media; /* of its bodies; NULL: application/json */
+    const char *name;      /* "openai" */
+    const char *media;     /* of its bodies; NULL: application/json */
+    const char *media_too; /* that clients send for the same, or NULL */
     const char
         *signing_service;  /* requests may be signed (ident/sigv4.h) for it; NULL: they may not */
     const char *challenge; /* www-authenticate of status 401, or NULL */
@@ -84,8 +66,11 @@ struct nk_dialect {
     /* The same of an event that stream_event has read: what goes to the client in its place. */
     int (*stream_edit)(struct nk_stream *s, const struct nk_sse_event *e,
                        const struct nk_json *data, struct nk_buf *out, struct nk_fault *f);
-    /* HTTP status of a refusal; NULL: its own. */
+    /* Can the call be written for an upstream of another dialect (gate/translate.h)? NULL: for none. */
+    bool (*speaks)(const struct nk_call *call, const struct nk_dialect *upstream);
+    /* HTTP status of a refusal; NULL: its own. And a header that names it; NULL: none. */
     int (*status)(const struct nk_refusal *r);
+    struct nk_http_header (*name_refusal)(const struct nk_refusal *r);
     /* Body of a refusal as JSON, and as the event(s) that end a stream which has already begun. */
     void (*refuse)(const struct nk_refusal *r, struct nk_buf *out);
     void (*refuse_stream)(const struct nk_refusal *r, struct nk_buf *out);
