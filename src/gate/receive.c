@@ -4,7 +4,7 @@
  * goes on; a stream is cut into events, each read as strict JSON: text flows through at once, a
  * tool call is held until it is complete. What breaks its own format does not pass.
  */
-#include "gate/txn.h"
+#include "gate/receive.h"
 
 /* Headers of the answer that clients know how to use; all others stay behind. */
 static bool returns(struct nk_str name)
@@ -15,7 +15,7 @@ static bool returns(struct nk_str name)
            nk_str_starts(name, NK_STR("anthropic-")) || nk_str_starts(name, NK_STR("x-ratelimit-"));
 }
 
-static bool is_type(const struct nk_http_head *h, struct nk_str type)
+bool gate_answer_is(const struct nk_http_head *h, struct nk_str type)
 {
     struct nk_str rest = nk_http_get(h, NK_STR("content-type"));
     return rest.p && nk_str_eq_nocase(nk_str_trim(nk_str_cut(&rest, ';')), type);
@@ -26,19 +26,6 @@ static bool is_encoded(const struct nk_http_head *h)
 {
     struct nk_str coding = nk_http_get(h, NK_STR("content-encoding"));
     return coding.p && !nk_str_eq_nocase(coding, NK_STR("identity"));
-}
-
-/* The answer does not pass: an answer of ours in its place, or the end of a stream that has begun.
- */
-static unsigned fail(struct nk_txn *t, enum nk_refusal_id id, struct nk_str reason)
-{
-    struct nk_gate_state *s = t->state;
-    gate_refuse(t, id, "receive", NK_STR(""), reason);
-    if (s->began)
-        return gate_cut_stream(t, id, NK_STR(""));
-    unsigned fx = gate_answer_refusal(t) | NK_FX_ABORT;
-    s->phase = NK_PHASE_OVER;
-    return fx | gate_record_outcome(t, gate_refusal_name(id));
 }
 
 static int copy_headers(struct nk_txn *t, const struct nk_http_head *h, size_t extra)
@@ -72,9 +59,9 @@ static void add_header(struct nk_http_head *h, struct nk_str name, struct nk_str
 static unsigned begin_stream(struct nk_txn *t)
 {
     struct nk_gate_state *s = t->state;
-    s->stream = s->dialect->stream_new(&s->call, t->arena);
+    s->stream = s->reading->dialect->stream_new(s->reading, t->arena);
     if (!s->stream)
-        return fail(t, NK_REFUSAL_out_of_memory, NK_STR("stream state"));
+        return gate_refuse_answer(t, NK_REFUSAL_out_of_memory, NK_STR("stream state"));
     add_header(&t->reply_head, NK_STR("cache-control"), NK_STR("no-cache, no-transform"));
     add_header(&t->reply_head, NK_STR("x-accel-buffering"), NK_STR("no"));
     t->reply_head.chunked = true;
@@ -84,28 +71,40 @@ static unsigned begin_stream(struct nk_txn *t)
     return NK_FX_HEAD;
 }
 
-unsigned gate_receive_head(struct nk_txn *t, const struct nk_http_head *h)
+unsigned gate_receive_check(struct nk_txn *t, const struct nk_http_head *h)
 {
-    struct nk_gate_state *s = t->state;
-    s->upstream_status = h->status;
+    t->state->upstream_status = h->status;
     if (h->status == 401 || h->status == 403)
-        return fail(t, NK_REFUSAL_upstream_credential, NK_STR("upstream answered 401 or 403"));
+        return gate_refuse_answer(t, NK_REFUSAL_upstream_credential,
+                                  NK_STR("upstream answered 401 or 403"));
     if (h->status < 200 || (h->status >= 300 && h->status < 400))
-        return fail(t, NK_REFUSAL_bad_answer, NK_STR("upstream answered with a redirect or 1xx"));
+        return gate_refuse_answer(t, NK_REFUSAL_bad_answer,
+                                  NK_STR("upstream answered with a redirect or 1xx"));
     if (is_encoded(h))
-        return fail(t, NK_REFUSAL_bad_answer, NK_STR("upstream's answer is compressed, unasked"));
-    if (copy_headers(t, h, 4))
-        return fail(t, NK_REFUSAL_out_of_memory, NK_STR("headers of the answer"));
-    add_header(&t->reply_head, NK_STR("x-request-id"), s->id);
-    if (h->status == 200 && s->call.stream && is_type(h, NK_STR("text/event-stream")))
-        return begin_stream(t);
-    if (!is_type(h, NK_STR("application/json")))
-        return fail(t, NK_REFUSAL_bad_answer, NK_STR("upstream's answer is not JSON"));
+        return gate_refuse_answer(t, NK_REFUSAL_bad_answer,
+                                  NK_STR("upstream's answer is compressed, unasked"));
     return 0;
 }
 
-static int parse_event(struct nk_txn *t, const struct nk_sse_event *e, struct nk_json *data,
-                       struct nk_fault *f)
+unsigned gate_receive_head(struct nk_txn *t, const struct nk_http_head *h)
+{
+    struct nk_gate_state *s = t->state;
+    unsigned fx = gate_receive_check(t, h);
+    if (fx)
+        return fx;
+    if (copy_headers(t, h, 4))
+        return gate_refuse_answer(t, NK_REFUSAL_out_of_memory, NK_STR("headers of the answer"));
+    add_header(&t->reply_head, NK_STR("x-request-id"), s->id);
+    if (h->status == 200 && s->call.stream && gate_answer_is(h, NK_STR("text/event-stream")))
+        return begin_stream(t);
+    if (!gate_answer_is(h, NK_STR("application/json")))
+        return gate_refuse_answer(t, NK_REFUSAL_bad_answer,
+                                  NK_STR("upstream's answer is not JSON"));
+    return 0;
+}
+
+int gate_event_parse(struct nk_txn *t, const struct nk_sse_event *e, struct nk_json *data,
+                     struct nk_fault *f)
 {
     const struct nk_config_limits *lim = &t->setup->config.limits;
     struct nk_json_limits json = {(uint32_t)lim->event_bytes, (uint32_t)lim->json_depth,
@@ -124,9 +123,9 @@ static int stream_event(struct nk_txn *t, const struct nk_sse_event *e, struct n
     const struct nk_tool_use *calls = NULL;
     size_t count = 0;
     nk_arena_reset(&s->event_arena);
-    int rc = parse_event(t, e, &data, f);
+    int rc = gate_event_parse(t, e, &data, f);
     if (!rc)
-        rc = s->dialect->stream_event(s->stream, e, &data, &verdict, &calls, &count, f);
+        rc = s->reading->dialect->stream_event(s->stream, e, &data, &verdict, &calls, &count, f);
     if (rc)
         return rc;
     s->tool_calls += (int64_t)count;
@@ -152,13 +151,14 @@ static unsigned take_events(struct nk_txn *t, int rc, struct nk_fault *f)
             rc = stream_event(t, &e, f);
     }
     struct nk_reply so_far;
-    s->complete = s->dialect->stream_end(s->stream, &so_far);
+    s->complete = s->reading->dialect->stream_end(s->stream, &so_far);
     s->usage = so_far.usage;
     s->finish = so_far.finish;
     s->reply_model = so_far.model;
     if (rc != NK_EAGAIN)
-        return fail(t, rc == NK_ENOMEM ? NK_REFUSAL_out_of_memory : NK_REFUSAL_bad_answer,
-                    nk_arena_copy(t->arena, nk_str(f->code ? f->message : "event over a limit")));
+        return gate_refuse_answer(
+            t, rc == NK_ENOMEM ? NK_REFUSAL_out_of_memory : NK_REFUSAL_bad_answer,
+            nk_arena_copy(t->arena, nk_str(f->code ? f->message : "event over a limit")));
     return t->out.n ? NK_FX_DATA : 0;
 }
 
@@ -177,7 +177,8 @@ unsigned gate_receive_data(struct nk_txn *t, struct nk_str bytes)
         return receive_stream(t, bytes);
     nk_buf_add(&s->reply, bytes);
     if (s->reply.error)
-        return fail(t, NK_REFUSAL_bad_answer, NK_STR("answer over limits.reply_bytes"));
+        return gate_refuse_answer(t, NK_REFUSAL_bad_answer,
+                                  NK_STR("answer over limits.reply_bytes"));
     return 0;
 }
 
@@ -192,7 +193,7 @@ static int read_reply(struct nk_txn *t, struct nk_fault *f)
     int rc = nk_json_parse(&json, nk_buf_str(&s->reply), t->scratch, &doc, f);
     if (rc || s->upstream_status != 200)
         return rc;
-    rc = s->dialect->parse_reply(&s->call, &doc, t->arena, &reply, f);
+    rc = s->reading->dialect->parse_reply(s->reading, &doc, t->arena, &reply, f);
     s->usage = reply.usage;
     s->finish = reply.finish;
     s->reply_model = reply.model;
@@ -209,7 +210,8 @@ static unsigned end_stream(struct nk_txn *t)
     if (s->phase == NK_PHASE_OVER)
         return fx;
     if (!s->complete || s->held.n || nk_sse_pending(&s->sse))
-        return fail(t, NK_REFUSAL_upstream_failed, NK_STR("stream ended before it was complete"));
+        return gate_refuse_answer(t, NK_REFUSAL_upstream_failed,
+                                  NK_STR("stream ended before it was complete"));
     s->phase = NK_PHASE_OVER;
     return fx | gate_record_outcome(t, "complete") | NK_FX_END;
 }
@@ -222,8 +224,9 @@ unsigned gate_receive_end(struct nk_txn *t)
         return end_stream(t);
     int rc = read_reply(t, &f);
     if (rc)
-        return fail(t, rc == NK_ENOMEM ? NK_REFUSAL_out_of_memory : NK_REFUSAL_bad_answer,
-                    nk_arena_printf(t->arena, "%s at byte %zu", f.message, f.offset));
+        return gate_refuse_answer(
+            t, rc == NK_ENOMEM ? NK_REFUSAL_out_of_memory : NK_REFUSAL_bad_answer,
+            nk_arena_printf(t->arena, "%s at byte %zu", f.message, f.offset));
     s->status = t->reply_head.status;
     t->reply_head.content_length = (int64_t)s->reply.n;
     t->out = s->reply; /* moved */
@@ -244,5 +247,5 @@ unsigned gate_receive_fail(struct nk_txn *t, int how, struct nk_str why)
         [NK_UPSTREAM_TOO_LONG] = NK_REFUSAL_upstream_too_long,
     };
     NK_MUST(how >= 0 && how < (int)NK_COUNT(ids));
-    return fail(t, ids[how], nk_arena_copy(t->arena, why));
+    return gate_refuse_answer(t, ids[how], nk_arena_copy(t->arena, why));
 }
