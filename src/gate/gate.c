@@ -257,8 +257,10 @@ unsigned nk_gate_step(struct nk_txn *t, const struct nk_event *e)
     if (s->phase == NK_PHASE_OVER)
         return 0;
     s->now_ms = e->unix_ms;
+    t->records = t->few;
     t->record_count = 0;
     nk_arena_reset(t->scratch);
+    s->context.p = NULL; /* what was put together for the judge lay there */
     if (e->type == NK_EV_CLIENT_GONE)
         return on_gone(t);
     unsigned fx =

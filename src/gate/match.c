@@ -3,7 +3,7 @@
  * match.c - the first stage: which dialect and operation the head asks for. What no dialect
  * declares is refused and recorded (default deny).
  */
-#include "gate/driver.h"
+#include "gate/mcp.h"
 
 static bool is_media(const struct nk_dialect *d, struct nk_str type)
 {
@@ -42,7 +42,10 @@ int gate_match(struct nk_txn *t)
     struct nk_gate_state *s = t->state;
     gate_trace(t);
     s->japanese = nk_str_starts(nk_http_get(s->head, NK_STR("accept-language")), NK_STR("ja"));
-    if (!gate_hook_match(t))
+    int rc = gate_mcp_match(t);
+    if (rc)
+        return rc;
+    if (!s->call.endpoint && !gate_hook_match(t))
         s->call.endpoint = nk_proto_match(s->head, t->arena, &s->dialect, &s->segment);
     s->call.dialect = s->dialect;
     s->call.segment = s->segment;

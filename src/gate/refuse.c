@@ -3,7 +3,7 @@
  * refuse.c - refusals in words: one table, English and Japanese, put into the form of the client's
  * dialect so that its official SDK raises its own exception.
  */
-#include "gate/receive.h"
+#include "gate/txn.h"
 
 struct refusal_text {
     const char *name;
@@ -99,15 +99,4 @@ unsigned gate_cut_stream(struct nk_txn *t, enum nk_refusal_id id, struct nk_str 
     unsigned fx = gate_record_outcome(t, gate_refusal_name(id));
     t->state->phase = NK_PHASE_OVER;
     return fx | NK_FX_ABORT | NK_FX_DATA | NK_FX_CUT;
-}
-
-unsigned gate_refuse_answer(struct nk_txn *t, enum nk_refusal_id id, struct nk_str reason)
-{
-    struct nk_gate_state *s = t->state;
-    gate_refuse(t, id, "receive", NK_STR(""), reason);
-    if (s->began)
-        return gate_cut_stream(t, id, NK_STR(""));
-    unsigned fx = gate_answer_refusal(t) | NK_FX_ABORT;
-    s->phase = NK_PHASE_OVER;
-    return fx | gate_record_outcome(t, gate_refusal_name(id));
 }

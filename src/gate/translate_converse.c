@@ -3,6 +3,7 @@
  * translate_converse.c - answers for clients of Converse: read by the upstream's dialect into pieces, decided where
  * they are tool uses, and written as Bedrock's. Text flows through at once; a tool use comes when it is complete.
  */
+#include "gate/calls.h"
 #include "gate/translate.h"
 
 /* What the outcome's record says of the answer. */
@@ -20,15 +21,19 @@ static void settle(struct nk_model_answer *a, size_t released)
         a->stop = NK_MODEL_STOP_END;
 }
 
-/* Tool uses that may reach the client stay; in place of others stands text that says why. */
+/* A tool use that may reach the client stays; in place of another stands text that says why (calls.h). */
 static int decide(struct nk_txn *t, struct nk_model_part *use, struct nk_fault *f)
 {
     struct gate_translation *x = t->state->drive;
-    (void)use;
-    (void)f;
-    t->state->tool_calls++;
-    x->released++;
-    return 0;
+    const struct nk_tool_use call = {.id = use->id, .name = use->name, .arguments = use->text};
+    struct nk_str text;
+    size_t refused;
+    int rc = gate_calls_decide(t, &call, 1, &text, &refused, f);
+    if (rc || !refused)
+        x->released += !rc;
+    else
+        *use = (struct nk_model_part){.type = NK_MODEL_TEXT, .text = text};
+    return rc;
 }
 
 static unsigned head(struct nk_txn *t, const struct nk_http_head *h)
@@ -39,15 +44,15 @@ static unsigned head(struct nk_txn *t, const struct nk_http_head *h)
     if (fx)
         return fx;
     bool streams = h->status == 200 && s->call.stream;
-    if (!gate_answer_is(h, streams ? NK_STR("text/event-stream") : NK_STR("application/json")))
-        return gate_refuse_answer(
+    if (!gate_answer_is_type(h, streams ? NK_STR("text/event-stream") : NK_STR("application/json")))
+        return gate_answer_failed(
             t, NK_REFUSAL_bad_answer,
             NK_STR("upstream's answer is not of the type that was asked for"));
     if (!streams)
         return 0;
     x->stream = nk_model_stream_new(s->model->dialect, false, t->arena);
     if (!x->stream || gate_translate_head(t))
-        return gate_refuse_answer(t, NK_REFUSAL_out_of_memory, NK_STR("stream state"));
+        return gate_answer_failed(t, NK_REFUSAL_out_of_memory, NK_STR("stream state"));
     return NK_FX_HEAD;
 }
 
@@ -105,7 +110,7 @@ static unsigned take_events(struct nk_txn *t, int rc, struct nk_fault *f)
     s->complete = nk_model_stream_end(x->stream, &so_far);
     note(s, &so_far);
     return rc == NK_EAGAIN ? effects_of(t)
-                           : effects_of(t) | gate_refuse_answer(t, refusal_for(rc), in_words(t, f));
+                           : effects_of(t) | gate_answer_failed(t, refusal_for(rc), in_words(t, f));
 }
 
 static unsigned data(struct nk_txn *t, struct nk_str bytes)
@@ -116,7 +121,7 @@ static unsigned data(struct nk_txn *t, struct nk_str bytes)
     if (s->streaming)
         return take_events(t, nk_sse_feed(&s->sse, bytes, &f), &f);
     nk_buf_add(&s->reply, bytes);
-    return s->reply.error ? gate_refuse_answer(t, NK_REFUSAL_bad_answer,
+    return s->reply.error ? gate_answer_failed(t, NK_REFUSAL_bad_answer,
                                                NK_STR("answer over limits.reply_bytes"))
                           : 0;
 }
@@ -132,7 +137,7 @@ static unsigned end_stream(struct nk_txn *t)
     if (s->phase == NK_PHASE_OVER)
         return fx;
     if (!s->complete || nk_sse_pending(&s->sse))
-        return fx | gate_refuse_answer(t, NK_REFUSAL_upstream_failed,
+        return fx | gate_answer_failed(t, NK_REFUSAL_upstream_failed,
                                        NK_STR("stream ended before it was complete"));
     (void)nk_model_stream_end(x->stream, &answer);
     settle(&answer, x->released);
@@ -177,7 +182,7 @@ static unsigned end(struct nk_txn *t)
         return gate_translate_error(t);
     int rc = read_whole(t, &answer, &f);
     if (rc)
-        return effects_of(t) | gate_refuse_answer(t, refusal_for(rc), in_words(t, &f));
+        return effects_of(t) | gate_answer_failed(t, refusal_for(rc), in_words(t, &f));
     nk_converse_write(&answer, s->now_ms - s->started_ms, &t->out);
     unsigned fx = gate_reply(t, s->dialect, 200, NULL);
     return gate_record_outcome(t, "complete") | fx;

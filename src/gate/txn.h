@@ -87,7 +87,7 @@ struct nk_gate_state {
     struct nk_str finish, reply_model;
     int64_t events; /* of a stream */
     int64_t reply_bytes;
-    int64_t tool_calls;
+    int64_t tool_calls, calls_refused;
 };
 
 /* Stages: 0 to go on, NK_EAGAIN to wait for an event, or a negative NK_E… after gate_refuse. */

@@ -128,6 +128,8 @@ static int read_chat(struct nk_call *call, struct nk_offer *o, struct nk_fault *
     uint32_t search;
     int r = read_list(call, NK_STR("messages"), f);
     if (!r)
+        r = nk_openai_chat_history(call, o->arena, f);
+    if (!r)
         r = read_limit(call, NK_STR("max_tokens"), f);
     if (!r)
         r = read_limit(call, NK_STR("max_completion_tokens"), f);
@@ -178,6 +180,8 @@ static int read_responses(struct nk_call *call, struct nk_offer *o, struct nk_fa
                      nk_member_get(doc, 0, NK_STR("conversation")) != NK_JSON_NONE;
     if (!r)
         r = read_input(call, o, !elsewhere, f);
+    if (!r)
+        r = nk_openai_items_history(call, elsewhere, o->arena, f);
     if (!r)
         r = read_limit(call, NK_STR("max_output_tokens"), f);
     return r ? r : read_tools(o, doc, 0, f);

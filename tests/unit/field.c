@@ -6,7 +6,7 @@
  *
  *   {"form":"mcp","rules":[{"path":"$.a","class":0,"hide":"drop","with":"x"}],"denied":[0],"pointers":["/b"],"result":…}
  *
- * and one line out: the filtered result, or "!" and why there is none.
+ * and one line out: the filtered result (of a text: as a JSON string), or "!" and why there is none.
  */
 #include "field/field.h"
 
@@ -343,6 +343,11 @@ static int read_line(struct asking *q, const struct nk_json *doc, struct nk_buf 
     struct nk_str text = q->form < 0 ? nk_json_string(doc, result, a) : nk_json_span(doc, result);
     int rc = filter(q, text, out);
     free(all);
+    if (!rc && q->form < 0) { /* it may have line breaks */
+        struct nk_str whole = nk_arena_copy(a, nk_buf_str(out));
+        nk_buf_clear(out);
+        nk_json_put_string(out, whole);
+    }
     return rc;
 }
 
