@@ -17,7 +17,7 @@
  */
 #pragma once
 
-#include "gate/txn.h"
+#include "gate/receive.h"
 
 /* Each returns effects (enum nk_effect). A member that may be NULL says so. */
 struct gate_driver {
