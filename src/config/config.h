@@ -12,6 +12,7 @@
 #include "config/agent.h"
 #include "config/mcp.h"
 #include "config/store.h"
+#include "config/tools.h"
 #include "config/upstream.h"
 
 struct nk_config_certificate {
@@ -126,6 +127,7 @@ struct nk_config {
     struct nk_str log_level; /* error, warning, info, debug */
     struct nk_config_limits limits;
     struct nk_config_telemetry telemetry;
+    struct nk_config_tools tools;
 };
 
 /* Reads the canonical JSON form (what the edge makes of the YAML file). Unknown keys, wrong types

@@ -42,6 +42,10 @@ enum nk_config_section {
     NK_CONFIG_TELEMETRY,
     NK_CONFIG_OTLP,
     NK_CONFIG_OTLP_HEADER,
+    NK_CONFIG_TOOLS,
+    NK_CONFIG_TOOL_RULE,
+    NK_CONFIG_TOOL_GROUP,
+    NK_CONFIG_TOOL_FIELD,
 };
 
 enum nk_config_kind {

@@ -8,7 +8,7 @@
  * Those who ask are mostly the same, so the facts about a principal are put together once and found
  * again by its serial number; another principal with the same place takes it over.
  */
-#include "gate/txn.h"
+#include "gate/tool.h"
 
 enum { FACTS_MAX = 256 << 10, FACTS_ORDINARY = 1024, MEMBERS_MAX = 16 };
 
@@ -261,6 +261,20 @@ static int principal_facts(struct nk_txn *t, struct nk_fault *f)
     s->store = k->store;
     s->entities = k->entities;
     return rc ? nk_fault_set(f, rc, "facts", inner.offset, "%s", inner.message) : 0;
+}
+
+int gate_principal_facts(struct nk_txn *t, struct nk_str *entities,
+                         const struct nk_cedar_entities **store, struct nk_fault *f)
+{
+    struct nk_gate_state *s = t->state;
+    struct nk_str kept = s->entities;
+    struct nk_cedar_entities *kept_store = s->store;
+    int rc = principal_facts(t, f);
+    *entities = s->entities;
+    *store = s->store;
+    s->entities = kept;
+    s->store = kept_store;
+    return rc;
 }
 
 int gate_facts(struct nk_txn *t, struct nk_fault *f)
