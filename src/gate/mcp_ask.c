@@ -233,9 +233,12 @@ int gate_mcp_judge(struct nk_txn *t, enum nk_mcp_op op, struct nk_str id,
                    struct nk_cedar_answer *out)
 {
     struct nk_gate_state *s = t->state;
-    struct nk_cedar_entities *kept = s->store;
     struct nk_cedar_uid one = {nk_mcp_resource_type(op), id};
-    int rc = 0;
+    struct nk_fault f = {0};
+    int rc = gate_facts(t, &f);
+    struct nk_cedar_entities *kept = s->store;
+    if (rc)
+        return rc;
     s->store = with_parent(t, one);
     rc = s->store ? gate_judge(t, nk_str(nk_mcp_endpoint(op)->action), one, out) : NK_ENOMEM;
     s->store = kept;
