@@ -179,6 +179,29 @@ check("a session belongs to the one who began it", async () => {
   assert.equal((await post(ALICE, list, session)).status, 404, "over is over");
 });
 
+check("what is left of a stream that broke off is filtered as the whole would have been", async () => {
+  const begun = await post(ALICE, initialize());
+  const session = { "mcp-session-id": begun.headers["mcp-session-id"], "mcp-protocol-version": "2025-11-25" };
+  const whole = await post(ALICE, JSON.stringify({ jsonrpc: "2.0", id: "list", method: "tools/list" }), session);
+  const first = /^id: (.+)$/m.exec(whole.text)[1];
+  const rest = (who, id) => new Promise((done, fail) => {
+    const req = request(BASE, { headers: { ...key(who), accept: "text/event-stream", ...session, "last-event-id": id } }, (res) => {
+      let text = "";
+      res.on("error", () => {});
+      res.on("data", (d) => { text += d; if (/^data: \{.*\}\n\n/m.test(text)) { done({ status: res.statusCode, text }); req.destroy(); } });
+      res.on("end", () => done({ status: res.statusCode, text }));
+    });
+    req.on("error", fail).end();
+  });
+  const again = await rest(ALICE, first);
+  const result = JSON.parse(/^data: (\{.*\})$/m.exec(again.text)[1]);
+  assert.deepEqual(result, whole.json);
+  assert.equal(result.result.tools.some((t) => t.name === "fixture___test_image_content"), false);
+  assert.equal((await rest(BOB, first)).status, 404);
+  for (const id of [`${first}A`, "x", first.replace(/.$/, (c) => (c === "A" ? "B" : "A"))])
+    assert.equal((await rest(ALICE, id)).status, 400);
+});
+
 check("an event of a stream goes on at once, and leaving cancels", async () => {
   const body = JSON.stringify({ jsonrpc: "2.0", id: 7, method: "subscriptions/listen", params: { ...meta(), notifications: { toolsListChanged: true } } });
   const first = await new Promise((done, fail) => {
