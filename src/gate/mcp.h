@@ -19,6 +19,7 @@
 struct nk_mcp { /* an endpoint of the configuration, resolved */
     const struct nk_config_mcp *config;
     size_t upstreams[NK_CONFIG_MCP_SERVERS]; /* of its servers */
+    const struct gate_oauth *oauth;          /* gate/oauth.h; NULL: it is no protected resource */
 };
 
 /* What a client can do for a server that asks, as far as the judge lets the server ask. */
