@@ -18,6 +18,7 @@
 static const char *const decided[] = {"model", "stream",      "messages", "max_tokens",
                                       "tools", "mcp_servers", "container"};
 static const char *const decided_of_tool[] = {"type", "name"};
+static const char *const decided_of_server[] = {"type", "url"};
 
 static int read_tool(struct nk_offer *o, const struct nk_json *doc, uint32_t tool,
                      struct nk_fault *f)
@@ -46,13 +47,25 @@ static int read_tools(struct nk_offer *o, const struct nk_json *doc, struct nk_f
     return r;
 }
 
+static int read_server(struct nk_offer *o, const struct nk_json *doc, uint32_t server,
+                       struct nk_fault *f)
+{
+    int r = nk_member_expect(doc, server, NK_STR("mcp_servers"), NK_JSON_OBJECT, f);
+    if (!r)
+        r = nk_member_no_doubles(doc, server, decided_of_server, NK_COUNT(decided_of_server),
+                                 o->arena, f);
+    if (!r)
+        r = nk_offer_add(o, NK_STR("mcp"), true, f);
+    return r ? r : nk_offer_place(o, doc, server, "url", NULL, f);
+}
+
 static int read_servers(struct nk_offer *o, const struct nk_json *doc, struct nk_fault *f)
 {
     uint32_t list;
     int r = nk_member_of(doc, 0, NK_STR("mcp_servers"), NK_JSON_ARRAY, &list, f);
     for (uint32_t i = nk_json_first(doc, list); !r && i != NK_JSON_NONE;
          i = nk_json_next(doc, list, i))
-        r = nk_offer_add(o, NK_STR("mcp"), true, f);
+        r = read_server(o, doc, i, f);
     return r;
 }
 
