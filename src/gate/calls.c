@@ -91,7 +91,7 @@ static int put_event(struct nk_txn *t, const struct nk_sse_event *e, struct nk_f
     struct nk_json data;
     nk_arena_reset(&s->event_arena);
     int rc = gate_event_parse(t, e, &data, f);
-    return rc ? rc : s->dialect->stream_edit(s->stream, e, &data, &t->out, f);
+    return rc ? rc : s->reading->dialect->stream_edit(s->stream, e, &data, &t->out, f);
 }
 
 /* The events that are held, cut again. They came before and are whole. */
@@ -158,7 +158,7 @@ static int write_anew(struct nk_txn *t, const struct nk_json *doc, const struct 
     const struct nk_config_limits *lim = &t->setup->config.limits;
     struct nk_buf out;
     nk_buf_init(&out, (size_t)(lim->reply_bytes + lim->event_bytes));
-    int rc = s->dialect->edit_reply(&s->call, doc, texts, t->scratch, &out, f);
+    int rc = s->reading->dialect->edit_reply(s->reading, doc, texts, t->scratch, &out, f);
     if (rc) {
         nk_buf_free(&out);
         return rc;

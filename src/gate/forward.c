@@ -6,6 +6,7 @@
  * of tools.
  */
 #include "gate/hosted.h"
+#include "gate/translate.h"
 
 #include <string.h>
 
@@ -13,7 +14,8 @@ static int forward_headers(struct nk_txn *t, struct nk_http_head *out)
 {
     struct nk_gate_state *s = t->state;
     struct nk_str connection = nk_http_get(s->head, NK_STR("connection"));
-    out->headers = nk_arena_array(t->arena, s->head->header_count + 2, sizeof *out->headers);
+    out->headers = nk_arena_array(t->arena, s->head->header_count + 2 + GATE_TRANSLATE_HEADERS,
+                                  sizeof *out->headers);
     if (!out->headers)
         return NK_ENOMEM;
     for (size_t i = 0; i < s->head->header_count; i++) {
@@ -115,7 +117,9 @@ int gate_forward(struct nk_txn *t)
     if (rc)
         return rc;
     rc = forward_headers(t, &c->head);
-    if (!rc)
+    if (!rc && s->reading != &s->call)
+        gate_translate_call(t);
+    else if (!rc)
         rc = forward_body(t, &c->body);
     if (rc)
         return gate_refuse(t, NK_REFUSAL_out_of_memory, "forward", NK_STR(""), NK_STR(""));

@@ -59,6 +59,7 @@ struct nk_txn *nk_txn_new(struct nk_arena *a, struct nk_setup *setup, const stru
         return NULL;
     s->usage = (struct nk_usage){-1, -1};
     s->call.model_at = NK_JSON_NONE;
+    s->reading = &s->call;
     nk_buf_init(&t->out, (size_t)(lim->reply_bytes + lim->event_bytes));
     nk_buf_init(&s->body, (size_t)lim->body_bytes);
     nk_buf_init(&s->reply, (size_t)lim->reply_bytes);

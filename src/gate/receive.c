@@ -73,7 +73,7 @@ static void add_header(struct nk_http_head *h, struct nk_str name, struct nk_str
 static unsigned begin_stream(struct nk_txn *t)
 {
     struct nk_gate_state *s = t->state;
-    s->stream = s->dialect->stream_new(&s->call, t->arena);
+    s->stream = s->reading->dialect->stream_new(s->reading, t->arena);
     if (!s->stream)
         return gate_answer_failed(t, NK_REFUSAL_out_of_memory, NK_STR("stream state"));
     add_header(&t->reply_head, NK_STR("cache-control"), NK_STR("no-cache, no-transform"));
@@ -85,10 +85,9 @@ static unsigned begin_stream(struct nk_txn *t)
     return NK_FX_HEAD;
 }
 
-unsigned gate_receive_head(struct nk_txn *t, const struct nk_http_head *h)
+unsigned gate_receive_check(struct nk_txn *t, const struct nk_http_head *h)
 {
-    struct nk_gate_state *s = t->state;
-    s->upstream_status = h->status;
+    t->state->upstream_status = h->status;
     if (h->status == 401 || h->status == 403)
         return gate_answer_failed(t, NK_REFUSAL_upstream_credential,
                                   NK_STR("upstream answered 401 or 403"));
@@ -98,6 +97,15 @@ unsigned gate_receive_head(struct nk_txn *t, const struct nk_http_head *h)
     if (gate_answer_is_encoded(h))
         return gate_answer_failed(t, NK_REFUSAL_bad_answer,
                                   NK_STR("upstream's answer is compressed, unasked"));
+    return 0;
+}
+
+unsigned gate_receive_head(struct nk_txn *t, const struct nk_http_head *h)
+{
+    struct nk_gate_state *s = t->state;
+    unsigned fx = gate_receive_check(t, h);
+    if (fx)
+        return fx;
     if (copy_headers(t, h, 4))
         return gate_answer_failed(t, NK_REFUSAL_out_of_memory, NK_STR("headers of the answer"));
     add_header(&t->reply_head, NK_STR("x-request-id"), s->id);
@@ -131,7 +139,7 @@ static int stream_event(struct nk_txn *t, const struct nk_sse_event *e, struct n
     nk_arena_reset(&s->event_arena);
     int rc = gate_event_parse(t, e, &data, f);
     if (!rc)
-        rc = s->dialect->stream_event(s->stream, e, &data, &verdict, &calls, &count, f);
+        rc = s->reading->dialect->stream_event(s->stream, e, &data, &verdict, &calls, &count, f);
     if (rc)
         return rc;
     if (verdict == NK_STREAM_HOLD) {
@@ -159,7 +167,7 @@ static unsigned take_events(struct nk_txn *t, int rc, struct nk_fault *f)
             rc = stream_event(t, &e, f);
     }
     struct nk_reply so_far;
-    s->complete = s->dialect->stream_end(s->stream, &so_far);
+    s->complete = s->reading->dialect->stream_end(s->stream, &so_far);
     s->usage = so_far.usage;
     s->finish = so_far.finish;
     s->reply_model = so_far.model;
@@ -201,7 +209,7 @@ static int read_reply(struct nk_txn *t, struct nk_fault *f)
     int rc = nk_json_parse(&json, nk_buf_str(&s->reply), t->scratch, &doc, f);
     if (rc || s->upstream_status > 299)
         return rc;
-    rc = s->dialect->parse_reply(&s->call, &doc, t->arena, &reply, f);
+    rc = s->reading->dialect->parse_reply(s->reading, &doc, t->arena, &reply, f);
     s->usage = reply.usage;
     s->finish = reply.finish;
     s->reply_model = reply.model;
@@ -243,7 +251,7 @@ unsigned gate_receive_end(struct nk_txn *t)
            NK_FX_HEAD | NK_FX_DATA | NK_FX_END;
 }
 
-unsigned gate_receive_fail(struct nk_txn *t, int how, struct nk_str why)
+enum nk_refusal_id gate_refusal_of(int how)
 {
     static const enum nk_refusal_id ids[] = {
         [NK_UPSTREAM_BROKEN] = NK_REFUSAL_upstream_failed,
@@ -254,5 +262,10 @@ unsigned gate_receive_fail(struct nk_txn *t, int how, struct nk_str why)
         [NK_UPSTREAM_TOO_LONG] = NK_REFUSAL_upstream_too_long,
     };
     NK_MUST(how >= 0 && how < (int)NK_COUNT(ids));
-    return gate_answer_failed(t, ids[how], nk_arena_copy(t->arena, why));
+    return ids[how];
+}
+
+unsigned gate_receive_fail(struct nk_txn *t, int how, struct nk_str why)
+{
+    return gate_answer_failed(t, gate_refusal_of(how), nk_arena_copy(t->arena, why));
 }

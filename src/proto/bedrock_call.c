@@ -52,6 +52,22 @@ static int read_tools(struct nk_offer *o, const struct nk_json *doc, struct nk_f
     return r;
 }
 
+/* How many answers of the model, and results of tools, the conversation has. */
+static void count_turns(struct nk_call *call, uint32_t list)
+{
+    const struct nk_json *doc = &call->body;
+    for (uint32_t i = nk_json_first(doc, list); i != NK_JSON_NONE; i = nk_json_next(doc, list, i)) {
+        uint32_t content = nk_json_get(doc, i, NK_STR("content"));
+        call->answer_count +=
+            nk_json_is(doc, nk_json_get(doc, i, NK_STR("role")), NK_STR("assistant"));
+        if (content == NK_JSON_NONE || nk_json_type(doc, content) != NK_JSON_ARRAY)
+            continue;
+        for (uint32_t b = nk_json_first(doc, content); b != NK_JSON_NONE;
+             b = nk_json_next(doc, content, b))
+            call->result_count += nk_json_get(doc, b, NK_STR("toolResult")) != NK_JSON_NONE;
+    }
+}
+
 static int parse_converse(struct nk_call *call, struct nk_arena *a, struct nk_fault *f)
 {
     const struct nk_json *doc = &call->body;
@@ -71,6 +87,7 @@ static int parse_converse(struct nk_call *call, struct nk_arena *a, struct nk_fa
     if (r)
         return r;
     call->message_count = doc->tape[list].count;
+    count_turns(call, list);
     call->tools = offer.tools;
     call->tool_count = offer.n;
     return 0;
