@@ -113,6 +113,8 @@ struct nk_config {
     size_t agent_count;
     const struct nk_config_mcp *mcp;
     size_t mcp_count;
+    struct nk_str remote_mcp; /* URL in place of those that requests name; absent: as they come */
+    bool remote_mcp_asks;     /* … and each call of such a server needs the client's approval */
     struct nk_str session_secret; /* absent: a random one */
     struct nk_str audit;          /* directory of the chain */
     bool audit_strict;
