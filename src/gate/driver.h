@@ -45,6 +45,9 @@ int gate_body_stages(struct nk_txn *t);
 /* Answers and records a refusal before anything was sent to the client: effects. */
 unsigned gate_refused(struct nk_txn *t);
 
+/* The refusal as the event that ends a stream, into txn->out. */
+void gate_refusal_event(struct nk_txn *t);
+
 /* Begins the next call: forgets what receive knew of the one before (whose outcome has been recorded), counts it in
  * state->call_number, and empties txn->call but for its upstream and `room` headers, to be set by gate_call_header.
  * NK_ENOMEM. */

@@ -251,7 +251,7 @@ unsigned gate_receive_end(struct nk_txn *t)
            NK_FX_HEAD | NK_FX_DATA | NK_FX_END;
 }
 
-unsigned gate_receive_fail(struct nk_txn *t, int how, struct nk_str why)
+enum nk_refusal_id gate_refusal_of(int how)
 {
     static const enum nk_refusal_id ids[] = {
         [NK_UPSTREAM_BROKEN] = NK_REFUSAL_upstream_failed,
@@ -262,5 +262,10 @@ unsigned gate_receive_fail(struct nk_txn *t, int how, struct nk_str why)
         [NK_UPSTREAM_TOO_LONG] = NK_REFUSAL_upstream_too_long,
     };
     NK_MUST(how >= 0 && how < (int)NK_COUNT(ids));
-    return gate_answer_failed(t, ids[how], nk_arena_copy(t->arena, why));
+    return ids[how];
+}
+
+unsigned gate_receive_fail(struct nk_txn *t, int how, struct nk_str why)
+{
+    return gate_answer_failed(t, gate_refusal_of(how), nk_arena_copy(t->arena, why));
 }

@@ -194,23 +194,23 @@ static void put_refusal(struct nk_buf *b, const struct nk_gate_state *s)
     put_number(b, NK_STR("},\"status\":"), s->status);
 }
 
-/* Room for one more: the first few have it, more come in `scratch`. */
-static bool has_room(struct nk_txn *t)
+/* Room for more than a few. */
+static NK_COLD bool make_room(struct nk_txn *t)
 {
-    if (t->records == t->few && t->record_count == NK_TXN_RECORDS_FEW) {
-        struct nk_str *more = nk_arena_array(t->scratch, NK_TXN_RECORDS, sizeof *more);
-        if (!more)
-            return false;
-        memcpy(more, t->few, sizeof t->few);
-        t->records = more;
-    }
-    return t->record_count < NK_TXN_RECORDS;
+    if (t->records != t->few)
+        return t->record_count < NK_TXN_RECORDS;
+    struct nk_str *more = nk_arena_array(t->scratch, NK_TXN_RECORDS, sizeof *more);
+    if (!more)
+        return false;
+    memcpy(more, t->few, sizeof t->few);
+    t->records = more;
+    return true;
 }
 
 /* Without its record (the text is absent) the step is cut: see nk_gate_step. */
 static unsigned keep_text(struct nk_txn *t, struct nk_str text)
 {
-    if (text.p && has_room(t))
+    if (text.p && (t->record_count < NK_TXN_RECORDS_FEW || make_room(t)))
         t->records[t->record_count++] = text;
     else
         t->record_lost = true;

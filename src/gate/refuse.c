@@ -3,7 +3,7 @@
  * refuse.c - refusals in words: one table, English and Japanese, put into the form of the client's
  * dialect so that its official SDK raises its own exception.
  */
-#include "gate/txn.h"
+#include "gate/driver.h"
 
 struct refusal_text {
     const char *name;
@@ -89,6 +89,13 @@ unsigned gate_answer_refusal(struct nk_txn *t)
         return fx & ~(unsigned)NK_FX_DATA;
     }
     return fx;
+}
+
+void gate_refusal_event(struct nk_txn *t)
+{
+    const struct nk_gate_refusal *r = &t->state->refusal;
+    struct nk_refusal words = in_words(t, r->id, r->detail);
+    dialect_of(t->state)->refuse_stream(&words, &t->out);
 }
 
 unsigned gate_cut_stream(struct nk_txn *t, enum nk_refusal_id id, struct nk_str detail)

@@ -9,6 +9,8 @@
 #include "proto/history.h"
 #include "proto/openai.h"
 
+#include <string.h>
+
 static struct nk_str text_of(const struct nk_json *doc, uint32_t obj, const char *name,
                              struct nk_arena *a)
 {
@@ -57,6 +59,17 @@ static int read_result(struct nk_history *h, const struct nk_json *doc, uint32_t
                                                      : nk_history_result(h, id, none, at, f);
 }
 
+/* Most messages are of users and systems: they begin with their role, and are passed over at a glance. */
+static bool is_plain(const struct nk_json *doc, uint32_t message)
+{
+    const struct nk_json_value *v = &doc->tape[message];
+    if (!v->count || v[1].escaped || v[1].end - v[1].start != 6 ||
+        memcmp(doc->text.p + v[1].start, "\"role\"", 6) || v[2].escaped)
+        return false;
+    char first = doc->text.p[v[2].start + 1];
+    return first == 'u' || first == 's' || first == 'd';
+}
+
 static int read_message(struct nk_call *call, struct nk_history *h, uint32_t message,
                         struct nk_fault *f)
 {
@@ -77,17 +90,28 @@ static void keep(struct nk_call *call, const struct nk_history *h)
     call->result_count = h->result_count;
 }
 
-int nk_openai_chat_history(struct nk_call *call, struct nk_arena *a, struct nk_fault *f)
+static int read_messages(struct nk_call *call, uint32_t list, uint32_t first, struct nk_arena *a,
+                         struct nk_fault *f)
 {
     const struct nk_json *doc = &call->body;
     struct nk_history h = {.arena = a};
-    uint32_t list = nk_json_get(doc, 0, NK_STR("messages"));
     int r = 0;
-    for (uint32_t i = nk_json_first(doc, list); !r && i != NK_JSON_NONE;
-         i = nk_json_next(doc, list, i), h.message++)
-        r = read_message(call, &h, i, f);
+    for (uint32_t i = first; !r && i < doc->tape[list].next; i = doc->tape[i].next, h.message++)
+        if (!is_plain(doc, i))
+            r = read_message(call, &h, i, f);
     keep(call, &h);
     return r;
+}
+
+int nk_openai_chat_history(struct nk_call *call, uint32_t list, struct nk_arena *a,
+                           struct nk_fault *f)
+{
+    const struct nk_json *doc = &call->body;
+    uint32_t i = list + 1;
+    const uint32_t end = doc->tape[list].next;
+    while (i < end && is_plain(doc, i))
+        i = doc->tape[i].next;
+    return i < end ? read_messages(call, list, i, a, f) : 0;
 }
 
 /* A run of items without a result between them counts as one message. */

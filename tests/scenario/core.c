@@ -12,7 +12,7 @@
 #include "chain/chain.h"
 #include "chain/replay.h"
 
-enum { NOW_MS = 1795314900 };
+enum { NOW_MS = 1795314900, SOON_MS = 100 };
 
 struct core {
     struct nk_setup *setup;
@@ -23,6 +23,7 @@ struct core {
     struct nk_chain chain;
     struct nk_arena upstream_arena, scratch;
     uint64_t requests;
+    bool wakes; /* the transaction wants a step soon */
 };
 
 static struct core core;
@@ -91,6 +92,8 @@ static void effects(struct sighting *seen, unsigned fx)
         nk_buf_add(&seen->body, nk_buf_str(&t->out));
         nk_buf_clear(&t->out);
     }
+    if (fx & NK_FX_WAKE)
+        core.wakes = t->wake_ms > 0 && t->wake_ms < SOON_MS;
     seen->complete |= !!(fx & NK_FX_END);
     seen->cut |= !!(fx & NK_FX_CUT);
 }
@@ -107,6 +110,10 @@ static void step(struct sighting *seen, enum nk_event_type type, const struct nk
     torture_leave();
     effects(seen, fx);
     nk_arena_free(&core.scratch); /* nothing of a step outlives it: AddressSanitizer would say so */
+    if (!core.wakes)
+        return;
+    core.wakes = false;
+    step(seen, NK_EV_WAKE, NULL, NK_STR(""), 0);
 }
 
 static void end_request(void)

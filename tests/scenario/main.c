@@ -13,7 +13,8 @@ struct play {
     const struct driver *d;
     struct sighting seen;
     struct nk_buf headers;
-    const char *why; /* what went wrong, or NULL */
+    struct nk_str kept_as, kept; /* the step `keep` */
+    const char *why;             /* what went wrong, or NULL */
     int line;
 };
 
@@ -35,6 +36,39 @@ static void forget(struct sighting *seen)
     nk_buf_clear(&seen->call_body);
 }
 
+/* `text` with what was kept in the place of {NAME}. */
+static struct nk_str with_kept(struct play *p, struct nk_str text)
+{
+    if (!p->kept_as.n)
+        return text;
+    struct nk_str mark = nk_arena_printf(&p->s->arena, "{%.*s}", NK_FMT(p->kept_as));
+    ptrdiff_t at = nk_str_search(text, mark);
+    if (at < 0)
+        return text;
+    const struct nk_str parts[] = {nk_str_sub(text, 0, (size_t)at), p->kept,
+                                   nk_str_sub(text, (size_t)at + mark.n, text.n)};
+    return nk_arena_join(&p->s->arena, parts, NK_COUNT(parts));
+}
+
+/* keep NAME TEXT: what stands behind TEXT in the answer, up to a quote or the end of its line. */
+static const char *do_keep(struct play *p, struct nk_str rest)
+{
+    struct nk_str name = next(&rest);
+    p->d->settle(p->s, &p->seen);
+    for (size_t i = 0; i < 2; i++) {
+        struct nk_str in = i ? nk_buf_str(&p->seen.body) : nk_buf_str(&p->seen.head);
+        ptrdiff_t at = nk_str_search(in, rest);
+        if (at < 0)
+            continue;
+        struct nk_str line = nk_str_sub(in, (size_t)at + rest.n, in.n);
+        struct nk_str value = nk_str_cut(&line, '\n');
+        p->kept_as = name;
+        p->kept = nk_arena_copy(&p->s->arena, nk_str_cut(&value, '"'));
+        return NULL;
+    }
+    return "there is nothing to keep";
+}
+
 /* client NAME METHOD TARGET [BODY]; "-" is nobody */
 static const char *do_client(struct play *p, struct nk_str rest)
 {
@@ -45,7 +79,8 @@ static const char *do_client(struct play *p, struct nk_str rest)
             key = &p->s->keys[i];
     if (!key && !nk_str_eq(name, NK_STR("-")))
         return "no such key";
-    struct nk_str body = rest.n ? scenario_unescape(p->s, rest) : (struct nk_str){NULL, 0};
+    struct nk_str body =
+        rest.n ? with_kept(p, scenario_unescape(p->s, rest)) : (struct nk_str){NULL, 0};
     if (body.p && nk_str_search(nk_buf_str(&p->headers), NK_STR("Content-Type: ")) < 0)
         nk_buf_add(&p->headers, NK_STR("Content-Type: application/json\r\n"));
     forget(&p->seen);
@@ -145,10 +180,12 @@ static const char *do_step(struct play *p, const struct scenario_step *step)
     if (nk_str_eq(w, NK_STR("client")))
         return do_client(p, step->rest);
     if (nk_str_eq(w, NK_STR("header"))) {
-        nk_buf_add(&p->headers, scenario_unescape(p->s, step->rest));
+        nk_buf_add(&p->headers, with_kept(p, scenario_unescape(p->s, step->rest)));
         nk_buf_add(&p->headers, NK_STR("\r\n"));
         return NULL;
     }
+    if (nk_str_eq(w, NK_STR("keep")))
+        return do_keep(p, step->rest);
     if (nk_str_eq(w, NK_STR("upstream")))
         return p->d->upstream(p->s, &p->seen, step->rest);
     if (nk_str_eq(w, NK_STR("gone")))

@@ -76,7 +76,7 @@ static bool read_rule(struct scenario *s, struct nk_str rest)
 static bool is_step(struct nk_str w)
 {
     return is(w, "client") || is(w, "header") || is(w, "upstream") || is(w, "gone") ||
-           is(w, "expect");
+           is(w, "keep") || is(w, "expect");
 }
 
 static bool read_line(struct scenario *s, int line, struct nk_str text)
@@ -96,6 +96,8 @@ static bool read_line(struct scenario *s, int line, struct nk_str text)
         return read_rule(s, rest);
     } else if (is(w, "entities")) {
         nk_buf_add(&s->entities, rest);
+    } else if (is(w, "agents")) {
+        nk_buf_add(&s->agents, rest);
     } else if (is(w, "limit")) { /* limit KEY VALUE */
         struct nk_str key = word(&rest);
         nk_json_put_name(&s->config, key);
@@ -150,6 +152,7 @@ struct scenario *scenario_read(const char *file)
     nk_buf_init(&s->hooks, 1 << 20);
     nk_buf_init(&s->entities, 1 << 20);
     nk_buf_init(&s->config, 1 << 20);
+    nk_buf_init(&s->agents, 1 << 20);
     s->file = file;
     struct nk_str text = slurp(&s->arena, file);
     int line = 0;
@@ -175,6 +178,7 @@ void scenario_free(struct scenario *s)
     nk_buf_free(&s->hooks);
     nk_buf_free(&s->entities);
     nk_buf_free(&s->config);
+    nk_buf_free(&s->agents);
     nk_arena_free(&s->arena);
     free(s);
 }
@@ -246,6 +250,8 @@ void scenario_config(const struct scenario *s, int upstream_port, struct nk_buf 
         nk_buf_add(out, NK_STR(",\"policy_stores\":[{\"id\":\"shop\",\"directory\":\"shop\"}]"));
     if (s->hooks.n)
         nk_buf_printf(out, ",\"hooks\":[%.*s]}]", NK_FMT(nk_buf_str(&s->hooks)));
+    if (s->agents.n)
+        nk_buf_printf(out, ",\"agents\":%.*s", NK_FMT(nk_buf_str(&s->agents)));
     nk_buf_add(out, NK_STR(",\"limits\":{"));
     nk_buf_add(out, s->config.n
                         ? nk_str_sub(nk_buf_str(&s->config), s->config.p[0] == ',', s->config.n)
