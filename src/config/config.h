@@ -14,6 +14,7 @@
 #include "config/store.h"
 #include "config/tools.h"
 #include "config/upstream.h"
+#include "config/token.h"
 
 struct nk_config_certificate {
     struct nk_str certificate; /* PEM chain file */
@@ -97,6 +98,7 @@ struct nk_config {
     struct nk_str sigv4_secret; /* "file:PATH" or "env:NAME" */
     const struct nk_config_issuer *issuers;
     size_t issuer_count;
+    struct nk_config_token token;          /* that tools get */
     struct nk_str certificate_type;        /* of whom a client's certificate names; absent: none */
     struct nk_str proxy, proxy_credential; /* as an upstream's, for all that have none */
     const struct nk_config_text *egress_allow; /* none: the upstreams, issuers and proxies */
@@ -113,6 +115,8 @@ struct nk_config {
     size_t agent_count;
     const struct nk_config_mcp *mcp;
     size_t mcp_count;
+    struct nk_str remote_mcp; /* URL in place of those that requests name; absent: as they come */
+    bool remote_mcp_asks;     /* … and each call of such a server needs the client's approval */
     struct nk_str session_secret; /* absent: a random one */
     struct nk_str audit;          /* directory of the chain */
     bool audit_strict;

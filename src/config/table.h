@@ -21,6 +21,8 @@ enum nk_config_section {
     NK_CONFIG_ISSUER,
     NK_CONFIG_ATTRIBUTE,
     NK_CONFIG_CLIENT,
+    NK_CONFIG_TOKEN,
+    NK_CONFIG_TOKEN_ATTRIBUTE,
     NK_CONFIG_EGRESS,
     NK_CONFIG_REACH,
     NK_CONFIG_POLICY,
@@ -35,6 +37,9 @@ enum nk_config_section {
     NK_CONFIG_MCP,
     NK_CONFIG_MCP_SERVER,
     NK_CONFIG_MCP_HOST,
+    NK_CONFIG_MCP_ISSUER,
+    NK_CONFIG_MCP_SCOPE,
+    NK_CONFIG_REMOTE_MCP,
     NK_CONFIG_AUDIT,
     NK_CONFIG_DNS,
     NK_CONFIG_LIMITS,
@@ -128,6 +133,8 @@ int nk_config_check_mcp(const struct nk_config *c, const struct nk_json *doc,
 int nk_config_check_stores(const struct nk_config *c, const struct nk_json *doc,
                            struct nk_fault *f) NK_CHECKED;
 /* The rules of agents. */
+int nk_config_check_tokens(const struct nk_config *c, const struct nk_json *doc,
+                           struct nk_fault *f) NK_CHECKED;
 int nk_config_check_agents(const struct nk_config *c, const struct nk_json *doc,
                            struct nk_fault *f) NK_CHECKED;
 /* The rules between keys: unique names, references, pairs. `doc` is for offsets. */

@@ -165,6 +165,8 @@ static int put_context(struct nk_txn *t, struct nk_buf *out)
     struct facts f = {.json = out, .arena = t->scratch, .members = members, .room = MEMBERS_MAX};
     /* In the order in which a record keeps its members: then nothing is left to sort. */
     add_tools(&f, named(&f, NK_STR("{\"tools\":")), &s->call, false);
+    if (s->call.method.p)
+        add_string(&f, named(&f, NK_STR(",\"method\":")), s->call.method);
     add_bool(&f, named(&f, NK_STR(",\"stream\":")), s->call.stream);
     add_string(&f, named(&f, NK_STR(",\"dialect\":")), nk_str(s->dialect->name));
     add_long(&f, named(&f, NK_STR(",\"messages\":")), s->call.message_count);
