@@ -293,5 +293,6 @@ const char *nk_txn_refused_by(const struct nk_txn *t)
 
 bool nk_txn_allowed(const struct nk_txn *t)
 {
-    return t->state->judged && t->state->answer.allow;
+    return t->state->judged && t->state->answer.allow &&
+           t->state->refusal.id != NK_REFUSAL_policy_denied;
 }
