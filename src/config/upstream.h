@@ -24,10 +24,11 @@ struct nk_config_health {
     int64_t interval, timeout;
 };
 
-/* An access token of RFC 6749, section 4.4. */
+/* An access token that is fetched: RFC 6749, section 4.4; RFC 8693. */
 struct nk_config_oauth {
     struct nk_str token_url; /* absent: none is fetched */
     struct nk_str client_id, client_secret;
+    bool exchanges;                          /* the caller's token for one of ours */
     struct nk_str scope, resource, audience; /* absent: not asked for */
 };
 

@@ -27,8 +27,9 @@ struct call {
     struct courier_wait wait; /* for an access token; meanwhile the body is in `held` */
     struct nk_buf held;
     bool held_end;
-    struct nk_str token; /* "Bearer …": overwritten at the end */
-    uint64_t said;       /* bytes of the answer's body that are in the ring */
+    struct nk_str subject,
+        token;     /* who asks, by a token; "Bearer …" for the upstream: overwritten at the end */
+    uint64_t said; /* bytes of the answer's body that are in the ring */
     /* In c->blocked: wants to read (fail 0) or to say that it failed. */
     struct call *next, **at;
     int fail;
@@ -90,6 +91,8 @@ static void give_back(struct call *k)
     nk_buf_free(&k->held);
     if (k->token.n)
         nk_secret_wipe((void *)(uintptr_t)k->token.p, k->token.n);
+    if (k->subject.n)
+        nk_secret_wipe((void *)(uintptr_t)k->subject.p, k->subject.n);
     if (c->spare_count >= SPARE_MAX) {
         nk_arena_free(&k->x.arena);
         free(k);
@@ -328,6 +331,7 @@ static const char *read_call(struct courier *c, struct call *k, struct nk_str he
     k->x.is_head = nk_str_eq(h.http.method, NK_STR("HEAD"));
     k->expected = h.body_bytes;
     k->head = h.http;
+    k->subject = h.subject;
     nk_buf_init(&k->x.out, (size_t)h.body_bytes + CALL_ARENA);
     return NULL;
 }
@@ -392,7 +396,7 @@ static void start_with_token(struct call *k, struct nk_str body, bool end)
     nk_buf_add(&k->held, body);
     k->held_end = end;
     k->wait.ready = on_token;
-    courier_token_get(k->x.c, k->x.to, &k->wait);
+    courier_token_get(k->x.c, k->x.to, k->subject, &k->wait);
 }
 
 void courier_call(struct courier *c, const struct nk_ring_record *rec)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * courier_token.c - see courier_token.h. One token for an upstream, one request for it at a time, however many calls
- * wait. A failure is remembered for a moment, so that an authorization server that is down is not asked by each
+ * courier_token.c - see courier_token.h. One token for an upstream (or for each person that asks it, by the digest of
+ * the person's own token), one request for it at a time, however many calls wait. A failure is remembered for a moment, so that an authorization server that is down is not asked by each
  * call; a token that is fresh and yet refused is not fetched anew more than once a second either.
  *
  *   none ──get──> fetching ──answer──> there ──its time, or a 401──> none
@@ -13,15 +13,21 @@
 #include <string.h>
 #include "json/json.h"
 
-enum { ARENA_MAX = 262144, ANSWER_MAX = 65536, REQUEST_MAX = 16384, TOKEN_MAX = 8192 };
+enum {
+    TOKENS_MAX = 1024,
+    SUBJECT_MAX = 65536,
+    ARENA_MAX = 262144,
+    ANSWER_MAX = 65536,
+    REQUEST_MAX = 16384,
+    TOKEN_MAX = 8192
+};
 static const int64_t second_us = 1000000, spare_us = 30000000, most_us = 3600000000;
 
-struct courier_tokens {
-    const struct nk_config_oauth *config;
-    struct upstream server;
-    struct nk_str basic; /* "Basic …" */
-    struct nk_str body;
-    char *token; /* "Bearer …"; NULL: there is none */
+struct token {
+    struct token *next; /* the latest that was asked for comes first */
+    struct courier_tokens *in;
+    struct nk_digest subject; /* zero: none */
+    char *token;              /* "Bearer …"; NULL: there is none */
     size_t token_n;
     int64_t until_us;      /* of the token */
     int64_t not_before_us; /* no new one is asked for before */
@@ -29,10 +35,19 @@ struct courier_tokens {
     bool fetching;
 };
 
+struct courier_tokens {
+    const struct nk_config_oauth *config;
+    struct upstream server;
+    struct nk_str basic; /* "Basic …" */
+    struct nk_str body;
+    struct token *list;
+    size_t count;
+};
+
 struct token_fetch {
     struct exchange x;
-    struct courier_tokens *of;
-    struct nk_buf answer;
+    struct token *of;
+    struct nk_buf body, answer;
     int status;
 };
 
@@ -88,7 +103,11 @@ struct courier_tokens *courier_tokens_new(struct nk_arena *a, const struct nk_co
     struct courier_tokens *t = nk_arena_alloc(a, sizeof *t);
     struct nk_buf b;
     nk_buf_init(&b, REQUEST_MAX);
-    nk_buf_add(&b, NK_STR("grant_type=client_credentials"));
+    nk_buf_add(&b, config->exchanges
+                       ? NK_STR("grant_type=urn%3Aietf%3Aparams%3Aoauth%3Agrant-type%3Atoken-"
+                                "exchange&subject_token_type=urn%3Aietf%3Aparams%3Aoauth%3Atoken-"
+                                "type%3Aaccess_token")
+                       : NK_STR("grant_type=client_credentials"));
     put_parameter(&b, "scope", config->scope);
     put_parameter(&b, "resource", config->resource);
     put_parameter(&b, "audience", config->audience);
@@ -109,7 +128,7 @@ struct upstream *courier_tokens_server(struct courier_tokens *t)
     return &t->server;
 }
 
-static void forget(struct courier_tokens *t)
+static void forget(struct token *t)
 {
     if (t->token) {
         nk_secret_wipe(t->token, t->token_n);
@@ -123,8 +142,12 @@ void courier_tokens_free(struct courier_tokens *t)
 {
     if (!t)
         return;
-    NK_MUST(!t->waiting && !t->fetching); /* they hold the configuration */
-    forget(t);
+    for (struct token *one; (one = t->list) != NULL;) {
+        NK_MUST(!one->waiting && !one->fetching); /* they hold the configuration */
+        t->list = one->next;
+        forget(one);
+        free(one);
+    }
     nk_secret_wipe((void *)(uintptr_t)t->basic.p, t->basic.n);
 }
 
@@ -132,10 +155,10 @@ void courier_tokens_free(struct courier_tokens *t)
  */
 static int token_head(struct exchange *x, struct nk_http_head *out)
 {
-    const struct courier_tokens *t = NK_OF(x, struct token_fetch, x)->of;
+    const struct token_fetch *k = NK_OF(x, struct token_fetch, x);
     const struct nk_http_header headers[] = {
         {NK_STR("host"), x->up->origin.host_header},
-        {NK_STR("authorization"), t->basic},
+        {NK_STR("authorization"), k->of->in->basic},
         {NK_STR("content-type"), NK_STR("application/x-www-form-urlencoded")},
         {NK_STR("accept"), NK_STR("application/json")},
         {NK_STR("accept-encoding"), NK_STR("identity")},
@@ -144,7 +167,7 @@ static int token_head(struct exchange *x, struct nk_http_head *out)
                                  .target = x->up->origin.target,
                                  .headers = nk_arena_alloc(&x->arena, sizeof headers),
                                  .header_count = NK_COUNT(headers),
-                                 .content_length = (int64_t)t->body.n};
+                                 .content_length = (int64_t)k->body.n};
     if (out->headers)
         memcpy(out->headers, headers, sizeof headers);
     return out->headers ? 0 : NK_ENOMEM;
@@ -158,7 +181,7 @@ static size_t token_allow(struct exchange *x)
 
 /* All that wait go on, in the order in which they came. One that is told may make another one leave, so each is
  * taken off the list by itself. */
-static void tell(struct courier_tokens *t, const char *why)
+static void tell(struct token *t, const char *why)
 {
     struct courier_wait *turned = NULL, *w;
     while ((w = t->waiting) != NULL) {
@@ -173,7 +196,7 @@ static void tell(struct courier_tokens *t, const char *why)
     }
 }
 
-static void failed(struct courier *c, struct courier_tokens *t, const char *why)
+static void failed(struct courier *c, struct token *t, const char *why)
 {
     forget(t); /* what is over is not sent for want of another */
     t->fetching = false;
@@ -190,8 +213,7 @@ static bool is_token(struct nk_str s)
 }
 
 /* RFC 6749, section 5.1. The reason when it is no token that can be used. */
-static const char *take(struct courier *c, struct courier_tokens *t, struct nk_str text,
-                        struct nk_arena *a)
+static const char *take(struct courier *c, struct token *t, struct nk_str text, struct nk_arena *a)
 {
     static const struct nk_json_limits limits = {ANSWER_MAX, 16, 1024};
     struct nk_json doc;
@@ -256,6 +278,9 @@ static void token_free(struct nk_later *l)
     struct token_fetch *k = NK_OF(NK_OF(l, struct exchange, later), struct token_fetch, x);
     if (k->answer.n)
         nk_secret_wipe(k->answer.p, k->answer.n);
+    if (k->body.n)
+        nk_secret_wipe(k->body.p, k->body.n);
+    nk_buf_free(&k->body);
     nk_buf_free(&k->answer);
     nk_arena_free(&k->x.arena);
     free(k);
@@ -264,7 +289,7 @@ static void token_free(struct nk_later *l)
 static const struct exchange_kind token_kind = {token_head, token_allow, token_answer, token_fail,
                                                 token_free};
 
-static void fetch(struct courier *c, struct courier_tokens *t)
+static void fetch(struct courier *c, struct token *t, struct nk_str subject)
 {
     struct token_fetch *k = calloc(1, sizeof *k);
     if (!k) {
@@ -274,35 +299,91 @@ static void fetch(struct courier *c, struct courier_tokens *t)
     k->of = t;
     k->x.kind = &token_kind;
     k->x.c = c;
-    k->x.to = &t->server;
+    k->x.to = &t->in->server;
     k->x.max_body = ANSWER_MAX;
     nk_arena_init(&k->x.arena, ARENA_MAX);
     nk_buf_init(&k->answer, ANSWER_MAX);
-    nk_buf_init(&k->x.out, 8 * (size_t)REQUEST_MAX); /* Basic's part may be six times its secret */
+    nk_buf_init(&k->body, REQUEST_MAX + SUBJECT_MAX);
+    nk_buf_add(&k->body, t->in->body);
+    if (t->in->config->exchanges)
+        put_parameter(&k->body, "subject_token", subject);
+    /* Basic's part may be six times its secret. */
+    nk_buf_init(&k->x.out, 8 * (size_t)REQUEST_MAX + SUBJECT_MAX);
+    if (k->body.error) {
+        token_free(&k->x.later);
+        failed(c, t, "no memory for a token");
+        return;
+    }
     t->fetching = true;
-    exchange_start(&k->x, t->body, true);
+    exchange_start(&k->x, nk_buf_str(&k->body), true);
 }
 
 /* Asked for ----------------------------------------------------------------------------------------
- */
-void courier_token_get(struct courier *c, struct upstream *to, struct courier_wait *w)
+ *
+ * The least recently asked for that nobody waits for makes room. */
+static bool make_room(struct courier_tokens *in)
 {
-    struct courier_tokens *t = to->tokens;
-    int64_t now = nk_loop_now(c->loop);
-    if (t->token && now < t->until_us) {
-        w->ready(w, (struct nk_str){t->token, t->token_n}, NULL);
-        return;
+    struct token **last = NULL;
+    for (struct token **at = &in->list; *at; at = &(*at)->next)
+        if (!(*at)->fetching && !(*at)->waiting)
+            last = at;
+    if (!last)
+        return false;
+    struct token *old = *last;
+    *last = old->next;
+    in->count--;
+    forget(old);
+    free(old);
+    return true;
+}
+
+/* Moved to the front, or made; NULL: no memory, or all of them are being fetched. */
+static struct token *find(struct courier_tokens *in, struct nk_digest subject)
+{
+    struct token *t = NULL;
+    for (struct token **at = &in->list; *at; at = &(*at)->next)
+        if (memcmp(&(*at)->subject, &subject, sizeof subject) == 0) {
+            t = *at;
+            *at = t->next;
+            break;
+        }
+    if (!t && (in->count < TOKENS_MAX || make_room(in)) && (t = calloc(1, sizeof *t)) != NULL) {
+        t->in = in;
+        t->subject = subject;
+        in->count++;
     }
-    if (!t->fetching && now < t->not_before_us) {
-        w->ready(w, (struct nk_str){NULL, 0},
-                 "the authorization server gave no token a moment ago");
+    if (!t)
+        return NULL;
+    t->next = in->list;
+    in->list = t;
+    return t;
+}
+
+void courier_token_get(struct courier *c, struct upstream *to, struct nk_str subject,
+                       struct courier_wait *w)
+{
+    struct courier_tokens *in = to->tokens;
+    int64_t now = nk_loop_now(c->loop);
+    const char *why = NULL;
+    struct nk_digest who = {{0}};
+    if (in->config->exchanges && !subject.n)
+        why = "the call came without a token that could be exchanged (oauth.grant: token_exchange)";
+    else if (in->config->exchanges)
+        who = nk_sha256(subject);
+    struct token *t = why ? NULL : find(in, who);
+    if (!why && !t)
+        why = "too many tokens are being fetched";
+    else if (t && !t->fetching && now < t->not_before_us && !(t->token && now < t->until_us))
+        why = "the authorization server gave no token a moment ago";
+    if (why || (t->token && now < t->until_us)) {
+        w->ready(w, why ? (struct nk_str){NULL, 0} : (struct nk_str){t->token, t->token_n}, why);
         return;
     }
     w->of = t;
     w->next = t->waiting;
     t->waiting = w;
     if (!t->fetching)
-        fetch(c, t);
+        fetch(c, t, subject);
 }
 
 void courier_token_leave(struct courier_wait *w)
@@ -320,7 +401,7 @@ void courier_token_leave(struct courier_wait *w)
 
 void courier_token_spoil(struct upstream *to, struct nk_str token)
 {
-    struct courier_tokens *t = to->tokens;
-    if (t && t->token && nk_str_eq((struct nk_str){t->token, t->token_n}, token))
-        forget(t);
+    for (struct token *t = to->tokens ? to->tokens->list : NULL; t; t = t->next)
+        if (t->token && nk_str_eq((struct nk_str){t->token, t->token_n}, token))
+            forget(t);
 }
