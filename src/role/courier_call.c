@@ -22,6 +22,7 @@ static const int64_t credit_max = (int64_t)1 << 40;
 struct call {
     struct exchange x;
     uint32_t stream, generation;
+    uint32_t tokens; /* made for it: one for each attempt */
     int64_t credit, expected, seen;
     struct nk_http_head head; /* of the request, as the gate gave it */
     struct courier_wait wait; /* for an access token; meanwhile the body is in `held` */
@@ -247,30 +248,73 @@ void courier_abort_all(struct courier *c)
             drop(c->slots[i]);
 }
 
+/* The token that says for whom the tool is called: the gate said who asks, all else is said here. */
+static int sign_token(struct call *k, struct nk_str coded, struct nk_str *out)
+{
+    struct exchange *x = &k->x;
+    const struct upstream *to = x->to;
+    bool bearer = nk_str_eq(to->token_header, NK_STR("authorization"));
+    const struct nk_token_frame frame = {.issuer = to->config->config.token.issuer,
+                                         .audience = to->token_audience,
+                                         .more = nk_arena_printf(&x->arena, ".%u", ++k->tokens),
+                                         .now_ms = nk_loop_unix_ms(x->c->loop),
+                                         .lifetime_ms = to->config->config.token.lifetime};
+    struct nk_buf claims, token;
+    nk_buf_init(&claims, NK_TOKEN_CLAIMS);
+    nk_buf_init(&token, (size_t)2 * NK_TOKEN_CLAIMS);
+    nk_buf_add(&token, bearer ? NK_STR("Bearer ") : NK_STR(""));
+    int rc = nk_base64url_decode(coded, &claims);
+    if (!rc)
+        rc = frame.more.p
+                 ? nk_token_sign(&to->config->token, &frame, nk_buf_str(&claims), &x->arena, &token)
+                 : NK_ENOMEM;
+    if (!rc) {
+        *out = nk_arena_copy(&x->arena, nk_buf_str(&token));
+        rc = out->p ? 0 : NK_ENOMEM;
+    }
+    nk_buf_free(&claims);
+    nk_buf_free(&token);
+    return rc;
+}
+
+/* A header of the gate that goes on: it is of no connection, and not ours to say. */
+static bool goes_on(struct nk_str name, struct nk_str credential, struct nk_str token)
+{
+    return !nk_http_is_hop_by_hop(name, (struct nk_str){NULL, 0}) &&
+           !nk_str_is_nocase(name, "host") && !nk_str_is_nocase(name, "expect") &&
+           !nk_str_is_nocase(name, nk_token_header) &&
+           !(credential.p && nk_str_eq_nocase(name, credential)) &&
+           !(token.p && nk_str_eq_nocase(name, token));
+}
+
 /* The request as it will be sent: the gate's headers but those that are ours to say. */
 static int call_head(struct exchange *x, struct nk_http_head *out)
 {
-    const struct call *k = NK_OF(x, struct call, x);
+    struct call *k = NK_OF(x, struct call, x);
     const struct endpoint *up = x->up;
     struct nk_http_head r = k->head;
-    struct nk_http_header *headers = nk_arena_array(&x->arena, r.header_count + 2, sizeof *headers);
+    struct nk_http_header *headers = nk_arena_array(&x->arena, r.header_count + 3, sizeof *headers);
     if (!headers)
         return NK_ENOMEM;
     size_t n = 0;
+    struct nk_str claims = nk_http_get(&r, nk_str(nk_token_header)), token = {NULL, 0};
+    bool tells = claims.p && x->to->token_audience.p && x->to->config->token.kid.p;
+    int rc = tells ? sign_token(k, claims, &token) : 0;
+    if (rc)
+        return rc;
+    struct nk_str credential = up->auth_name.p ? up->auth_name
+                               : k->token.n    ? NK_STR("authorization")
+                                               : (struct nk_str){NULL, 0};
+    struct nk_str name = token.p ? x->to->token_header : (struct nk_str){NULL, 0};
     headers[n++] = (struct nk_http_header){NK_STR("host"), up->origin.host_header};
-    if (up->auth_name.p)
-        headers[n++] = (struct nk_http_header){up->auth_name, up->auth_value};
-    else if (k->token.n)
-        headers[n++] = (struct nk_http_header){NK_STR("authorization"), k->token};
-    struct nk_str ours = up->auth_name.p ? up->auth_name : NK_STR("authorization");
-    bool has_ours = up->auth_name.p || k->token.n;
-    for (size_t i = 0; i < r.header_count; i++) {
-        struct nk_str name = r.headers[i].name;
-        if (!nk_http_is_hop_by_hop(name, (struct nk_str){NULL, 0}) &&
-            !nk_str_eq_nocase(name, NK_STR("host")) && !nk_str_eq_nocase(name, NK_STR("expect")) &&
-            !(has_ours && nk_str_eq_nocase(name, ours)))
+    if (name.p)
+        headers[n++] = (struct nk_http_header){name, token};
+    if (credential.p)
+        headers[n++] =
+            (struct nk_http_header){credential, up->auth_name.p ? up->auth_value : k->token};
+    for (size_t i = 0; i < r.header_count; i++)
+        if (goes_on(r.headers[i].name, credential, name))
             headers[n++] = r.headers[i];
-    }
     r.headers = headers;
     r.header_count = n;
     r.keep_alive = true;
