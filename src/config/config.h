@@ -12,7 +12,9 @@
 #include "config/agent.h"
 #include "config/mcp.h"
 #include "config/store.h"
-#include "config/upstream.h"
+#include "config/telemetry.h"
+#include "config/token.h"
+#include "config/tools.h"
 
 struct nk_config_certificate {
     struct nk_str certificate; /* PEM chain file */
@@ -71,19 +73,6 @@ struct nk_config_header {
     struct nk_str prefix;      /* before the value, or absent */
 };
 
-struct nk_config_telemetry {
-    struct nk_str principal; /* none, id, hash */
-    struct nk_str propagate; /* own, client, none */
-    struct nk_str endpoint;  /* "http://127.0.0.1:4318"; absent: nothing is sent */
-    struct nk_str ca;        /* PEM file of trusted authorities; absent: the system's */
-    const struct nk_config_header *headers;
-    size_t header_count;
-    struct nk_str protocol; /* protobuf, json */
-    bool no_traces, no_metrics, no_logs;
-    int64_t sample;                            /* one trace in so many */
-    int64_t interval, metrics_interval, queue; /* queue: bytes, for each of traces and logs */
-};
-
 struct nk_config {
     const struct nk_config_listen *listen;
     size_t listen_count;
@@ -96,6 +85,7 @@ struct nk_config {
     struct nk_str sigv4_secret; /* "file:PATH" or "env:NAME" */
     const struct nk_config_issuer *issuers;
     size_t issuer_count;
+    struct nk_config_token token;          /* that tools get */
     struct nk_str certificate_type;        /* of whom a client's certificate names; absent: none */
     struct nk_str proxy, proxy_credential; /* as an upstream's, for all that have none */
     const struct nk_config_text *egress_allow; /* none: the upstreams, issuers and proxies */
@@ -128,6 +118,7 @@ struct nk_config {
     struct nk_str log_level; /* error, warning, info, debug */
     struct nk_config_limits limits;
     struct nk_config_telemetry telemetry;
+    struct nk_config_tools tools;
 };
 
 /* Reads the canonical JSON form (what the edge makes of the YAML file). Unknown keys, wrong types

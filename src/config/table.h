@@ -16,11 +16,14 @@ enum nk_config_section {
     NK_CONFIG_PIN,
     NK_CONFIG_ENDPOINT,
     NK_CONFIG_HEALTH,
+    NK_CONFIG_OAUTH,
     NK_CONFIG_MODEL,
     NK_CONFIG_IDENTITY,
     NK_CONFIG_ISSUER,
     NK_CONFIG_ATTRIBUTE,
     NK_CONFIG_CLIENT,
+    NK_CONFIG_TOKEN,
+    NK_CONFIG_TOKEN_ATTRIBUTE,
     NK_CONFIG_EGRESS,
     NK_CONFIG_REACH,
     NK_CONFIG_POLICY,
@@ -35,6 +38,8 @@ enum nk_config_section {
     NK_CONFIG_MCP,
     NK_CONFIG_MCP_SERVER,
     NK_CONFIG_MCP_HOST,
+    NK_CONFIG_MCP_ISSUER,
+    NK_CONFIG_MCP_SCOPE,
     NK_CONFIG_REMOTE_MCP,
     NK_CONFIG_AUDIT,
     NK_CONFIG_DNS,
@@ -43,6 +48,10 @@ enum nk_config_section {
     NK_CONFIG_TELEMETRY,
     NK_CONFIG_OTLP,
     NK_CONFIG_OTLP_HEADER,
+    NK_CONFIG_TOOLS,
+    NK_CONFIG_TOOL_RULE,
+    NK_CONFIG_TOOL_GROUP,
+    NK_CONFIG_TOOL_FIELD,
 };
 
 enum nk_config_kind {
@@ -125,6 +134,8 @@ int nk_config_check_mcp(const struct nk_config *c, const struct nk_json *doc,
 int nk_config_check_stores(const struct nk_config *c, const struct nk_json *doc,
                            struct nk_fault *f) NK_CHECKED;
 /* The rules of agents. */
+int nk_config_check_tokens(const struct nk_config *c, const struct nk_json *doc,
+                           struct nk_fault *f) NK_CHECKED;
 int nk_config_check_agents(const struct nk_config *c, const struct nk_json *doc,
                            struct nk_fault *f) NK_CHECKED;
 /* The rules between keys: unique names, references, pairs. `doc` is for offsets. */

@@ -19,6 +19,7 @@
  * make the gate hold memory.
  */
 #include "gate/driver.h"
+#include "gate/oauth.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -177,6 +178,8 @@ int gate_body_stages(struct nk_txn *t)
 static unsigned on_request_end(struct nk_txn *t, const struct nk_event *e)
 {
     struct nk_gate_state *s = t->state;
+    if (s->call.endpoint->local == NK_LOCAL_PUBLIC)
+        return gate_answer_public(t);
     if (s->driver && s->driver->start)
         return gate_drive(t, e);
     if (gate_body_stages(t))
@@ -270,6 +273,10 @@ unsigned nk_gate_step(struct nk_txn *t, const struct nk_event *e)
         s->phase = NK_PHASE_OVER;
         return NK_FX_ABORT | NK_FX_CUT;
     }
+    if (fx & NK_FX_CALL)
+        t->call.subject = t->setup->config.upstreams[t->call.upstream].oauth.exchanges
+                              ? s->token
+                              : (struct nk_str){NULL, 0};
     return fx;
 }
 

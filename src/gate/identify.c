@@ -8,15 +8,17 @@
  * that of a proxy or of a machine on which many work. Beside a credential it stays a fact of the
  * transport, for policies that want both (docs/policies.md).
  */
-#include "gate/txn.h"
+#include "gate/oauth.h"
 
-#include "ident/proof.h"
+#include <string.h>
 
 static enum nk_refusal_id refusal_for(int rc)
 {
     switch (rc) {
     case NK_EEXPIRED:
         return NK_REFUSAL_expired_credential;
+    case NK_ECONFLICT:
+        return NK_REFUSAL_insufficient_scope;
     case NK_EAGAIN:
         return NK_REFUSAL_keys_not_ready;
     case NK_EFULL:
@@ -52,24 +54,42 @@ static int verify_signature(struct nk_txn *t, struct nk_str payload, struct nk_f
                                  payload, s->now_ms, t->arena, &s->principal, f);
 }
 
+/* Kept only where an upstream of the configuration exchanges it. */
+static int keep_token(struct nk_txn *t, struct nk_str credential)
+{
+    struct nk_gate_state *s = t->state;
+    bool needed = false;
+    for (size_t i = 0; i < t->setup->config.upstream_count; i++)
+        needed |= t->setup->config.upstreams[i].oauth.exchanges;
+    if (!needed || !s->principal || strcmp(s->principal->proof, "jwt") != 0)
+        return 0;
+    s->token = nk_arena_copy(t->arena, credential);
+    return s->token.p ? 0 : NK_ENOMEM;
+}
+
 int gate_identify(struct nk_txn *t)
 {
     struct nk_gate_state *s = t->state;
     struct nk_fault f = {0};
     struct nk_str credential = s->dialect->credential(s->head);
     int rc;
+    if (s->call.endpoint->local == NK_LOCAL_PUBLIC)
+        return 0;
     if (s->certificate && s->now_ms >= s->certificate->until_ms)
         rc = nk_fault_set(&f, NK_EEXPIRED, "certificate", 0,
                           "the client's certificate expired while it was connected");
     else if (is_signed(s))
         rc = verify_signature(t, nk_http_get(s->head, NK_STR("x-amz-content-sha256")), &f);
     else if (credential.n)
-        rc = nk_ident_verify(t->setup->ident, credential, s->now_ms, t->arena, &s->principal, &f);
+        rc = nk_ident_verify_for(t->setup->ident, gate_oauth_wants(s->oauth), credential, s->now_ms,
+                                 t->arena, &s->principal, &f);
     else if (s->certificate)
         rc = nk_ident_by_certificate(t->setup->ident, s->certificate, s->now_ms, t->arena,
                                      &s->principal, &f);
     else
         rc = NK_ENOTFOUND;
+    if (!rc && credential.n)
+        rc = keep_token(t, credential);
     s->proves_later = !rc && !s->principal;
     return rc ? refuse(t, rc, &f) : 0;
 }

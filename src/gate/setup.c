@@ -49,9 +49,15 @@ static int load_set(struct nk_setup *s, const struct nk_setup_input *in, struct 
     struct nk_digest digest;
     int rc = nk_set_configure(&set, &s->config, &s->arena);
     if (!rc)
+        rc = nk_tools_new(&s->config, in->tools, in->seed, &s->arena, &s->tools, f);
+    if (!rc)
+        rc = nk_set_tools(&set, s->tools, &s->arena);
+    if (!rc)
         rc = nk_set_policies(&set, &s->arena, &s->policies, f);
     if (!rc)
-        rc = nk_setup_validate(in, s->policies, NULL, false, f);
+        rc = nk_tool_judge_check(s->policies, f);
+    if (!rc)
+        rc = nk_setup_validate(in, s->tools, s->policies, NULL, false, f);
     if (!rc)
         rc = nk_set_entities(&set, &s->arena, &s->entities, f);
     if (!rc)
@@ -146,6 +152,7 @@ struct nk_setup *nk_setup_new(const struct nk_setup_input *in, struct nk_fault *
         nk_arena_init(&s->known[i].arena, NK_SETUP_KNOWN_BYTES);
     s->holders = 1;
     s->generation = in->generation;
+    s->token_jwks = in->token_jwks;
     int rc = load(s, in, f);
     if (!rc)
         return s;

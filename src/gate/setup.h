@@ -36,9 +36,12 @@ struct nk_setup_input {
     struct nk_str schema;                /* of Cedar, JSON if it begins with '{' */
     const struct nk_store_input *stores; /* as many as the configuration has, in its order */
     size_t store_count;
+    struct nk_str tools; /* tools.json */
     struct nk_str keys;
-    struct nk_str sigv4;       /* the secret of signing keys */
-    struct nk_str sessions;    /* the secret of MCP sessions */
+    struct nk_str sigv4;    /* the secret of signing keys */
+    struct nk_str sessions; /* the secret of MCP sessions */
+    struct nk_str
+        token_jwks; /* public keys of the tokens that tools get, as a key set; absent: none */
     const struct nk_str *jwks; /* one for each issuer */
     size_t jwks_count;
     uint32_t generation;
@@ -76,6 +79,7 @@ struct nk_setup {
     struct nk_config config;
     struct nk_cedar_policies *policies;
     struct nk_cedar_entities *entities; /* models, upstreams and the entities file */
+    const struct nk_tools *tools;       /* tool/tool.h */
     struct nk_ident *ident;
     struct nk_map models; /* name -> struct nk_model */
     struct nk_model *model_list;
@@ -83,6 +87,7 @@ struct nk_setup {
     struct nk_mcp *mcp;      /* gate/mcp.h; config.mcp_count of them */
     struct nk_seal_key session_key;
     struct nk_hook *hooks;    /* gate/hook.h; config.hook_count of them */
+    struct nk_str token_jwks; /* as of the input */
     struct nk_str provenance; /* as each record has it: ,"policies":"…","generation":… */
     struct nk_digest digest;  /* of policies and configuration */
     uint32_t generation;      /* of the configuration, given by the warden */
@@ -94,11 +99,12 @@ struct nk_setup {
 /* The slices of `in` must outlive the setup (they are mapped for the role's life). NULL with a
  * fault that names the file and what to do. */
 struct nk_setup *nk_setup_new(const struct nk_setup_input *in, struct nk_fault *f) NK_CHECKED;
-/* Validates policies and entities by the schema (strict mode), if there is one. 0, or an error and a fault that
+/* Validates policies and entities by the schema (strict mode), if there is one, and the actions of `tools` (or NULL). 0, or an error and a fault that
  * names file, line and what to write instead; then `all` (or NULL) holds everything that is wrong, warnings
  * included, as text. */
-int nk_setup_validate(const struct nk_setup_input *in, const struct nk_cedar_policies *policies,
-                      struct nk_buf *all, bool japanese, struct nk_fault *f) NK_CHECKED;
+int nk_setup_validate(const struct nk_setup_input *in, const struct nk_tools *tools,
+                      const struct nk_cedar_policies *policies, struct nk_buf *all, bool japanese,
+                      struct nk_fault *f) NK_CHECKED;
 void nk_setup_hold(struct nk_setup *s);
 /* Frees it when the last holder lets go. */
 void nk_setup_release(struct nk_setup *s);

@@ -9,16 +9,20 @@
  *   config            canonical JSON of the configuration              all
  *   policy/<file>     text of one *.cedar file, in order of name       gate, scribe
  *   entities          Cedar entity JSON                                gate, scribe
+ *   tools             approved definitions of tools (tools.json)       gate, scribe
  *   store/<i>/…       policy store i: policy/<file>, links, entities,  gate
  *                     schema, time (Unix milliseconds, decimal)
  *   schema            Cedar schema: text, or JSON if it begins with {  gate
  *   keys              API key file                                     gate
  *   sigv4             what the secrets of signing keys are derived of  gate
  *   sessions          what MCP sessions are sealed with                gate
+ *   token/key         key that signs the tokens which tools get        courier
+ *   token/jwks        its public part, and the other key's             gate
  *   jwks/<i>          key set of issuer i, when it comes from a file   gate
  *   tls/<i>/<j>/…     cert, key (PEM), ocsp (DER): certificate j of i  gate
  *   tls/<i>/ca|crl    PEM: who signs clients' certificates, revoked    gate
  *   credential/<i>    credential of upstream i                         courier
+ *   oauth/<i>         client secret of upstream i                      courier
  *   ca/<i>            PEM authorities of upstream i                    courier
  *   …/<i>/<j>         both, of its endpoint j alone                    courier
  *   client/<i>/…      cert, key: PEM, what upstream i is shown         courier

@@ -13,6 +13,7 @@
  *   courier_config.c    one generation of the configuration: upstreams, credentials, key-set URLs
  *   courier_health.c    an endpoint is asked how it is
  *   courier_call.c      a call of the gate is an exchange between a ring and an upstream
+ *   courier_token.c     access tokens: fetched, kept, waited for           (courier_token.h)
  *   courier_fetch.c     a key set is an exchange whose answer is kept until it is whole
  *   courier_telemetry.c what is told of requests, on its way to a collector (courier_telemetry.h)
  *   courier.c           rings, the control channel, life
@@ -20,6 +21,7 @@
 #pragma once
 
 #include "config/config.h"
+#include "ident/token.h"
 #include "role/exchange.h"
 #include "role/role.h"
 #include "role/stats.h"
@@ -38,6 +40,7 @@ struct courier_config {
     struct nk_config config;
     struct egress egress;
     struct nk_str hosts;
+    struct nk_token_key token;        /* that signs what tools get; kid absent: none does */
     struct upstream *upstreams;       /* as in config.upstreams */
     struct upstream *key_sets;        /* as in config.issuers; those from files are empty */
     struct upstream collector;        /* of telemetry; empty when there is none */

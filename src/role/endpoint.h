@@ -94,13 +94,16 @@ struct upstream {
     size_t endpoint_count;
     uint32_t stats; /* its row of counters, or COURIER_NO_ROW */
     int64_t connect_us, first_byte_us, idle_us, total_us;
-    size_t in_flight_max;   /* of each endpoint; 0: no limit */
+    size_t in_flight_max; /* of each endpoint; 0: no limit */
+    struct nk_str token_audience,
+        token_header;       /* of the identity that its tools get; absent: none */
     struct nk_str retry_on; /* "429,503": answers that send a call elsewhere */
     bool keeps;             /* requests, in case that one comes */
     uint32_t retries;
     int64_t budget, budget_step; /* in hundredths of a retry: what is left, what a call adds */
     uint32_t failures;           /* in a row, that an endpoint is left out for */
     int64_t eject_us, eject_max_us;
+    struct courier_tokens *tokens; /* courier_token.h; NULL: credentials do not change */
 };
 
 /* link.c */
