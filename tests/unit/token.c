@@ -85,8 +85,7 @@ static void tokens(void)
     struct nk_str token, other;
     static const char zeros[] = "0000000000000000000000000000000000000000000000000000000000000001";
     int rc = nk_token_key_read(nk_str(seed), &arena, &keys[0]);
-    tap_ok(rc == 0 &&
-               nk_str_eq(keys[0].kid, NK_STR("kPrK_qmxVWaYVA9wwBF6Iuo3vVzz7TxHCTwXBygrS4k")),
+    tap_ok(rc == 0 && nk_str_eq(keys[0].kid, NK_STR("kPrK_qmxVWaYVA9wwBF6Iuo3vVzz7TxHCTwXBygrS4k")),
            "the thumbprint of RFC 8037, A.3");
     rc = nk_token_key_read(nk_str(zeros), &arena, &keys[1]);
     nk_buf_init(&jwks, CEILING);
@@ -98,13 +97,13 @@ static void tokens(void)
     tap_ok(rc == 0 && sign(&keys[1], claims, &other) == 0 && !nk_str_eq(token, other),
            "it is signed");
     struct nk_str payload = verified(token, &set);
-    tap_ok(nk_str_eq(payload,
-                     NK_STR("{\"iss\":\"https://gate.test\",\"aud\":\"https://ehr.test/mcp\","
-                            "\"sub\":\"john.doe\",\"principal_type\":\"User\",\"groups\":["
-                            "\"receptionist\"],\"act\":{\"sub\":\"clinic-agent\"},\"jti\":"
-                            "\"r-1.1\",\"iat\":1763800000,\"nbf\":1763800000,\"exp\":"
-                            "1763800060}")),
-           "its claims: %.*s", NK_FMT(payload));
+    tap_ok(
+        nk_str_eq(payload, NK_STR("{\"iss\":\"https://gate.test\",\"aud\":\"https://ehr.test/mcp\","
+                                  "\"sub\":\"john.doe\",\"principal_type\":\"User\",\"groups\":["
+                                  "\"receptionist\"],\"act\":{\"sub\":\"clinic-agent\"},\"jti\":"
+                                  "\"r-1.1\",\"iat\":1763800000,\"nbf\":1763800000,\"exp\":"
+                                  "1763800060}")),
+        "its claims: %.*s", NK_FMT(payload));
     tap_ok(verified(other, &set).p != NULL, "that of the other key holds as well");
     nk_jwks_free(&set);
     nk_buf_free(&jwks);
@@ -133,8 +132,8 @@ static void refusals(void)
         tap_ok(rc == 0 && sign(&key, nk_str(bad[i].claims), &token) == NK_EINVAL,
                "not signed: claims with %s", bad[i].what);
     for (size_t i = 0; i < NK_COUNT(keys); i++)
-        tap_ok(nk_token_key_read(nk_str(keys[i]), &arena, &other) == NK_EINVAL,
-               "no key: \"%s\"", keys[i]);
+        tap_ok(nk_token_key_read(nk_str(keys[i]), &arena, &other) == NK_EINVAL, "no key: \"%s\"",
+               keys[i]);
     struct nk_str many[NK_TOKEN_ACTORS + 1];
     for (size_t i = 0; i < NK_COUNT(many); i++)
         many[i] = NK_STR("a");
