@@ -242,7 +242,7 @@ static void put_text(const struct nk_refusal *r, struct nk_str message, struct n
     nk_buf_add_char(out, '{');
     nk_json_put_member(out, NK_STR("__type"), nk_str(type_of(r)));
     nk_json_put_member(out, NK_STR("message"), message);
-    nk_json_put_member(out, NK_STR("code"), nk_str(r->code));
+    nk_json_put_member(out, NK_STR("reason"), nk_str(r->code));
     nk_json_put_member(out, NK_STR("requestId"), r->request);
     nk_buf_add_char(out, '}');
 }
