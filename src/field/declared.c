@@ -14,7 +14,7 @@
 #include "base/utf8.h"
 
 /* The place from which a part is dropped. */
-enum { GONE = UINT32_MAX };
+enum { GONE = NK_JSON_NONE };
 
 struct schema {
     struct field_source source;

@@ -164,6 +164,12 @@ int field_run_text(struct field_run *r, struct nk_str text, struct field_value *
     *found = rc == 0;
     if (rc)
         return rc == NK_ENOMEM ? no_memory(r) : 0;
+    if (r->wraps) {
+        bool wrapped;
+        rc = field_form_wrapped(r, &doc, out, &wrapped);
+        if (rc || wrapped)
+            return rc;
+    }
     return field_run_value(r, &doc, 0, out);
 }
 

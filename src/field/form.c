@@ -280,6 +280,7 @@ int field_form_parts(struct field_run *r, enum nk_field_form kind, const struct 
     struct field_value value;
     struct parts p;
     bool found;
+    r->wraps = form != &mcp;
     int rc = sort_parts(r, form, doc, at, &p);
     rc = rc ? rc : check_complete(r, form, doc, at);
     if (rc)

@@ -11,6 +11,7 @@ struct field_run {
     struct field_states pointers; /* of the ask */
     bool hides;                   /* something may not be read */
     bool applies; /* or what is not declared is dropped: only what can be looked into passes */
+    bool wraps;   /* the client may have put an MCP result into the text */
     bool error;   /* the result is an error: it has no declared shape */
     struct nk_arena *arena;
     struct nk_buf *out;
@@ -41,6 +42,12 @@ int field_run_without(struct field_run *r) NK_CHECKED;
 int field_form_parts(struct field_run *r, enum nk_field_form form, const struct nk_json *doc,
                      uint32_t at) NK_CHECKED;
 int field_form_lambda(struct field_run *r, const struct nk_json *doc, uint32_t at) NK_CHECKED;
+
+/* Clients that hand the results of MCP on to a model write them into one text: a CallToolResult, its parts, or one part.
+ * When entry 0 of the document is such, it is filtered as one, *found is true, and *out has it in the same
+ * wrapping. */
+int field_form_wrapped(struct field_run *r, const struct nk_json *doc, struct field_value *out,
+                       bool *found) NK_CHECKED;
 
 /* Writes member `name` of a document as it stands there. */
 void field_put_member(struct nk_buf *out, const struct nk_json *doc, uint32_t name);

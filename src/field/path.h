@@ -13,7 +13,7 @@ enum field_step_kind {
     FIELD_ANY,   /* each member and each element */
 };
 
-enum { FIELD_NO_INDEX = UINT32_MAX };
+enum { FIELD_NO_INDEX = NK_JSON_NONE };
 
 struct field_step {
     enum field_step_kind kind;

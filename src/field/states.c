@@ -233,6 +233,7 @@ static int fill_actions(struct building *b, uint32_t number)
             continue;
         uint32_t at = n++;
         NK_MUST(n <= NK_FIELD_RULES_MAX);
+        s->classes |= (uint64_t)1 << all[action].class_number;
         for (; at > 0 && all[found[at - 1]].hide > all[action].hide; at--)
             found[at] = found[at - 1];
         found[at] = (uint16_t)action;
@@ -244,6 +245,26 @@ static int fill_actions(struct building *b, uint32_t number)
     s->actions = kept;
     s->action_count = n;
     return 0;
+}
+
+/* The classes that can be reached from a state, found by going over all states until nothing is new. */
+static void fill_below(struct building *b)
+{
+    for (bool again = true; again;) {
+        again = false;
+        for (uint32_t i = FIELD_ROOT; i < b->n; i++) {
+            struct field_state *s = &b->states[i];
+            const struct field_state *name = &b->states[s->other_name];
+            const struct field_state *item = &b->states[s->other_item];
+            uint64_t below = s->below | name->classes | name->below | item->classes | item->below;
+            for (uint32_t k = 0; k < s->name_count + s->item_count; k++) {
+                const struct field_state *to = &b->states[s->names[k].to];
+                below |= to->classes | to->below;
+            }
+            again |= below != s->below;
+            s->below = below;
+        }
+    }
 }
 
 static int build(struct building *b)
@@ -259,6 +280,7 @@ static int build(struct building *b)
         if (rc)
             return rc;
     }
+    fill_below(b);
     return 0;
 }
 

@@ -3,7 +3,8 @@
  * states.h - private to field: all paths of a tool, or all of its output schema, as one automaton over the steps
  * from a value to its parts. One state stands for a set of places that are still open ("in the middle of rule 3,
  * at the end of rule 5"), so that a walk over a result carries one number, whatever the count of
- * rules. State 0 is the one from which nothing is reached: a walk does not look below it.
+ * rules. State 0 is the one from which nothing is reached; a walk looks below a state only for classes that are
+ * denied.
  */
 #pragma once
 
@@ -26,6 +27,8 @@ struct field_state {
     const struct field_edge *names; /* members that are told apart, by length, then bytes */
     const struct field_edge *items; /* elements, by index */
     const uint16_t *actions;        /* what ends here, what shows least first */
+    uint64_t classes;               /* of what ends here, */
+    uint64_t below;                 /* and of what ends further down */
     uint64_t name_bits;             /* field_name_bit of all names */
     uint32_t name_count, item_count, action_count;
     uint32_t other_name, other_item; /* where all other members and elements lead */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * walk.c - one walk over the tape. It carries a state for each layer; where all are "nowhere", nothing below can be
- * named, and the walk goes past it whatever its size. What stays is copied in the longest pieces there are, from
+ * walk.c - one walk over the tape. It carries a state for each layer; where none leads to something that is denied,
+ * the walk goes past the value whatever its size. What stays is copied in the longest pieces there are, from
  * one edit to the next, so it stays as it was written.
  *
  * A comma belongs to a dropped member or element: the one behind it when something stays behind it, otherwise
@@ -147,23 +147,44 @@ static const struct field_action *action_at(struct field_walk *w, const struct p
     return found;
 }
 
+/* A state from which nothing that is denied is reached is nowhere. */
+static uint32_t if_denied(const struct field_layer *layer, uint32_t state)
+{
+    const struct field_state *s = &layer->states->at[state];
+    return (s->classes | s->below) & layer->denied ? state : FIELD_NOWHERE;
+}
+
 static struct place step_member(const struct field_walk *w, const struct place *p,
                                 const struct nk_json *doc, uint32_t name)
 {
     struct place next = {{0}};
-    for (size_t k = 0; k < FIELD_LAYERS; k++)
+    for (size_t k = 0; k < FIELD_LAYERS; k++) {
+        const struct field_layer *layer = &w->layers[k];
         if (p->at[k] != FIELD_NOWHERE)
-            next.at[k] = field_states_member(w->layers[k].states, p->at[k], doc, name);
+            next.at[k] = if_denied(layer, field_states_member(layer->states, p->at[k], doc, name));
+    }
     return next;
 }
 
 static struct place step_element(const struct field_walk *w, const struct place *p, uint32_t index)
 {
     struct place next = {{0}};
+    for (size_t k = 0; k < FIELD_LAYERS; k++) {
+        const struct field_layer *layer = &w->layers[k];
+        if (p->at[k] != FIELD_NOWHERE)
+            next.at[k] = if_denied(layer, field_states_element(layer->states, p->at[k], index));
+    }
+    return next;
+}
+
+/* May something below be denied? */
+static bool goes_on(const struct field_walk *w, const struct place *p)
+{
+    uint64_t found = 0;
     for (size_t k = 0; k < FIELD_LAYERS; k++)
         if (p->at[k] != FIELD_NOWHERE)
-            next.at[k] = field_states_element(w->layers[k].states, p->at[k], index);
-    return next;
+            found |= w->layers[k].states->at[p->at[k]].below & w->layers[k].denied;
+    return found != 0;
 }
 
 static int walk_parts(struct text *t, uint32_t at, const struct place *p);
@@ -299,7 +320,7 @@ static int judge(struct text *t, uint32_t at, const struct place *p, struct verd
     v->gone = v->action && v->action->hide == NK_FIELD_DROP;
     if (v->action || nk_json_type(t->doc, at) != NK_JSON_STRING || !t->walk->look_into_texts)
         return 0;
-    return look_into(t, at, p, v);
+    return goes_on(t->walk, p) ? look_into(t, at, p, v) : 0;
 }
 
 /* Arrays and objects ---------------------------------------------------------------------------- */
@@ -388,7 +409,7 @@ int field_walk_value(struct field_walk *w, const struct nk_json *doc, uint32_t a
     struct verdict v;
     for (size_t k = 0; k < FIELD_LAYERS; k++)
         if (w->layers[k].states && w->layers[k].states->n > FIELD_ROOT)
-            root.at[k] = FIELD_ROOT;
+            root.at[k] = if_denied(&w->layers[k], FIELD_ROOT);
     int rc = judge(&t, at, &root, &v);
     if (rc)
         return rc;

@@ -17,7 +17,7 @@
  */
 #pragma once
 
-#include "gate/txn.h"
+#include "gate/receive.h"
 
 /* Each returns effects (enum nk_effect). A member that may be NULL says so. */
 struct gate_driver {
@@ -64,6 +64,12 @@ int gate_call_authorize(struct nk_txn *t) NK_CHECKED;
 /* Adds the record of a decision that another judge's question led to (a tool's, a field's): `facts` are members of "facts" beside those of
  * the request, `members` follow them: cedar, entities, decision and the like, each with a comma before it. */
 unsigned gate_record_members(struct nk_txn *t, struct nk_str facts, struct nk_str members);
+
+/* An answer's media type, whatever parameters it has; is its body compressed? */
+bool gate_answer_is_type(const struct nk_http_head *h, struct nk_str type);
+bool gate_answer_is_encoded(const struct nk_http_head *h);
+/* The answer does not pass: one of ours in its place, or the end of a stream that has begun. */
+unsigned gate_answer_failed(struct nk_txn *t, enum nk_refusal_id id, struct nk_str reason);
 
 /* One event of an answer, or of time: gate.c. */
 unsigned gate_drive(struct nk_txn *t, const struct nk_event *e);

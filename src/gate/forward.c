@@ -4,13 +4,14 @@
  * credential, a cookie or anything hop-by-hop. The body goes on byte by byte; when the upstream
  * knows the model under another name, that one value is spliced.
  */
-#include "gate/txn.h"
+#include "gate/translate.h"
 
 static int forward_headers(struct nk_txn *t, struct nk_http_head *out)
 {
     struct nk_gate_state *s = t->state;
     struct nk_str connection = nk_http_get(s->head, NK_STR("connection"));
-    out->headers = nk_arena_array(t->arena, s->head->header_count + 2, sizeof *out->headers);
+    out->headers = nk_arena_array(t->arena, s->head->header_count + 2 + GATE_TRANSLATE_HEADERS,
+                                  sizeof *out->headers);
     if (!out->headers)
         return NK_ENOMEM;
     for (size_t i = 0; i < s->head->header_count; i++) {
@@ -71,7 +72,9 @@ int gate_forward(struct nk_txn *t)
     c->head = (struct nk_http_head){
         .method = s->head->method, .target = forward_target(s), .content_length = -1};
     int rc = forward_headers(t, &c->head);
-    if (!rc)
+    if (!rc && s->reading != &s->call)
+        gate_translate_call(t);
+    else if (!rc)
         rc = forward_body(t, &c->body);
     if (rc)
         return gate_refuse(t, NK_REFUSAL_out_of_memory, "forward", NK_STR(""), NK_STR(""));

@@ -59,6 +59,7 @@ struct nk_txn *nk_txn_new(struct nk_arena *a, struct nk_setup *setup, const stru
         return NULL;
     s->usage = (struct nk_usage){-1, -1};
     s->call.model_at = NK_JSON_NONE;
+    s->reading = &s->call;
     nk_buf_init(&t->out, (size_t)(lim->reply_bytes + lim->event_bytes));
     nk_buf_init(&s->body, (size_t)lim->body_bytes);
     nk_buf_init(&s->reply, (size_t)lim->reply_bytes);
@@ -256,8 +257,10 @@ unsigned nk_gate_step(struct nk_txn *t, const struct nk_event *e)
     if (s->phase == NK_PHASE_OVER)
         return 0;
     s->now_ms = e->unix_ms;
+    t->records = t->few;
     t->record_count = 0;
     nk_arena_reset(t->scratch);
+    s->context.p = NULL; /* what was put together for the judge lay there */
     if (e->type == NK_EV_CLIENT_GONE)
         return on_gone(t);
     unsigned fx =

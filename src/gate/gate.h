@@ -56,7 +56,8 @@ enum nk_effect {
     NK_FX_CALL = 128, /* send txn->call upstream; no other one runs */
 };
 
-enum { NK_TXN_RECORDS = 4 }; /* of one step, at most */
+/* Of one step: as a rule; and at most: a decision for each tool call of an answer, and more. */
+enum { NK_TXN_RECORDS_FEW = 4, NK_TXN_RECORDS = 160 };
 
 /* A vetted call, ready to be written anew by the courier. */
 struct nk_gate_call {
@@ -72,8 +73,9 @@ struct nk_txn {
     struct nk_arena *scratch; /* of nk_gate_env */
     struct nk_setup *setup;
     struct nk_gate_state *state;
-    struct nk_str records[NK_TXN_RECORDS]; /* members of audit records, see chain.h */
+    struct nk_str *records; /* members of audit records, see chain.h; `few`, or of `scratch` */
     size_t record_count;
+    struct nk_str few[NK_TXN_RECORDS_FEW];
     bool record_lost;         /* one could not be written: the step that wanted it is cut */
     int64_t wake_ms;          /* of NK_FX_WAKE, from now; 0: not at all */
     struct nk_gate_call call; /* its texts live until its answer has ended or failed */

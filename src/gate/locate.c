@@ -5,6 +5,7 @@
  * is not told.
  */
 #include "gate/store.h"
+#include "gate/translate.h"
 
 static int unknown(struct nk_txn *t, struct nk_str model)
 {
@@ -51,11 +52,13 @@ int gate_locate(struct nk_txn *t)
     s->model = name.p ? nk_map_get(&t->setup->models, name) : NULL;
     if (!s->model)
         return unknown(t, name);
-    if (s->model->dialect != s->dialect && !s->call.endpoint->local)
-        return gate_refuse(
-            t, NK_REFUSAL_wrong_dialect, "locate",
-            nk_arena_printf(t->arena, "\"%.*s\" speaks %s.", NK_FMT(name), s->model->dialect->name),
-            NK_STR(""));
     s->resource = (struct nk_cedar_uid){NK_STR("Model"), s->model->name};
-    return 0;
+    if (s->model->dialect == s->dialect || s->call.endpoint->local)
+        return 0;
+    if (s->dialect->speaks && s->dialect->speaks(&s->call, s->model->dialect))
+        return gate_translate(t);
+    return gate_refuse(
+        t, NK_REFUSAL_wrong_dialect, "locate",
+        nk_arena_printf(t->arena, "\"%.*s\" speaks %s.", NK_FMT(name), s->model->dialect->name),
+        NK_STR(""));
 }

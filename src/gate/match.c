@@ -3,13 +3,15 @@
  * match.c - the first stage: which dialect and operation the head asks for. What no dialect
  * declares is refused and recorded (default deny).
  */
-#include "gate/driver.h"
+#include "gate/mcp.h"
 
 static bool is_media(const struct nk_dialect *d, struct nk_str type)
 {
     struct nk_str rest = type;
     struct nk_str media = d->media ? nk_str(d->media) : NK_STR("application/json");
-    return nk_str_eq_nocase(nk_str_trim(nk_str_cut(&rest, ';')), media);
+    struct nk_str given = nk_str_trim(nk_str_cut(&rest, ';'));
+    return nk_str_eq_nocase(given, media) ||
+           (d->media_too && nk_str_is_nocase(given, d->media_too));
 }
 
 static int check_body_headers(struct nk_txn *t)
@@ -40,9 +42,13 @@ int gate_match(struct nk_txn *t)
     struct nk_gate_state *s = t->state;
     gate_trace(t);
     s->japanese = nk_str_starts(nk_http_get(s->head, NK_STR("accept-language")), NK_STR("ja"));
-    if (!gate_hook_match(t))
+    int rc = gate_mcp_match(t);
+    if (rc)
+        return rc;
+    if (!s->call.endpoint && !gate_hook_match(t))
         s->call.endpoint = nk_proto_match(s->head, t->arena, &s->dialect, &s->segment);
     s->call.dialect = s->dialect;
+    s->call.segment = s->segment;
     if (!s->call.endpoint)
         return gate_refuse(t, NK_REFUSAL_unknown_endpoint, "match",
                            nk_arena_printf(t->arena, "%.*s %.*s", NK_FMT(s->head->method),

@@ -2,9 +2,10 @@
  *
  * receive.c - the upstream's answer. A whole answer is read as strict JSON before its first byte
  * goes on; a stream is cut into events, each read as strict JSON: text flows through at once, a
- * tool call is held until it is complete. What breaks its own format does not pass.
+ * tool call is held until it is complete and decided (calls.h). What breaks its own format does not pass.
  */
-#include "gate/txn.h"
+#include "gate/calls.h"
+#include "gate/driver.h"
 
 /* Headers of the answer that clients know how to use; all others stay behind. */
 static bool returns(struct nk_str name)
@@ -15,14 +16,14 @@ static bool returns(struct nk_str name)
            nk_str_starts(name, NK_STR("anthropic-")) || nk_str_starts(name, NK_STR("x-ratelimit-"));
 }
 
-static bool is_type(const struct nk_http_head *h, struct nk_str type)
+bool gate_answer_is_type(const struct nk_http_head *h, struct nk_str type)
 {
     struct nk_str rest = nk_http_get(h, NK_STR("content-type"));
     return rest.p && nk_str_eq_nocase(nk_str_trim(nk_str_cut(&rest, ';')), type);
 }
 
 /* Only identity was asked for, so that each byte can be read here. */
-static bool is_encoded(const struct nk_http_head *h)
+bool gate_answer_is_encoded(const struct nk_http_head *h)
 {
     struct nk_str coding = nk_http_get(h, NK_STR("content-encoding"));
     return coding.p && !nk_str_eq_nocase(coding, NK_STR("identity"));
@@ -30,7 +31,7 @@ static bool is_encoded(const struct nk_http_head *h)
 
 /* The answer does not pass: an answer of ours in its place, or the end of a stream that has begun.
  */
-static unsigned fail(struct nk_txn *t, enum nk_refusal_id id, struct nk_str reason)
+unsigned gate_answer_failed(struct nk_txn *t, enum nk_refusal_id id, struct nk_str reason)
 {
     struct nk_gate_state *s = t->state;
     gate_refuse(t, id, "receive", NK_STR(""), reason);
@@ -72,9 +73,9 @@ static void add_header(struct nk_http_head *h, struct nk_str name, struct nk_str
 static unsigned begin_stream(struct nk_txn *t)
 {
     struct nk_gate_state *s = t->state;
-    s->stream = s->dialect->stream_new(&s->call, t->arena);
+    s->stream = s->reading->dialect->stream_new(s->reading, t->arena);
     if (!s->stream)
-        return fail(t, NK_REFUSAL_out_of_memory, NK_STR("stream state"));
+        return gate_answer_failed(t, NK_REFUSAL_out_of_memory, NK_STR("stream state"));
     add_header(&t->reply_head, NK_STR("cache-control"), NK_STR("no-cache, no-transform"));
     add_header(&t->reply_head, NK_STR("x-accel-buffering"), NK_STR("no"));
     t->reply_head.chunked = true;
@@ -84,28 +85,40 @@ static unsigned begin_stream(struct nk_txn *t)
     return NK_FX_HEAD;
 }
 
-unsigned gate_receive_head(struct nk_txn *t, const struct nk_http_head *h)
+unsigned gate_receive_check(struct nk_txn *t, const struct nk_http_head *h)
 {
-    struct nk_gate_state *s = t->state;
-    s->upstream_status = h->status;
+    t->state->upstream_status = h->status;
     if (h->status == 401 || h->status == 403)
-        return fail(t, NK_REFUSAL_upstream_credential, NK_STR("upstream answered 401 or 403"));
+        return gate_answer_failed(t, NK_REFUSAL_upstream_credential,
+                                  NK_STR("upstream answered 401 or 403"));
     if (h->status < 200 || (h->status >= 300 && h->status < 400))
-        return fail(t, NK_REFUSAL_bad_answer, NK_STR("upstream answered with a redirect or 1xx"));
-    if (is_encoded(h))
-        return fail(t, NK_REFUSAL_bad_answer, NK_STR("upstream's answer is compressed, unasked"));
-    if (copy_headers(t, h, 4))
-        return fail(t, NK_REFUSAL_out_of_memory, NK_STR("headers of the answer"));
-    add_header(&t->reply_head, NK_STR("x-request-id"), s->id);
-    if (h->status == 200 && s->call.stream && is_type(h, NK_STR("text/event-stream")))
-        return begin_stream(t);
-    if (!is_type(h, NK_STR("application/json")))
-        return fail(t, NK_REFUSAL_bad_answer, NK_STR("upstream's answer is not JSON"));
+        return gate_answer_failed(t, NK_REFUSAL_bad_answer,
+                                  NK_STR("upstream answered with a redirect or 1xx"));
+    if (gate_answer_is_encoded(h))
+        return gate_answer_failed(t, NK_REFUSAL_bad_answer,
+                                  NK_STR("upstream's answer is compressed, unasked"));
     return 0;
 }
 
-static int parse_event(struct nk_txn *t, const struct nk_sse_event *e, struct nk_json *data,
-                       struct nk_fault *f)
+unsigned gate_receive_head(struct nk_txn *t, const struct nk_http_head *h)
+{
+    struct nk_gate_state *s = t->state;
+    unsigned fx = gate_receive_check(t, h);
+    if (fx)
+        return fx;
+    if (copy_headers(t, h, 4))
+        return gate_answer_failed(t, NK_REFUSAL_out_of_memory, NK_STR("headers of the answer"));
+    add_header(&t->reply_head, NK_STR("x-request-id"), s->id);
+    if (h->status == 200 && s->call.stream && gate_answer_is_type(h, NK_STR("text/event-stream")))
+        return begin_stream(t);
+    if (!gate_answer_is_type(h, NK_STR("application/json")))
+        return gate_answer_failed(t, NK_REFUSAL_bad_answer,
+                                  NK_STR("upstream's answer is not JSON"));
+    return 0;
+}
+
+int gate_event_parse(struct nk_txn *t, const struct nk_sse_event *e, struct nk_json *data,
+                     struct nk_fault *f)
 {
     const struct nk_config_limits *lim = &t->setup->config.limits;
     struct nk_json_limits json = {(uint32_t)lim->event_bytes, (uint32_t)lim->json_depth,
@@ -124,23 +137,25 @@ static int stream_event(struct nk_txn *t, const struct nk_sse_event *e, struct n
     const struct nk_tool_use *calls = NULL;
     size_t count = 0;
     nk_arena_reset(&s->event_arena);
-    int rc = parse_event(t, e, &data, f);
+    int rc = gate_event_parse(t, e, &data, f);
     if (!rc)
-        rc = s->dialect->stream_event(s->stream, e, &data, &verdict, &calls, &count, f);
+        rc = s->reading->dialect->stream_event(s->stream, e, &data, &verdict, &calls, &count, f);
     if (rc)
         return rc;
-    s->tool_calls += (int64_t)count;
     if (verdict == NK_STREAM_HOLD) {
         nk_buf_add(&s->held, e->raw);
         return s->held.error;
     }
-    nk_buf_add(&t->out, nk_buf_str(&s->held));
-    nk_buf_clear(&s->held);
-    nk_buf_add(&t->out, e->raw);
-    return t->out.error;
+    return gate_calls_stream(t, e, calls, count, f);
 }
 
-/* Takes all whole events out; NK_FX_DATA when some of them may go on. */
+/* Records of decisions, and NK_FX_DATA when something may go on. */
+static unsigned effects_of(const struct nk_txn *t)
+{
+    return (t->record_count || t->record_lost ? NK_FX_RECORD : 0) | (t->out.n ? NK_FX_DATA : 0);
+}
+
+/* Takes all whole events out. */
 static unsigned take_events(struct nk_txn *t, int rc, struct nk_fault *f)
 {
     struct nk_gate_state *s = t->state;
@@ -152,14 +167,15 @@ static unsigned take_events(struct nk_txn *t, int rc, struct nk_fault *f)
             rc = stream_event(t, &e, f);
     }
     struct nk_reply so_far;
-    s->complete = s->dialect->stream_end(s->stream, &so_far);
+    s->complete = s->reading->dialect->stream_end(s->stream, &so_far);
     s->usage = so_far.usage;
     s->finish = so_far.finish;
     s->reply_model = so_far.model;
     if (rc != NK_EAGAIN)
-        return fail(t, rc == NK_ENOMEM ? NK_REFUSAL_out_of_memory : NK_REFUSAL_bad_answer,
-                    nk_arena_copy(t->arena, nk_str(f->code ? f->message : "event over a limit")));
-    return t->out.n ? NK_FX_DATA : 0;
+        return gate_answer_failed(
+            t, rc == NK_ENOMEM ? NK_REFUSAL_out_of_memory : NK_REFUSAL_bad_answer,
+            nk_arena_copy(t->arena, nk_str(f->code ? f->message : "event over a limit")));
+    return effects_of(t);
 }
 
 static unsigned receive_stream(struct nk_txn *t, struct nk_str bytes)
@@ -177,7 +193,8 @@ unsigned gate_receive_data(struct nk_txn *t, struct nk_str bytes)
         return receive_stream(t, bytes);
     nk_buf_add(&s->reply, bytes);
     if (s->reply.error)
-        return fail(t, NK_REFUSAL_bad_answer, NK_STR("answer over limits.reply_bytes"));
+        return gate_answer_failed(t, NK_REFUSAL_bad_answer,
+                                  NK_STR("answer over limits.reply_bytes"));
     return 0;
 }
 
@@ -190,14 +207,13 @@ static int read_reply(struct nk_txn *t, struct nk_fault *f)
     struct nk_json doc;
     struct nk_reply reply = {.usage = {-1, -1}};
     int rc = nk_json_parse(&json, nk_buf_str(&s->reply), t->scratch, &doc, f);
-    if (rc || s->upstream_status != 200)
+    if (rc || s->upstream_status > 299)
         return rc;
-    rc = s->dialect->parse_reply(&s->call, &doc, t->arena, &reply, f);
+    rc = s->reading->dialect->parse_reply(s->reading, &doc, t->arena, &reply, f);
     s->usage = reply.usage;
     s->finish = reply.finish;
     s->reply_model = reply.model;
-    s->tool_calls = (int64_t)reply.tool_count;
-    return rc;
+    return rc || !reply.tool_count ? rc : gate_calls_reply(t, &doc, &reply, f);
 }
 
 static unsigned end_stream(struct nk_txn *t)
@@ -209,7 +225,8 @@ static unsigned end_stream(struct nk_txn *t)
     if (s->phase == NK_PHASE_OVER)
         return fx;
     if (!s->complete || s->held.n || nk_sse_pending(&s->sse))
-        return fail(t, NK_REFUSAL_upstream_failed, NK_STR("stream ended before it was complete"));
+        return gate_answer_failed(t, NK_REFUSAL_upstream_failed,
+                                  NK_STR("stream ended before it was complete"));
     s->phase = NK_PHASE_OVER;
     return fx | gate_record_outcome(t, "complete") | NK_FX_END;
 }
@@ -222,14 +239,15 @@ unsigned gate_receive_end(struct nk_txn *t)
         return end_stream(t);
     int rc = read_reply(t, &f);
     if (rc)
-        return fail(t, rc == NK_ENOMEM ? NK_REFUSAL_out_of_memory : NK_REFUSAL_bad_answer,
-                    nk_arena_printf(t->arena, "%s at byte %zu", f.message, f.offset));
+        return gate_answer_failed(
+            t, rc == NK_ENOMEM ? NK_REFUSAL_out_of_memory : NK_REFUSAL_bad_answer,
+            nk_arena_printf(t->arena, "%s at byte %zu", f.message, f.offset));
     s->status = t->reply_head.status;
     t->reply_head.content_length = (int64_t)s->reply.n;
     t->out = s->reply; /* moved */
     nk_buf_init(&s->reply, 0);
     s->phase = NK_PHASE_OVER;
-    return gate_record_outcome(t, s->upstream_status == 200 ? "complete" : "upstream_error") |
+    return gate_record_outcome(t, s->upstream_status < 300 ? "complete" : "upstream_error") |
            NK_FX_HEAD | NK_FX_DATA | NK_FX_END;
 }
 
@@ -249,5 +267,5 @@ enum nk_refusal_id gate_refusal_of(int how)
 
 unsigned gate_receive_fail(struct nk_txn *t, int how, struct nk_str why)
 {
-    return fail(t, gate_refusal_of(how), nk_arena_copy(t->arena, why));
+    return gate_answer_failed(t, gate_refusal_of(how), nk_arena_copy(t->arena, why));
 }

@@ -194,11 +194,23 @@ static void put_refusal(struct nk_buf *b, const struct nk_gate_state *s)
     put_number(b, NK_STR("},\"status\":"), s->status);
 }
 
+/* Room for more than a few. */
+static NK_COLD bool make_room(struct nk_txn *t)
+{
+    if (t->records != t->few)
+        return t->record_count < NK_TXN_RECORDS;
+    struct nk_str *more = nk_arena_array(t->scratch, NK_TXN_RECORDS, sizeof *more);
+    if (!more)
+        return false;
+    memcpy(more, t->few, sizeof t->few);
+    t->records = more;
+    return true;
+}
+
 /* Without its record (the text is absent) the step is cut: see nk_gate_step. */
 static unsigned keep_text(struct nk_txn *t, struct nk_str text)
 {
-    NK_MUST(t->record_count < NK_COUNT(t->records));
-    if (text.p)
+    if (text.p && (t->record_count < NK_TXN_RECORDS_FEW || make_room(t)))
         t->records[t->record_count++] = text;
     else
         t->record_lost = true;
@@ -313,6 +325,8 @@ static void put_outcome(struct nk_buf *b, const struct nk_txn *t, const char *ho
     put_number(b, NK_STR(",\"inputTokens\":"), s->usage.input_tokens);
     put_number(b, NK_STR(",\"outputTokens\":"), s->usage.output_tokens);
     put_number(b, NK_STR(",\"toolCalls\":"), s->tool_calls);
+    if (s->calls_refused)
+        put_number(b, NK_STR(",\"refusedCalls\":"), s->calls_refused);
     put_route(b, t);
     if (s->finish.n)
         put_text(b, NK_STR(",\"finish\":"), nk_str_sub(s->finish, 0, 64));

@@ -81,6 +81,8 @@ unsigned gate_answer_refusal(struct nk_txn *t)
     nk_buf_clear(&t->out);
     d->refuse(&r, &t->out);
     unsigned fx = gate_reply(t, d, d->status ? d->status(&r) : r.status, r.code);
+    if (d->name_refusal && t->reply_head.headers)
+        t->reply_head.headers[t->reply_head.header_count++] = d->name_refusal(&r);
     /* Bytes behind the head of an answer to HEAD would be read as the next answer (RFC 9110, section 9.3.2). */
     if (s->head && nk_str_eq(s->head->method, NK_STR("HEAD"))) {
         nk_buf_clear(&t->out);

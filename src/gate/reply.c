@@ -11,7 +11,7 @@ static void add(struct nk_http_head *h, const char *name, struct nk_str value)
 
 unsigned gate_reply(struct nk_txn *t, const struct nk_dialect *d, int status, const char *refused)
 {
-    enum { HEADERS = 6 + GATE_HEADERS_MAX };
+    enum { HEADERS = 7 + GATE_HEADERS_MAX }; /* one is gate_answer_refusal's */
     struct nk_gate_state *s = t->state;
     struct nk_http_head *h = &t->reply_head;
     *h = (struct nk_http_head){.status = status, .keep_alive = true};

@@ -3,6 +3,7 @@
  * setup.c - see setup.h.
  */
 #include "gate/hook.h"
+#include "gate/mcp.h"
 
 #include <stdlib.h>
 
@@ -125,6 +126,8 @@ static int load(struct nk_setup *s, const struct nk_setup_input *in, struct nk_f
     if (!rc)
         rc = gate_hooks_load(s, f);
     if (!rc)
+        rc = gate_mcp_load(s, in->sessions, f);
+    if (!rc)
         rc = nk_ident_new(&s->config, in->keys, in->jwks, in->seed, &s->arena, &s->ident, f);
     if (!rc)
         rc = nk_ident_set_sigv4(s->ident, in->sigv4, f);
@@ -166,6 +169,7 @@ void nk_setup_release(struct nk_setup *s)
     for (size_t i = 0; i < NK_SETUP_KNOWN; i++)
         nk_arena_free(&s->known[i].arena);
     nk_arena_free(&s->arena);
+    nk_secret_wipe(&s->session_key, sizeof s->session_key);
     if (s->freed)
         s->freed(s->owner);
     free(s);

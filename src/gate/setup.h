@@ -11,11 +11,13 @@
 #include "cedar/cedar.h"
 #include "chain/set.h"
 #include "config/config.h"
+#include "crypt/seal.h"
 #include "ident/ident.h"
 #include "proto/proto.h"
 
 struct nk_store;
 struct nk_hook;
+struct nk_mcp;
 
 /* A policy store's files; absent slices: there is none. */
 struct nk_store_input {
@@ -36,6 +38,7 @@ struct nk_setup_input {
     size_t store_count;
     struct nk_str keys;
     struct nk_str sigv4;       /* the secret of signing keys */
+    struct nk_str sessions;    /* the secret of MCP sessions */
     const struct nk_str *jwks; /* one for each issuer */
     size_t jwks_count;
     uint32_t generation;
@@ -76,7 +79,9 @@ struct nk_setup {
     struct nk_ident *ident;
     struct nk_map models; /* name -> struct nk_model */
     struct nk_model *model_list;
-    struct nk_store *stores;  /* gate/store.h; config.store_count of them */
+    struct nk_store *stores; /* gate/store.h; config.store_count of them */
+    struct nk_mcp *mcp;      /* gate/mcp.h; config.mcp_count of them */
+    struct nk_seal_key session_key;
     struct nk_hook *hooks;    /* gate/hook.h; config.hook_count of them */
     struct nk_str provenance; /* as each record has it: ,"policies":"…","generation":… */
     struct nk_digest digest;  /* of policies and configuration */

@@ -73,7 +73,8 @@ struct nk_gate_state {
     void *drive;          /* its own state */
     uint32_t call_number; /* of a driver's calls, from 1; 0: it is the only one */
     /* receive */
-    int status; /* sent to the client */
+    const struct nk_call *reading; /* `call`, or what it became in the upstream's dialect */
+    int status;                    /* sent to the client */
     int upstream_status;
     const struct nk_route *route; /* NULL: not known */
     bool streaming, began, complete;
@@ -86,7 +87,7 @@ struct nk_gate_state {
     struct nk_str finish, reply_model;
     int64_t events; /* of a stream */
     int64_t reply_bytes;
-    int64_t tool_calls;
+    int64_t tool_calls, calls_refused;
 };
 
 /* Stages: 0 to go on, NK_EAGAIN to wait for an event, or a negative NK_E… after gate_refuse. */
@@ -114,12 +115,6 @@ unsigned gate_answer_refusal(struct nk_txn *t);
 unsigned gate_cut_stream(struct nk_txn *t, enum nk_refusal_id id, struct nk_str detail);
 const char *gate_refusal_name(enum nk_refusal_id id);
 enum nk_refusal_id gate_refusal_of(int fail); /* enum nk_upstream_fail */
-
-/* The upstream's answer (receive): effects. */
-unsigned gate_receive_head(struct nk_txn *t, const struct nk_http_head *h);
-unsigned gate_receive_data(struct nk_txn *t, struct nk_str bytes);
-unsigned gate_receive_end(struct nk_txn *t);
-unsigned gate_receive_fail(struct nk_txn *t, int fail, struct nk_str why);
 
 /* Adds the decision's or the outcome's audit record (record): NK_FX_RECORD. */
 unsigned gate_record_decision(struct nk_txn *t);

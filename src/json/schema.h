@@ -12,19 +12,17 @@
  *   refused    references to other documents, $vocabulary and dialects other than 2020-12 (draft-07 is
  *              read as 2020-12 when it uses nothing that the two read differently), patterns that no
  *              finite automaton decides (look-around, back references)
- *   pattern    runs in time that grows with text × pattern: there is nothing to blow up
+ *   pattern    runs in time that grows with text × pattern (pattern.h): there is nothing to blow up
  */
 #pragma once
 
 #include "json/json.h"
 
 enum {
-    NK_SCHEMA_BYTES = 1 << 20, /* of a schema's text */
-    NK_SCHEMA_NODES = 1 << 16, /* subschemas */
-    NK_SCHEMA_DEPTH = 128,     /* of references and subschemas that are open at once */
+    NK_SCHEMA_BYTES = 1 << 20,  /* of a schema's text */
+    NK_SCHEMA_NODES = 16 << 10, /* subschemas */
+    NK_SCHEMA_DEPTH = 512,      /* of references and subschemas that are open at once */
     NK_SCHEMA_STEPS = 8 << 20, /* subschemas × values looked at, and items compared, in one check */
-    NK_SCHEMA_PATTERN = 4 << 10, /* bytes of one pattern */
-    NK_SCHEMA_STATES = 16 << 10, /* of one pattern's automaton, counted repetitions written out */
 };
 
 struct nk_schema; /* immutable */

@@ -19,6 +19,9 @@ enum nk_anthropic_kind nk_anthropic_kind(const struct nk_call *call);
 
 int nk_anthropic_parse_call(struct nk_call *call, struct nk_arena *a,
                             struct nk_fault *f) NK_CHECKED;
+/* The members of a request to create a message but "model" and "stream": Bedrock has them elsewhere. */
+int nk_anthropic_parse_message(struct nk_call *call, struct nk_arena *a,
+                               struct nk_fault *f) NK_CHECKED;
 int nk_anthropic_parse_reply(const struct nk_call *call, const struct nk_json *body,
                              struct nk_arena *a, struct nk_reply *out,
                              struct nk_fault *f) NK_CHECKED;

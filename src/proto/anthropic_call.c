@@ -5,10 +5,12 @@
  * Tools without a type, or of type "custom", are the client's own. All others are the provider's
  * ("hosted": web_search_20250305, code_execution_20250825, mcp_toolset, bash_20250124 …) and are
  * told by their type; so is each entry of mcp_servers, as "mcp". A message may bring tools as well:
- * a content block "tool_addition".
+ * a content block "tool_addition". Calls and results in the conversation (history.h) are blocks "tool_use" of the
+ * model's messages, and "tool_result".
  */
 #include "proto/dialect.h"
 #include "proto/member.h"
+#include "proto/history.h"
 #include "proto/offer.h"
 #include "proto/anthropic.h"
 
@@ -74,9 +76,41 @@ static int read_addition(struct nk_offer *o, const struct nk_json *doc, uint32_t
                   : nk_member_missing(doc, block, NK_STR("type"), f);
 }
 
+static int read_call(struct nk_history *h, const struct nk_json *doc, uint32_t block,
+                     struct nk_fault *f)
+{
+    struct nk_history_call c = {
+        .id = nk_json_string(doc, nk_json_get(doc, block, NK_STR("id")), h->arena),
+        .name = nk_json_string(doc, nk_json_get(doc, block, NK_STR("name")), h->arena),
+        .arguments = nk_json_span(doc, nk_json_get(doc, block, NK_STR("input")))};
+    return c.id.n ? nk_history_call(h, &c, f) : nk_member_missing(doc, block, NK_STR("id"), f);
+}
+
+static int read_result(struct nk_history *h, const struct nk_json *doc, uint32_t block,
+                       struct nk_fault *f)
+{
+    struct nk_str none = {NULL, 0};
+    struct nk_str id =
+        nk_json_string(doc, nk_json_get(doc, block, NK_STR("tool_use_id")), h->arena);
+    return id.n ? nk_history_result(h, id, none, block, f)
+                : nk_member_missing(doc, block, NK_STR("tool_use_id"), f);
+}
+
+static int read_block(struct nk_offer *o, struct nk_history *h, const struct nk_json *doc,
+                      uint32_t block, struct nk_fault *f)
+{
+    uint32_t type = nk_json_get(doc, block, NK_STR("type"));
+    if (nk_json_is(doc, type, NK_STR("tool_use")))
+        return read_call(h, doc, block, f);
+    if (nk_json_is(doc, type, NK_STR("tool_result")))
+        return read_result(h, doc, block, f);
+    return nk_json_is(doc, type, NK_STR("tool_addition")) ? read_addition(o, doc, block, f) : 0;
+}
+
 static int read_messages(struct nk_call *call, struct nk_offer *o, struct nk_fault *f)
 {
     const struct nk_json *doc = &call->body;
+    struct nk_history h = {.arena = o->arena};
     uint32_t list;
     int r = nk_member_of(doc, 0, NK_STR("messages"), NK_JSON_ARRAY, &list, f);
     if (r)
@@ -87,33 +121,28 @@ static int read_messages(struct nk_call *call, struct nk_offer *o, struct nk_fau
     if (call->message_count == 0)
         return nk_fault_set(f, NK_EINVAL, "proto", doc->tape[list].start,
                             "\"messages\" must not be empty");
-    for (uint32_t i = nk_json_first(doc, list); i != NK_JSON_NONE; i = nk_json_next(doc, list, i)) {
+    for (uint32_t i = nk_json_first(doc, list); !r && i != NK_JSON_NONE;
+         i = nk_json_next(doc, list, i), h.message++) {
         r = nk_member_expect(doc, i, NK_STR("messages"), NK_JSON_OBJECT, f);
         uint32_t content = nk_json_get(doc, i, NK_STR("content"));
         if (content != NK_JSON_NONE && nk_json_type(doc, content) != NK_JSON_ARRAY)
             content = NK_JSON_NONE;
         for (uint32_t b = nk_json_first(doc, content); !r && b != NK_JSON_NONE;
              b = nk_json_next(doc, content, b))
-            if (nk_json_is(doc, nk_json_get(doc, b, NK_STR("type")), NK_STR("tool_addition")))
-                r = read_addition(o, doc, b, f);
-        if (r)
-            return r;
+            r = read_block(o, &h, doc, b, f);
+        call->answer_count +=
+            nk_json_is(doc, nk_json_get(doc, i, NK_STR("role")), NK_STR("assistant"));
     }
-    return 0;
+    call->results = h.results;
+    call->result_count = h.result_count;
+    return r;
 }
 
-int nk_anthropic_parse_call(struct nk_call *call, struct nk_arena *a, struct nk_fault *f)
+static int read_message(struct nk_call *call, bool counted, struct nk_arena *a, struct nk_fault *f)
 {
     const struct nk_json *doc = &call->body;
     struct nk_offer offer = {.arena = a};
-    int r = nk_dialect_model(call, decided, NK_COUNT(decided), a, f);
-    if (r || call->endpoint->local)
-        return r;
-    if (nk_anthropic_kind(call) == NK_ANTHROPIC_MESSAGES) {
-        r = nk_member_bool(doc, 0, NK_STR("stream"), &call->stream, f);
-        if (!r)
-            r = nk_member_count(doc, 0, NK_STR("max_tokens"), &call->max_tokens, f);
-    }
+    int r = counted ? 0 : nk_member_count(doc, 0, NK_STR("max_tokens"), &call->max_tokens, f);
     if (!r)
         r = read_messages(call, &offer, f);
     if (!r)
@@ -123,4 +152,23 @@ int nk_anthropic_parse_call(struct nk_call *call, struct nk_arena *a, struct nk_
     call->tools = offer.tools;
     call->tool_count = offer.n;
     return r;
+}
+
+int nk_anthropic_parse_call(struct nk_call *call, struct nk_arena *a, struct nk_fault *f)
+{
+    int r = nk_dialect_model(call, decided, NK_COUNT(decided), a, f);
+    if (r || call->endpoint->local)
+        return r;
+    bool counted = nk_anthropic_kind(call) == NK_ANTHROPIC_COUNT;
+    if (!counted)
+        r = nk_member_bool(&call->body, 0, NK_STR("stream"), &call->stream, f);
+    return r ? r : read_message(call, counted, a, f);
+}
+
+int nk_anthropic_parse_message(struct nk_call *call, struct nk_arena *a, struct nk_fault *f)
+{
+    int r = nk_member_expect(&call->body, 0, NK_STR("body"), NK_JSON_OBJECT, f);
+    if (!r)
+        r = nk_member_no_doubles(&call->body, 0, decided, NK_COUNT(decided), a, f);
+    return r ? r : read_message(call, false, a, f);
 }

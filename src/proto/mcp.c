@@ -10,7 +10,7 @@
 #include "proto/dialect.h"
 #include "proto/stream.h"
 
-const char nk_mcp_supported[] = "[\"2026-07-28\",\"2025-11-25\",\"2025-06-18\",\"2025-03-26\"]";
+const char nk_mcp_supported[] = "[\"2026-07-28\"]";
 
 static const struct nk_str revisions[] = {
     [NK_MCP_UNKNOWN] = {"", 0},
@@ -50,6 +50,19 @@ struct nk_str nk_mcp_revision_name(enum nk_mcp_revision r)
 const struct nk_endpoint *nk_mcp_endpoint(enum nk_mcp_op op)
 {
     return &endpoints[op];
+}
+
+struct nk_str nk_mcp_resource_type(enum nk_mcp_op op)
+{
+    static const struct {
+        struct nk_str action, type;
+    } types[] = {{{"CallTool", 8}, {"Tool", 4}},
+                 {{"GetPrompt", 9}, {"McpPrompt", 9}},
+                 {{"ReadResource", 12}, {"McpResource", 11}}};
+    for (size_t i = 0; i < NK_COUNT(types); i++)
+        if (nk_str_eq(types[i].action, nk_str(endpoints[op].action)))
+            return types[i].type;
+    return NK_STR("McpEndpoint");
 }
 
 void nk_mcp_put_error(struct nk_buf *out, struct nk_str id, int code, struct nk_str message,

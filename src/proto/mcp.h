@@ -22,7 +22,7 @@ enum nk_mcp_revision {
 };
 enum nk_mcp_revision nk_mcp_revision(struct nk_str name);
 struct nk_str nk_mcp_revision_name(enum nk_mcp_revision r);
-/* The revisions that are spoken, the newest first, as a JSON array. */
+/* The revisions that a message can name by itself (in params._meta), the newest first, as a JSON array. */
 extern const char nk_mcp_supported[];
 
 /* Rows of the dialect's table: first those that an HTTP method tells, then the methods of mcp.def. */
@@ -76,6 +76,8 @@ int nk_mcp_ask(const struct nk_mcp_message *m, struct nk_arena *a, struct nk_mcp
 
 /* Does Mcp-Name repeat what this operation is about? */
 bool nk_mcp_has_header(enum nk_mcp_op op);
+/* Cedar type of what it is about: Tool, McpPrompt, McpResource, or else McpEndpoint. */
+struct nk_str nk_mcp_resource_type(enum nk_mcp_op op);
 
 /* Does the head of a request of 2026-07-28 say what its body says? 0; NK_EINVAL (HeaderMismatch, -32020): it does
  * not, or leaves out or repeats what it has to say. Mcp-Param-… is another function. */

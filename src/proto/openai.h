@@ -25,6 +25,12 @@ int nk_openai_parse_call(struct nk_call *call, struct nk_arena *a, struct nk_fau
 int nk_openai_parse_reply(const struct nk_call *call, const struct nk_json *body,
                           struct nk_arena *a, struct nk_reply *out, struct nk_fault *f) NK_CHECKED;
 
+/* Calls and results in the conversation (history.h): the array `list`, which is there; items of "input". `elsewhere`: the provider keeps a part of it. */
+int nk_openai_chat_history(struct nk_call *call, uint32_t list, struct nk_arena *a,
+                           struct nk_fault *f) NK_CHECKED;
+int nk_openai_items_history(struct nk_call *call, bool elsewhere, struct nk_arena *a,
+                            struct nk_fault *f) NK_CHECKED;
+
 /* Object `usage`: prompt_tokens and completion_tokens, or input_tokens and output_tokens. */
 int nk_openai_usage(const struct nk_json *doc, uint32_t obj, struct nk_usage *out,
                     struct nk_fault *f) NK_CHECKED;

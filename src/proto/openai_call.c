@@ -107,17 +107,16 @@ static int read_limit(struct nk_call *call, struct nk_str name, struct nk_fault 
 }
 
 /* The array `name`, which must be there and not be empty. */
-static int read_list(struct nk_call *call, struct nk_str name, struct nk_fault *f)
+static int read_list(struct nk_call *call, struct nk_str name, uint32_t *list, struct nk_fault *f)
 {
-    uint32_t list;
-    int r = nk_member_of(&call->body, 0, name, NK_JSON_ARRAY, &list, f);
+    int r = nk_member_of(&call->body, 0, name, NK_JSON_ARRAY, list, f);
     if (r)
         return r;
-    if (list == NK_JSON_NONE)
+    if (*list == NK_JSON_NONE)
         return nk_member_missing(&call->body, 0, name, f);
-    call->message_count = call->body.tape[list].count;
+    call->message_count = call->body.tape[*list].count;
     if (call->message_count == 0)
-        return nk_fault_set(f, NK_EINVAL, "proto", call->body.tape[list].start,
+        return nk_fault_set(f, NK_EINVAL, "proto", call->body.tape[*list].start,
                             "\"%.*s\" must not be empty", NK_FMT(name));
     return 0;
 }
@@ -125,8 +124,10 @@ static int read_list(struct nk_call *call, struct nk_str name, struct nk_fault *
 static int read_chat(struct nk_call *call, struct nk_offer *o, struct nk_fault *f)
 {
     const struct nk_json *doc = &call->body;
-    uint32_t search;
-    int r = read_list(call, NK_STR("messages"), f);
+    uint32_t list, search;
+    int r = read_list(call, NK_STR("messages"), &list, f);
+    if (!r)
+        r = nk_openai_chat_history(call, list, o->arena, f);
     if (!r)
         r = read_limit(call, NK_STR("max_tokens"), f);
     if (!r)
@@ -154,7 +155,7 @@ static int read_input(struct nk_call *call, struct nk_offer *o, bool required, s
         return 0;
     }
     int r = nk_json_type(doc, input) == NK_JSON_ARRAY
-                ? read_list(call, NK_STR("input"), f)
+                ? read_list(call, NK_STR("input"), &input, f)
                 : nk_fault_set(f, NK_EINVAL, "proto", doc->tape[input].start,
                                "\"input\" must be a string or an array");
     for (uint32_t i = nk_json_first(doc, input); !r && i != NK_JSON_NONE;
@@ -179,6 +180,8 @@ static int read_responses(struct nk_call *call, struct nk_offer *o, struct nk_fa
     if (!r)
         r = read_input(call, o, !elsewhere, f);
     if (!r)
+        r = nk_openai_items_history(call, elsewhere, o->arena, f);
+    if (!r)
         r = read_limit(call, NK_STR("max_output_tokens"), f);
     return r ? r : read_tools(o, doc, 0, f);
 }
@@ -196,7 +199,7 @@ static int read_embeddings(struct nk_call *call, struct nk_fault *f)
     if (nk_json_type(doc, input) != NK_JSON_ARRAY)
         return nk_fault_set(f, NK_EINVAL, "proto", doc->tape[input].start,
                             "\"input\" must be a string or an array");
-    int r = read_list(call, NK_STR("input"), f);
+    int r = read_list(call, NK_STR("input"), &input, f);
     if (!r && nk_json_type(doc, nk_json_first(doc, input)) == NK_JSON_INT)
         call->message_count = 1;
     return r;

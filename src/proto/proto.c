@@ -67,15 +67,16 @@ static struct nk_str segment_decode(struct nk_str s, struct nk_arena *a)
     return nk_utf8_check(out) == n ? out : none;
 }
 
+/* *rest: what stands for "*", absent when there is none. */
 static bool path_matches(const char *pattern, struct nk_str path, struct nk_str *rest)
 {
-    size_t n = strlen(pattern);
+    struct nk_str behind = nk_str(pattern), before = nk_str_cut(&behind, '*');
     *rest = (struct nk_str){NULL, 0};
-    if (pattern[n - 1] != '*')
-        return nk_str_eq(path, (struct nk_str){pattern, n});
-    if (path.n < n || !nk_str_starts(path, (struct nk_str){pattern, n - 1}))
+    if (!behind.p)
+        return nk_str_eq(path, before);
+    if (path.n <= before.n + behind.n || !nk_str_starts(path, before) || !nk_str_ends(path, behind))
         return false;
-    *rest = nk_str_sub(path, n - 1, path.n);
+    *rest = nk_str_sub(path, before.n, path.n - behind.n);
     return nk_str_find(*rest, '/') < 0;
 }
 

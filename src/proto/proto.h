@@ -9,74 +9,9 @@
 
 #include "http/http.h"
 #include "http/sse.h"
-#include "json/json.h"
+#include "proto/call.h"
+#include "proto/endpoint.h"
 #include "proto/refusal.h"
-
-struct nk_dialect;
-
-/* Who answers an operation: an upstream, or the gate itself. */
-enum nk_local {
-    NK_LOCAL_NOT,
-    NK_LOCAL_MODELS, /* lists of models */
-    NK_LOCAL_STORE,  /* policy stores */
-    NK_LOCAL_HOOK,   /* what another proxy asks */
-    NK_LOCAL_MCP,    /* the gate, which asks servers of MCP in its own words */
-    NK_LOCAL_AGENT,  /* an agent, which asks models and tools */
-    NK_LOCAL_NOBODY, /* known, and refused: it would change what comes from files */
-};
-
-/* One operation of a dialect. Everything that no endpoint matches is refused and recorded. */
-struct nk_endpoint {
-    const char *name;    /* "chat.completions", "messages.count_tokens" */
-    const char *method;  /* "POST" */
-    const char *path;    /* "/v1/chat/completions"; one trailing "*" stands for one path segment */
-    const char *action;  /* Cedar action id: "InvokeModel", "Embed", "CountTokens", "ListModels" */
-    enum nk_local local; /* answered by the gate itself, never forwarded */
-    const char *target;  /* exact value of X-Amz-Target, or NULL: not looked at */
-};
-
-struct nk_tool_use {    /* a tool that the request offers, or a call that a reply makes */
-    struct nk_str id;   /* calls: call id; offers: absent */
-    struct nk_str name; /* function name, or "server___tool"; hosted: own name, or their type */
-    struct nk_str arguments; /* calls: strict JSON, complete; free text as a JSON string */
-    bool
-        hosted; /* of the provider's own kinds ("web_search", "mcp" …), not a function of the client */
-    bool ran; /* calls: it ran at the provider, as the request allowed; nothing is left to decide */
-    uint32_t number; /* calls: which one of its answer, from 0 */
-};
-
-struct nk_call {
-    const struct nk_dialect *dialect;
-    const struct nk_endpoint *endpoint;
-    struct nk_str model; /* absent where the operation names none */
-    uint32_t model_at;   /* tape entry of the model's name, to be spliced; or NK_JSON_NONE */
-    struct nk_json body; /* n == 0: no body */
-    bool stream;
-    int64_t message_count;
-    int64_t max_tokens; /* 0: not given */
-    const struct nk_tool_use *tools;
-    size_t tool_count;
-    const void *detail; /* the dialect's own, or NULL */
-    struct nk_str
-        subject;      /* on a fault: path of the member that is wrong, or id of what is not there */
-    const char *kind; /* of what is not there: "POLICY_STORE" … */
-    int code_number;  /* on a fault: JSON-RPC's; 0: that of the refusal */
-    struct nk_str data; /* of its error, members of an object without braces; or absent */
-};
-
-/* What the provider counts for this call; input includes what came from or went into its cache. */
-struct nk_usage {
-    int64_t input_tokens, output_tokens; /* -1: not (yet) known */
-};
-
-/* What an answer says; of a streamed one the tool calls come with the events. */
-struct nk_reply {
-    struct nk_usage usage;
-    struct nk_str model;
-    struct nk_str finish; /* finish_reason / stop_reason, or absent */
-    const struct nk_tool_use *tools;
-    size_t tool_count;
-};
 
 /* What to do with one event of a stream. Text flows through at once; from the first fragment of a
  * tool call on, events are held until the call is complete, then released in order, the event that
@@ -90,8 +25,9 @@ struct nk_stream; /* state of one streamed answer; in the transaction's arena */
 void nk_stream_refuse(struct nk_stream *s, uint32_t number, struct nk_str text);
 
 struct nk_dialect {
-    const char *name;  /* "openai" */
-    const char *media; /* of its bodies; NULL: application/json */
+    const char *name;      /* "openai" */
+    const char *media;     /* of its bodies; NULL: application/json */
+    const char *media_too; /* that clients send for the same, or NULL */
     const char
         *signing_service;  /* requests may be signed (ident/sigv4.h) for it; NULL: they may not */
     const char *challenge; /* www-authenticate of status 401, or NULL */
@@ -130,8 +66,11 @@ struct nk_dialect {
     /* The same of an event that stream_event has read: what goes to the client in its place. */
     int (*stream_edit)(struct nk_stream *s, const struct nk_sse_event *e,
                        const struct nk_json *data, struct nk_buf *out, struct nk_fault *f);
-    /* HTTP status of a refusal; NULL: its own. */
+    /* Can the call be written for an upstream of another dialect (gate/translate.h)? NULL: for none. */
+    bool (*speaks)(const struct nk_call *call, const struct nk_dialect *upstream);
+    /* HTTP status of a refusal; NULL: its own. And a header that names it; NULL: none. */
     int (*status)(const struct nk_refusal *r);
+    struct nk_http_header (*name_refusal)(const struct nk_refusal *r);
     /* Body of a refusal as JSON, and as the event(s) that end a stream which has already begun. */
     void (*refuse)(const struct nk_refusal *r, struct nk_buf *out);
     void (*refuse_stream)(const struct nk_refusal *r, struct nk_buf *out);

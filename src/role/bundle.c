@@ -40,6 +40,7 @@ static const struct {
     {"schema", NK_BUNDLE_GATE, false},
     {"keys", NK_BUNDLE_GATE, false},
     {"sigv4", NK_BUNDLE_GATE, true},
+    {"sessions", NK_BUNDLE_GATE, true},
     {"jwks/", NK_BUNDLE_GATE, false},
     {"tls/", NK_BUNDLE_GATE, true},
     {"credential/", NK_BUNDLE_COURIER, true},

@@ -14,6 +14,7 @@
  *   schema            Cedar schema: text, or JSON if it begins with {  gate
  *   keys              API key file                                     gate
  *   sigv4             what the secrets of signing keys are derived of  gate
+ *   sessions          what MCP sessions are sealed with                gate
  *   jwks/<i>          key set of issuer i, when it comes from a file   gate
  *   tls/<i>/<j>/…     cert, key (PEM), ocsp (DER): certificate j of i  gate
  *   tls/<i>/ca|crl    PEM: who signs clients' certificates, revoked    gate

@@ -12,8 +12,8 @@
 #include "edge/sock.h"
 #include "gate/gate.h"
 
-/* Records of one request that wait for room in the audit ring: of a few steps. */
-enum { GATE_RECORDS_MAX = 4 * NK_TXN_RECORDS };
+/* Records of one request that wait for room in the audit ring: as a rule; and at most, of a few steps. */
+enum { GATE_RECORDS_FEW = 4, GATE_RECORDS_MAX = 2 * NK_TXN_RECORDS };
 
 struct gate;
 struct gate_conn;
@@ -42,18 +42,19 @@ struct gate_request {
     uint32_t slot;                       /* index in gate->slots, or GATE_NO_SLOT */
     bool call_waiting;                   /* some of the call is not in the ring yet */
     bool body_complete;                  /* nothing more of it is on the wire */
-    bool asks_head;     /* HEAD: the answer has no body, whatever its headers say */
-    bool chunked;       /* the answer is */
-    bool close_after;   /* the client or we want no further request on this connection */
-    bool answer_begun;  /* something of the answer has come */
-    bool head_sent;     /* the call's first record is in the ring */
-    bool held;          /* the framing needs it still: the answer's head, or the arena */
-    struct nk_str wire; /* the call's head, encoded */
-    size_t call_sent;   /* bytes of txn->call.body in the ring already */
-    uint32_t ungranted; /* answer bytes received and not yet granted again */
-    uint64_t answer_at; /* bytes of the answer's body that have come */
-    struct nk_str records[GATE_RECORDS_MAX];
+    bool asks_head;         /* HEAD: the answer has no body, whatever its headers say */
+    bool chunked;           /* the answer is */
+    bool close_after;       /* the client or we want no further request on this connection */
+    bool answer_begun;      /* something of the answer has come */
+    bool head_sent;         /* the call's first record is in the ring */
+    bool held;              /* the framing needs it still: the answer's head, or the arena */
+    struct nk_str wire;     /* the call's head, encoded */
+    size_t call_sent;       /* bytes of txn->call.body in the ring already */
+    uint32_t ungranted;     /* answer bytes received and not yet granted again */
+    uint64_t answer_at;     /* bytes of the answer's body that have come */
+    struct nk_str *records; /* `few`, or of the arena */
     size_t record_count, record_own; /* the first ones that wait have memory of their own */
+    struct nk_str few[GATE_RECORDS_FEW];
 };
 
 struct gate_stream {

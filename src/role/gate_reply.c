@@ -31,11 +31,26 @@ static bool own_records(struct gate_request *r)
     return true;
 }
 
+/* Room for n more. */
+static bool records_room(struct gate_request *r, size_t n)
+{
+    if (!r->records)
+        r->records = r->few;
+    if (r->records != r->few || r->record_count + n <= GATE_RECORDS_FEW)
+        return r->record_count + n <= GATE_RECORDS_MAX;
+    struct nk_str *more = nk_arena_array(&r->arena, GATE_RECORDS_MAX, sizeof *more);
+    if (!more)
+        return false;
+    memcpy(more, r->records, r->record_count * sizeof *more);
+    r->records = more;
+    return r->record_count + n <= GATE_RECORDS_MAX;
+}
+
 static bool keep_records(struct gate_stream *s)
 {
     struct gate_request *r = s->req;
     gate_telemetry_judged(s);
-    if (r->record_count + r->txn->record_count > GATE_RECORDS_MAX)
+    if (!records_room(r, r->txn->record_count))
         return false;
     for (size_t i = 0; i < r->txn->record_count; i++)
         r->records[r->record_count++] = r->txn->records[i];

@@ -26,6 +26,7 @@ enum {
     CRL_BYTES = 32 << 20,
     SECRET_BYTES = 16384,
     HOSTS_BYTES = 1 << 20,
+    SESSION_SECRET = 64,
     WHERE = 96,
 };
 
@@ -341,6 +342,24 @@ static int load_signing(struct load *l)
     return from.p ? load_secret(l, NK_STR("sigv4"), from, "identity.sigv4_secret") : 0;
 }
 
+/* What sessions of MCP clients are sealed with: one secret as long as this process lives, so that sessions outlive
+ * a reload. */
+static int load_sessions(struct load *l)
+{
+    static char secret[SESSION_SECRET];
+    static bool made;
+    struct nk_str from = l->config->session_secret;
+    if (!l->config->mcp_count)
+        return 0;
+    if (from.p)
+        return load_secret(l, NK_STR("sessions"), from, "session_secret");
+    if (!made && getrandom(secret, sizeof secret, 0) != (ssize_t)sizeof secret)
+        return nk_fault_set(l->fault, NK_EIO, stage, 0, "no random numbers for session_secret");
+    made = true;
+    struct nk_str own = nk_arena_copy(l->arena, (struct nk_str){secret, sizeof secret});
+    return add(l, NK_STR("sessions"), own, "session_secret");
+}
+
 static int load_telemetry(struct load *l)
 {
     const struct nk_config_telemetry *t = &l->config->telemetry;
@@ -511,7 +530,7 @@ static int load_config(struct load *l)
 int nk_bundle_load(const char *file, struct nk_arena *a, struct nk_bundle *out, struct nk_fault *f)
 {
     static int (*const steps[])(struct load *) = {
-        load_config, load_policies,  load_stores,    load_identity, load_signing,
+        load_config, load_policies,  load_stores,    load_identity, load_signing, load_sessions,
         load_tls,    load_upstreams, load_telemetry, load_hosts,    load_audit};
     struct nk_config config;
     struct nk_fault inner = {0};

@@ -103,8 +103,8 @@ static int read_one(struct nk_approvals *out, uint32_t at, struct nk_approval *t
     nk_scan_hex(hex, (const char *)to->digest.b, NK_SHA256_SIZE);
     if (!nk_json_is(doc, nk_json_get(doc, at, NK_STR("sha256")), (struct nk_str){hex, sizeof hex}))
         return wrong(f, number, to->name,
-                     "\"sha256\" is not that of the definition: it was changed without being "
-                     "approved; see `nakoso tools approve`");
+                     "\"sha256\" is not that of the definition, which was changed without being "
+                     "approved: put it back, or take it out and approve the tool again");
     return 0;
 }
 

@@ -49,6 +49,7 @@ struct look {
     struct nk_str text;
     struct nk_arena *arena;
     struct nk_trust_findings *out;
+    bool is_name; /* the tool's own */
     bool out_of_memory;
 };
 
@@ -111,6 +112,16 @@ static void put_seen(struct nk_buf *b, int32_t c)
         nk_buf_printf(b, "<U+%04X>", (unsigned)c);
     else
         nk_buf_add(b, (struct nk_str){bytes, nk_utf8_put(bytes, (uint32_t)c)});
+}
+
+void nk_trust_put_seen(struct nk_buf *out, struct nk_str s)
+{
+    for (size_t at = 0; at < s.n;) {
+        int32_t c = nk_utf8_next(s, &at);
+        if (c < 0)
+            return;
+        put_seen(out, c);
+    }
 }
 
 static bool is_tail(char c)
@@ -293,7 +304,8 @@ static int look_at(struct look *l, struct tool_text *t, const struct nk_approval
     look_at_phrases(l, t);
     look_at_marks(l, t);
     look_at_speakers(l);
-    look_at_names(l, approvals, server);
+    if (!l->is_name)
+        look_at_names(l, approvals, server);
     return l->out_of_memory ? NK_ENOMEM : 0;
 }
 
@@ -313,6 +325,7 @@ int nk_trust_inspect(const struct nk_json *doc, uint32_t at, const struct nk_app
             if (nk_json_type(doc, i) != NK_JSON_STRING)
                 continue;
             l.at = i;
+            l.is_name = m == NK_TOOL_NAME;
             l.text = nk_json_string(doc, i, a);
             rc = l.text.p ? look_at(&l, &text, approvals, server) : NK_ENOMEM;
         }

@@ -6,12 +6,12 @@
  *
  *   {"form":"mcp","rules":[{"path":"$.a","class":0,"hide":"drop","with":"x"}],"denied":[0],"pointers":["/b"],"result":…}
  *
- * and one line out: the filtered result, or "!" and why there is none.
+ * and one line out: the filtered result (of a text: as a JSON string), or "!" and why there is none.
  */
 #include "field/field.h"
 
 #include "field/path.h"
-#include "field/states.h"
+#include "field/walk.h"
 
 #include "cases.h"
 #include "tap.h"
@@ -118,6 +118,7 @@ static void write_out(char *text, size_t room)
                  {"bare NOTE", "{\"text\":\"", "\"}"},
                  {"NOTE", "{\"type\":\"text\",\"text\":\"", "\"}"},
                  {"SAYS", "\"", "\""},
+                 {"SAYT", "\\\"", "\\\""},
                  {"BARE", "", ""}};
     char whole[4096];
     for (size_t i = 0; i < NK_COUNT(words); i++) {
@@ -206,6 +207,46 @@ static void run_path(const struct case_line *c, void *ctx)
                    : nk_str_eq(came, want);
     tap_ok(same && rc == fault.code, "%s:%d %s (came: %s)", strrchr(c->file, '/') + 1, c->line,
            c->expect, have);
+    nk_arena_free(&arena);
+}
+
+static int strip(struct nk_str schema, struct nk_str input, struct nk_arena *a, struct nk_buf *out,
+                 struct nk_fault *f)
+{
+    struct nk_json declared, doc;
+    struct field_states states;
+    enum field_end end;
+    int rc = nk_json_parse(&limits, schema, a, &declared, f);
+    rc = rc ? rc : field_states_of_schema(&declared, a, &states, f);
+    rc = rc ? rc : nk_json_parse(&limits, input, a, &doc, f);
+    if (rc)
+        return rc;
+    struct field_walk w = {.layers = {{&states, 1}}, .arena = a, .fault = f};
+    rc = field_walk_value(&w, &doc, 0, out, &end);
+    if (!rc && end == FIELD_AS_IT_WAS)
+        nk_buf_add(out, input);
+    return rc;
+}
+
+static void run_declared(const struct case_line *c, void *ctx)
+{
+    struct nk_arena arena;
+    struct nk_buf out;
+    struct nk_fault fault = {0};
+    struct nk_str left = nk_str(c->expect);
+    ptrdiff_t arrow = nk_str_search(left, NK_STR(" => "));
+    size_t at = arrow < 0 ? 0 : (size_t)arrow;
+    struct nk_str want = nk_str_sub(left, at + 4, left.n);
+    (void)ctx;
+    nk_arena_init(&arena, 16 << 20);
+    nk_buf_init(&out, 1 << 20);
+    int rc = strip(nk_str_sub(left, 0, at), (struct nk_str){c->input, c->n}, &arena, &out, &fault);
+    bool same = rc ? nk_str_starts(want, NK_STR("!")) &&
+                         nk_str_ends(nk_str(fault.message), nk_str_sub(want, 1, want.n))
+                   : nk_str_eq(nk_buf_str(&out), want);
+    tap_ok(same && rc == fault.code, "%s:%d %s (came: %s%.*s)", strrchr(c->file, '/') + 1, c->line,
+           c->expect, fault.message, NK_FMT(nk_buf_str(&out)));
+    nk_buf_free(&out);
     nk_arena_free(&arena);
 }
 
@@ -343,6 +384,11 @@ static int read_line(struct asking *q, const struct nk_json *doc, struct nk_buf 
     struct nk_str text = q->form < 0 ? nk_json_string(doc, result, a) : nk_json_span(doc, result);
     int rc = filter(q, text, out);
     free(all);
+    if (!rc && q->form < 0) { /* it may have line breaks */
+        struct nk_str whole = nk_arena_copy(a, nk_buf_str(out));
+        nk_buf_clear(out);
+        nk_json_put_string(out, whole);
+    }
     return rc;
 }
 
@@ -376,6 +422,7 @@ int main(int argc, char **argv)
     TAP_CHECK(cases_read("tests/cases/field/paths.cases", run_path, NULL) > 10);
     TAP_CHECK(cases_read("tests/cases/field/filter.cases", run_filter, NULL) > 10);
     TAP_CHECK(cases_read("tests/cases/field/forms.cases", run_filter, NULL) > 10);
+    TAP_CHECK(cases_read("tests/cases/field/declared.cases", run_declared, NULL) > 10);
     test_limits();
     test_nesting();
     test_memory();

@@ -85,7 +85,7 @@ static void context_word(struct scene *s, struct nk_str key, struct nk_str value
     int64_t number;
     if (is_one_of(key, "tools hostedTools"))
         put(s, name, strings(s->arena, value));
-    else if (is_one_of(key, "dialect strength"))
+    else if (is_one_of(key, "dialect strength serverHost"))
         put(s, name, nk_cedar_string(s->arena, value));
     else if (nk_str_eq(key, NK_STR("stream")))
         put(s, name, nk_cedar_bool(s->arena, nk_str_eq(value, NK_STR("true"))));
@@ -118,6 +118,10 @@ static void word(struct scene *s, struct nk_str key, struct nk_str value)
             s->on = (struct nk_cedar_uid){NK_STR("Gateway"), NK_STR("policyStores")};
         else if (nk_str_starts(value, NK_STR("store:")))
             s->on = (struct nk_cedar_uid){NK_STR("PolicyStore"), nk_str_sub(value, 6, value.n)};
+        else if (nk_str_starts(value, NK_STR("tool:")))
+            s->on = (struct nk_cedar_uid){NK_STR("Tool"), nk_str_sub(value, 5, value.n)};
+        else if (nk_str_starts(value, NK_STR("hosted:")))
+            s->on = (struct nk_cedar_uid){NK_STR("HostedTool"), nk_str_sub(value, 7, value.n)};
     } else if (nk_str_eq(key, NK_STR("upstreams"))) {
         s->attrs[s->attr_n++] =
             (struct nk_cedar_member){NK_STR("upstreams"), strings(s->arena, value)};

@@ -72,6 +72,7 @@ static struct nk_str record(bool rich, bool outcome)
     struct nk_txn t = {
         .arena = &arena, .scratch = &arena, .setup = &setup, .state = facts_of(rich)};
     NK_MUST(gate_facts(&t, &f) == 0);
+    t.records = t.few;
     unsigned fx = outcome ? gate_record_outcome(&t, "complete") : gate_record_decision(&t);
     NK_MUST(fx == NK_FX_RECORD && t.record_count == 1);
     return t.records[0];

@@ -1,0 +1,150 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * mcp.c - see mcp.h. A page in a browser can make the browser send requests to any address, and can have a name of its
+ * own lead to ours (DNS rebinding). So Host and Origin have to be names that the operator knows, and they are
+ * looked at here: the server behind us sees only the name under which we call it.
+ */
+#include "gate/mcp.h"
+
+static size_t upstream_index(const struct nk_config *c, struct nk_str name)
+{
+    size_t i = 0;
+    while (i < c->upstream_count && !nk_str_eq(c->upstreams[i].name, name))
+        i++;
+    return i;
+}
+
+int gate_mcp_load(struct nk_setup *s, struct nk_str secret, struct nk_fault *f)
+{
+    s->mcp = nk_arena_array(&s->arena, s->config.mcp_count + 1, sizeof *s->mcp);
+    if (!s->mcp)
+        return NK_ENOMEM;
+    for (size_t i = 0; i < s->config.mcp_count; i++) {
+        struct nk_mcp *m = &s->mcp[i];
+        m->config = &s->config.mcp[i];
+        for (size_t j = 0; j < m->config->server_count; j++)
+            m->upstreams[j] = upstream_index(&s->config, m->config->servers[j].text);
+    }
+    if (s->config.mcp_count && secret.n < 32)
+        return nk_fault_set(f, NK_EINVAL, "config", 0,
+                            "session_secret: a secret of 32 bytes or more is needed");
+    s->session_key = nk_seal_key(secret, NK_STR("nakoso mcp session"));
+    return 0;
+}
+
+/* The name in "name", "name:port", "[::1]:port". */
+static struct nk_str without_port(struct nk_str host)
+{
+    if (host.n && host.p[0] == '[') {
+        ptrdiff_t end = nk_str_find(host, ']');
+        return end < 0 ? (struct nk_str){"", 0} : nk_str_sub(host, 0, (size_t)end + 1);
+    }
+    ptrdiff_t colon = nk_str_find(host, ':');
+    return colon < 0 ? host : nk_str_sub(host, 0, (size_t)colon);
+}
+
+static bool is_in(const struct nk_config_text *list, size_t n, struct nk_str name)
+{
+    for (size_t i = 0; i < n; i++)
+        if (nk_str_eq_nocase(list[i].text, name))
+            return true;
+    return false;
+}
+
+static bool host_ok(const struct nk_config_mcp *m, struct nk_str name)
+{
+    static const struct nk_config_text own[] = {
+        {{"localhost", 9}}, {{"127.0.0.1", 9}}, {{"[::1]", 5}}};
+    return m->host_count ? is_in(m->hosts, m->host_count, name) : is_in(own, NK_COUNT(own), name);
+}
+
+/* http://name:port, https://name; anything else ("null", other schemes) is nobody's. */
+static bool origin_ok(const struct nk_config_mcp *m, struct nk_str origin)
+{
+    struct nk_str name;
+    if (nk_str_starts(origin, NK_STR("http://")))
+        name = nk_str_sub(origin, 7, origin.n);
+    else if (nk_str_starts(origin, NK_STR("https://")))
+        name = nk_str_sub(origin, 8, origin.n);
+    else
+        return false;
+    name = without_port(name);
+    return host_ok(m, name) || is_in(m->origins, m->origin_count, name);
+}
+
+static bool from_known_place(const struct nk_config_mcp *m, const struct nk_http_head *h)
+{
+    for (size_t i = 0; i < h->header_count; i++) {
+        struct nk_str name = h->headers[i].name, value = h->headers[i].value;
+        if (nk_str_is_nocase(name, "origin") && !origin_ok(m, value))
+            return false;
+        if (nk_str_is_nocase(name, "host") && !host_ok(m, without_port(value)))
+            return false;
+    }
+    return true;
+}
+
+static enum nk_mcp_op op_of(struct nk_str method)
+{
+    if (nk_str_eq(method, NK_STR("POST")))
+        return NK_MCP_POST;
+    if (nk_str_eq(method, NK_STR("GET")))
+        return NK_MCP_STREAM;
+    return nk_str_eq(method, NK_STR("DELETE")) ? NK_MCP_END : NK_MCP_OPS;
+}
+
+int gate_mcp_match(struct nk_txn *t)
+{
+    struct nk_gate_state *s = t->state;
+    for (size_t i = 0; i < t->setup->config.mcp_count; i++) {
+        const struct nk_mcp *e = &t->setup->mcp[i];
+        enum nk_mcp_op op = op_of(s->head->method);
+        if (op == NK_MCP_OPS || !nk_str_eq(s->head->target, e->config->path))
+            continue;
+        struct gate_mcp *m = nk_arena_alloc(t->arena, sizeof *m);
+        s->dialect = nk_mcp_dialect();
+        s->call.endpoint = nk_mcp_endpoint(op);
+        if (!m)
+            return gate_refuse(t, NK_REFUSAL_out_of_memory, "match", NK_STR(""), NK_STR(""));
+        m->endpoint = e;
+        m->ask.op = op;
+        s->drive = m;
+        if (!from_known_place(e->config, s->head))
+            return gate_refuse(t, NK_REFUSAL_unknown_origin, "match", NK_STR(""), NK_STR(""));
+        break;
+    }
+    return 0;
+}
+
+int gate_mcp_refuse(struct nk_txn *t, enum nk_refusal_id id, int code, const char *stage,
+                    struct nk_str detail)
+{
+    if (t->state->refusal.id == NK_REFUSAL_NONE)
+        t->state->call.code_number = code;
+    return gate_refuse(t, id, stage, detail, NK_STR(""));
+}
+
+struct nk_str gate_mcp_name(const struct nk_txn *t, struct nk_str name, struct nk_arena *a)
+{
+    const struct gate_mcp *m = gate_mcp(t);
+    if (m->endpoint->config->is_bare)
+        return name;
+    return nk_arena_printf(a, "%.*s___%.*s", NK_FMT(m->endpoint->config->servers[m->server].text),
+                           NK_FMT(name));
+}
+
+static unsigned start(struct nk_txn *t)
+{
+    if (gate_mcp_ask(t) || gate_mcp_forward(t))
+        return gate_refused(t);
+    return gate_record_decision(t) | NK_FX_CALL;
+}
+
+const struct gate_driver gate_mcp_driver = {
+    .name = "mcp",
+    .start = start,
+    .head = gate_mcp_head,
+    .data = gate_mcp_data,
+    .end = gate_mcp_end,
+    .fail = gate_receive_fail,
+};

@@ -1,0 +1,105 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * mcp.h - the gateway for MCP: a client's message is read, judged and written anew for the server that it concerns;
+ * what the server sends is read message by message before it goes on. Private to gate.
+ *
+ *   mcp.c          endpoints made ready; which requests are theirs; the driver
+ *   mcp_ask.c      the client's request: revision, session, what it is about, the judge
+ *   mcp_forward.c  the call to the server
+ *   mcp_answer.c   the server's answer, whole or as a stream
+ *   mcp_result.c   what a result may hold: lists, names
+ *   mcp_session.c  session ids that hold all that they stand for
+ */
+#pragma once
+
+#include "crypt/seal.h"
+#include "gate/driver.h"
+#include "proto/mcp.h"
+
+struct nk_mcp { /* an endpoint of the configuration, resolved */
+    const struct nk_config_mcp *config;
+    size_t upstreams[NK_CONFIG_MCP_SERVERS]; /* of its servers */
+};
+
+/* What a client can do for a server that asks, as far as the judge lets the server ask. */
+enum gate_mcp_can {
+    GATE_MCP_SAMPLE = 1,
+    GATE_MCP_ELICIT = 2,
+    GATE_MCP_ROOTS = 4,
+};
+
+/* What a session id stands for. */
+struct gate_mcp_session {
+    struct nk_str id; /* the server's; absent: there is no session */
+    int64_t until_ms;
+    enum nk_mcp_revision revision;
+    unsigned can; /* enum gate_mcp_can */
+};
+
+/* state->drive: one request. Texts live in the transaction's arena or its body. */
+struct gate_mcp {
+    const struct nk_mcp *endpoint;
+    struct nk_mcp_message message; /* its document is gone when the first step is over */
+    struct nk_mcp_ask ask;
+    enum nk_mcp_revision revision; /* that this request speaks */
+    bool is_new;                   /* it is one without sessions */
+    size_t server;                 /* of the endpoint */
+    struct gate_mcp_session session;
+    struct nk_str name;  /* of the tool or prompt as the server knows it, or the URI */
+    struct nk_str body;  /* for the server */
+    struct nk_str shown; /* session id for the client; absent: none */
+    bool has_result;     /* the answer to the request has come */
+};
+
+static inline struct gate_mcp *gate_mcp(const struct nk_txn *t)
+{
+    return t->state->drive;
+}
+static inline const struct nk_config_upstream *gate_mcp_upstream(const struct nk_txn *t)
+{
+    const struct gate_mcp *m = gate_mcp(t);
+    return &t->setup->config.upstreams[m->endpoint->upstreams[m->server]];
+}
+
+/* Makes the endpoints of the configuration ready. */
+int gate_mcp_load(struct nk_setup *s, struct nk_str secret, struct nk_fault *f) NK_CHECKED;
+/* Is it a request to one of them? Then dialect, endpoint and state are set. 0, or after gate_refuse. */
+int gate_mcp_match(struct nk_txn *t) NK_CHECKED;
+extern const struct gate_driver gate_mcp_driver;
+/* Its members: mcp_answer.c. */
+unsigned gate_mcp_head(struct nk_txn *t, const struct nk_http_head *h);
+unsigned gate_mcp_data(struct nk_txn *t, struct nk_str bytes);
+unsigned gate_mcp_end(struct nk_txn *t);
+
+/* Refuses with an error of JSON-RPC: NK_EDENIED. */
+NK_COLD int gate_mcp_refuse(struct nk_txn *t, enum nk_refusal_id id, int code, const char *stage,
+                            struct nk_str detail);
+
+/* Reads the request, judges it, and says what goes to the server. 0, or a negative NK_E… after gate_refuse. */
+int gate_mcp_ask(struct nk_txn *t);
+/* Writes the call; txn->call. */
+int gate_mcp_forward(struct nk_txn *t);
+
+/* The question about a resource or prompt of the server: entity, action, and the parent that policies may name. */
+int gate_mcp_judge(struct nk_txn *t, enum nk_mcp_op op, struct nk_str id,
+                   struct nk_cedar_answer *out) NK_CHECKED;
+/* What the client says it can do, less what the judge does not let the server ask for. */
+int gate_mcp_grant(struct nk_txn *t, unsigned *can) NK_CHECKED;
+/* `declared`: an object of capabilities. Appends it without those that are not in `can`. */
+int gate_mcp_put_capabilities(const struct nk_json *doc, uint32_t declared, unsigned can,
+                              struct nk_arena *a, struct nk_buf *out) NK_CHECKED;
+/* The capability that a server's request needs; 0: none ("ping"); -1: no request of a server. */
+int gate_mcp_needs(struct nk_str method);
+
+/* The name that clients use; absent when memory is out. */
+struct nk_str gate_mcp_name(const struct nk_txn *t, struct nk_str name, struct nk_arena *a);
+
+/* NK_ENOTFOUND: not a session of this principal at this endpoint, or over. */
+int gate_mcp_open(struct nk_txn *t, struct nk_str id, struct gate_mcp_session *out) NK_CHECKED;
+/* The id for the client; absent when memory is out. */
+struct nk_str gate_mcp_close(struct nk_txn *t, const struct gate_mcp_session *s);
+
+/* The result of the request as the client may see it: *out is absent when it goes on as it came. NK_EINVAL: it
+ * breaks the protocol, and does not go on. */
+int gate_mcp_result(struct nk_txn *t, const struct nk_mcp_message *m, struct nk_arena *a,
+                    struct nk_str *out, struct nk_fault *f) NK_CHECKED;

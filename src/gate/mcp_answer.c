@@ -1,0 +1,251 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * mcp_answer.c - the server's answer. A whole one is read before its first byte goes on; a stream is cut into events,
+ * and each goes on as soon as it has been read: every message, whether it comes alone or in a stream, is strict
+ * JSON, is what the protocol lets a server say here, and answers this request if it answers one at all.
+ */
+#include "gate/mcp.h"
+
+enum { HEADERS_MAX = 10 };
+
+static void add(struct nk_http_head *h, const char *name, struct nk_str value)
+{
+    h->headers[h->header_count++] = (struct nk_http_header){nk_str(name), value};
+}
+
+/* A session begins with the answer to initialize; the client gets an id of ours. */
+static int open_session(struct nk_txn *t, const struct nk_http_head *from)
+{
+    struct gate_mcp *m = gate_mcp(t);
+    struct nk_str id = nk_http_get(from, NK_STR("mcp-session-id"));
+    if (m->ask.op != NK_MCP_INITIALIZE || !id.n || from->status != 200)
+        return 0;
+    m->session.id = nk_arena_copy(t->arena, id);
+    m->session.revision = m->ask.revision;
+    m->session.until_ms = t->state->now_ms + m->endpoint->config->session_timeout;
+    m->shown = gate_mcp_close(t, &m->session);
+    return m->session.id.p && m->shown.p ? 0 : NK_ENOMEM;
+}
+
+static int begin_head(struct nk_txn *t, const struct nk_http_head *from)
+{
+    struct nk_http_head *h = &t->reply_head;
+    struct nk_str allow = nk_http_get(from, NK_STR("allow"));
+    *h = (struct nk_http_head){.status = from->status, .content_length = -1, .keep_alive = true};
+    h->headers = nk_arena_array(t->arena, HEADERS_MAX, sizeof *h->headers);
+    if (!h->headers || open_session(t, from))
+        return NK_ENOMEM;
+    add(h, "x-request-id", t->state->id);
+    if (gate_mcp(t)->shown.p)
+        add(h, "mcp-session-id", gate_mcp(t)->shown);
+    if (from->status == 405 && allow.p)
+        add(h, "allow", nk_arena_copy(t->arena, allow));
+    return 0;
+}
+
+static unsigned begin_stream(struct nk_txn *t)
+{
+    struct nk_gate_state *s = t->state;
+    add(&t->reply_head, "content-type", NK_STR("text/event-stream"));
+    add(&t->reply_head, "cache-control", NK_STR("no-cache, no-transform"));
+    add(&t->reply_head, "x-accel-buffering", NK_STR("no"));
+    t->reply_head.chunked = true;
+    s->streaming = true;
+    s->began = true;
+    s->status = t->reply_head.status;
+    return NK_FX_HEAD;
+}
+
+unsigned gate_mcp_head(struct nk_txn *t, const struct nk_http_head *h)
+{
+    struct nk_gate_state *s = t->state;
+    s->upstream_status = h->status;
+    if (h->status == 401 || h->status == 403)
+        return gate_answer_failed(t, NK_REFUSAL_upstream_credential,
+                                  NK_STR("the server answered 401 or 403"));
+    if (h->status < 200 || (h->status >= 300 && h->status < 400))
+        return gate_answer_failed(t, NK_REFUSAL_bad_answer,
+                                  NK_STR("the server answered with a redirect or 1xx"));
+    if (gate_answer_is_encoded(h))
+        return gate_answer_failed(t, NK_REFUSAL_bad_answer,
+                                  NK_STR("the server's answer is compressed, unasked"));
+    if (begin_head(t, h))
+        return gate_answer_failed(t, NK_REFUSAL_out_of_memory, NK_STR("headers of the answer"));
+    s->complete = gate_answer_is_type(h, NK_STR("application/json"));
+    return h->status == 200 && gate_answer_is_type(h, NK_STR("text/event-stream")) ? begin_stream(t)
+                                                                                   : 0;
+}
+
+static int read_message(struct nk_txn *t, struct nk_str text, int64_t max, struct nk_arena *a,
+                        struct nk_mcp_message *out, struct nk_fault *f)
+{
+    const struct nk_config_limits *lim = &t->setup->config.limits;
+    struct nk_json_limits json = {(uint32_t)max, (uint32_t)lim->json_depth,
+                                  (uint32_t)lim->json_values};
+    struct nk_json doc;
+    int rc = nk_json_parse(&json, text, a, &doc, f);
+    return rc ? rc : nk_mcp_read(&doc, a, out, f);
+}
+
+/* May the server say this here? */
+static int check_message(const struct nk_txn *t, const struct nk_mcp_message *m, struct nk_fault *f)
+{
+    const struct gate_mcp *own = gate_mcp(t);
+    if (m->kind == NK_MCP_NOTIFICATION)
+        return nk_str_starts(m->method, NK_STR("notifications/"))
+                   ? 0
+                   : nk_fault_set(f, NK_EINVAL, "mcp", 0, "a notification of no known kind");
+    if (m->kind == NK_MCP_REQUEST) {
+        int needs = gate_mcp_needs(m->method);
+        if (own->is_new || needs < 0 || ((unsigned)needs & ~own->session.can))
+            return nk_fault_set(f, NK_EINVAL, "mcp", 0,
+                                "the server asks for what it may not ask for");
+        return 0;
+    }
+    if (own->ask.op == NK_MCP_STREAM)
+        return 0; /* of a request whose stream broke off; see gate_mcp_result */
+    bool fits = m->id.p ? nk_str_eq(m->id, own->message.id) : m->kind == NK_MCP_ERROR;
+    return fits && !own->has_result
+               ? 0
+               : nk_fault_set(f, NK_EINVAL, "mcp", 0, "an answer to another request");
+}
+
+/* What goes on in place of a message; *out is absent when it goes on as it came. */
+static int take_message(struct nk_txn *t, const struct nk_mcp_message *m, struct nk_arena *a,
+                        struct nk_str *out, struct nk_fault *f)
+{
+    *out = (struct nk_str){NULL, 0};
+    int rc = check_message(t, m, f);
+    if (rc || m->kind == NK_MCP_REQUEST || m->kind == NK_MCP_NOTIFICATION)
+        return rc;
+    gate_mcp(t)->has_result = true;
+    return m->kind == NK_MCP_RESULT ? gate_mcp_result(t, m, a, out, f) : 0;
+}
+
+/* All lines of an event but its data, which is `data` instead. */
+static void put_event(struct nk_buf *out, struct nk_str raw, struct nk_str data)
+{
+    for (struct nk_str rest = raw; rest.p;) {
+        struct nk_str line = nk_str_cut(&rest, '\n');
+        if (nk_str_ends(line, NK_STR("\r")))
+            line.n--;
+        if (line.n == 0 || nk_str_starts(line, NK_STR("data")))
+            continue;
+        nk_buf_add(out, line);
+        nk_buf_add_char(out, '\n');
+    }
+    nk_buf_add(out, NK_STR("data: "));
+    nk_buf_add(out, data);
+    nk_buf_add(out, NK_STR("\n\n"));
+}
+
+static int take_event(struct nk_txn *t, const struct nk_sse_event *e, struct nk_fault *f)
+{
+    struct nk_gate_state *s = t->state;
+    struct nk_mcp_message m;
+    struct nk_str with = {NULL, 0};
+    int rc = 0;
+    nk_arena_reset(&s->event_arena);
+    if (e->data.n) /* a comment, or an event that only says its id */
+        rc = read_message(t, e->data, t->setup->config.limits.event_bytes, &s->event_arena, &m, f);
+    if (!rc && e->data.n)
+        rc = take_message(t, &m, &s->event_arena, &with, f);
+    if (rc)
+        return rc;
+    if (with.p)
+        put_event(&t->out, e->raw, with);
+    else
+        nk_buf_add(&t->out, e->raw);
+    return t->out.error;
+}
+
+static unsigned take_events(struct nk_txn *t, int rc, struct nk_fault *f)
+{
+    struct nk_gate_state *s = t->state;
+    struct nk_sse_event e;
+    while (!rc) {
+        rc = nk_sse_next(&s->sse, &e, f);
+        s->events += !rc;
+        if (!rc)
+            rc = take_event(t, &e, f);
+    }
+    if (rc != NK_EAGAIN)
+        return gate_answer_failed(
+            t, rc == NK_ENOMEM ? NK_REFUSAL_out_of_memory : NK_REFUSAL_bad_answer,
+            nk_arena_copy(t->arena, nk_str(f->code ? f->message : "event over a limit")));
+    return t->out.n ? NK_FX_DATA : 0;
+}
+
+unsigned gate_mcp_data(struct nk_txn *t, struct nk_str bytes)
+{
+    struct nk_gate_state *s = t->state;
+    struct nk_fault f = {0};
+    s->reply_bytes += (int64_t)bytes.n;
+    if (s->streaming) {
+        int rc = nk_sse_feed(&s->sse, bytes, &f);
+        return take_events(t, rc, &f);
+    }
+    nk_buf_add(&s->reply, bytes);
+    return s->reply.error ? gate_answer_failed(t, NK_REFUSAL_bad_answer,
+                                               NK_STR("answer over limits.reply_bytes"))
+                          : 0;
+}
+
+static unsigned end_stream(struct nk_txn *t)
+{
+    struct nk_gate_state *s = t->state;
+    struct nk_fault f = {0};
+    nk_sse_end(&s->sse);
+    unsigned fx = take_events(t, 0, &f);
+    if (fx & NK_FX_CUT)
+        return fx;
+    if (nk_sse_pending(&s->sse))
+        return gate_answer_failed(t, NK_REFUSAL_upstream_failed,
+                                  NK_STR("the stream ended within an event"));
+    return fx | gate_record_outcome(t, "complete") | NK_FX_END;
+}
+
+/* The message of a whole answer. What is no message becomes one, with the server's status: an error that says
+ * nothing but that. */
+static int whole(struct nk_txn *t, struct nk_fault *f)
+{
+    struct nk_gate_state *s = t->state;
+    struct nk_mcp_message m;
+    struct nk_str with = {NULL, 0};
+    struct nk_str text = nk_buf_str(&s->reply);
+    if (!s->complete && s->upstream_status >= 400) {
+        nk_mcp_put_error(
+            &t->out, gate_mcp(t)->message.id, NK_MCP_FAILED,
+            nk_arena_printf(t->scratch, "The server answered with status %d.", s->upstream_status),
+            NK_STR(""));
+        return t->out.error;
+    }
+    if (!s->complete)
+        return nk_fault_set(f, NK_EINVAL, "mcp", 0, "the server's answer is not JSON");
+    int rc = read_message(t, text, t->setup->config.limits.reply_bytes, t->scratch, &m, f);
+    if (!rc)
+        rc = take_message(t, &m, t->scratch, &with, f);
+    if (!rc)
+        nk_buf_add(&t->out, with.p ? with : text);
+    return rc ? rc : t->out.error;
+}
+
+unsigned gate_mcp_end(struct nk_txn *t)
+{
+    struct nk_gate_state *s = t->state;
+    struct nk_fault f = {0};
+    if (s->streaming)
+        return end_stream(t);
+    s->status = t->reply_head.status;
+    if (s->reply.n || s->upstream_status >= 400) {
+        int rc = whole(t, &f);
+        if (rc)
+            return gate_answer_failed(
+                t, rc == NK_ENOMEM ? NK_REFUSAL_out_of_memory : NK_REFUSAL_bad_answer,
+                nk_arena_printf(t->arena, "%s at byte %zu", f.message, f.offset));
+        add(&t->reply_head, "content-type", NK_STR("application/json"));
+    }
+    t->reply_head.content_length = s->status == 204 ? -1 : (int64_t)t->out.n;
+    return gate_record_outcome(t, s->upstream_status < 300 ? "complete" : "upstream_error") |
+           NK_FX_HEAD | NK_FX_DATA | NK_FX_END;
+}

@@ -1,0 +1,273 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * mcp_ask.c - the client's request, from its bytes to the decision. What is asked for follows from the body alone;
+ * headers only have to say the same. Every method is decided: those of mcp.def by their own action, any
+ * other by UseMcpMethod, which no policy permits unless somebody wrote that.
+ */
+#include "gate/mcp.h"
+
+enum { ENTITIES_MAX = 64 << 10, SESSION_NOT_FOUND = -32001 };
+
+static int bad(struct nk_txn *t, int code, struct nk_str detail)
+{
+    return gate_mcp_refuse(t, NK_REFUSAL_bad_request, code, "parse", detail);
+}
+
+static int fault(struct nk_txn *t, int rc, int code, const struct nk_fault *f)
+{
+    if (rc == NK_ENOMEM)
+        return gate_refuse(t, NK_REFUSAL_out_of_memory, "parse", NK_STR(""), NK_STR(""));
+    return bad(t, code, nk_arena_printf(t->arena, "%s.", f->message));
+}
+
+static int read_json(struct nk_txn *t)
+{
+    struct nk_gate_state *s = t->state;
+    struct nk_fault f = {0};
+    const struct nk_config_limits *lim = &t->setup->config.limits;
+    struct nk_json_limits json = {.max_bytes = (uint32_t)lim->body_bytes,
+                                  .max_depth = (uint32_t)lim->json_depth,
+                                  .max_values = (uint32_t)lim->json_values};
+    s->body_digest = nk_sha256(nk_buf_str(&s->body));
+    int rc = nk_json_parse(&json, nk_buf_str(&s->body), t->scratch, &s->call.body, &f);
+    if (!rc || rc == NK_ENOMEM)
+        return rc ? fault(t, rc, 0, &f) : 0;
+    return gate_mcp_refuse(t, rc == NK_ELIMIT ? NK_REFUSAL_too_large : NK_REFUSAL_bad_json,
+                           NK_MCP_PARSE_ERROR, "parse",
+                           nk_arena_printf(t->arena, "At byte %zu: %s.", f.offset, f.message));
+}
+
+/* The revision that the header names: *name is absent without one. Two of them are refused. */
+static int version_header(struct nk_txn *t, struct nk_str *name)
+{
+    const struct nk_http_head *h = t->state->head;
+    *name = (struct nk_str){NULL, 0};
+    for (size_t i = 0; i < h->header_count; i++) {
+        if (!nk_str_is_nocase(h->headers[i].name, "mcp-protocol-version"))
+            continue;
+        if (name->p)
+            return bad(t, NK_MCP_HEADER_MISMATCH, NK_STR("MCP-Protocol-Version is there twice."));
+        *name = nk_str_trim(h->headers[i].value);
+    }
+    return 0;
+}
+
+static int no_version(struct nk_txn *t, struct nk_str requested)
+{
+    struct nk_buf data;
+    nk_buf_init(&data, 2048);
+    nk_buf_add(&data, NK_STR("\"supported\":"));
+    nk_buf_add(&data, nk_str(nk_mcp_supported));
+    nk_json_put_member(&data, NK_STR("requested"), nk_str_sub(requested, 0, 64));
+    t->state->call.data = nk_arena_copy(t->arena, nk_buf_str(&data));
+    nk_buf_free(&data);
+    return bad(t, NK_MCP_NO_VERSION, NK_STR("Unsupported protocol version."));
+}
+
+/* A message that says by itself what it speaks: 2026-07-28 or later. */
+static int check_new(struct nk_txn *t, struct nk_str header)
+{
+    struct gate_mcp *m = gate_mcp(t);
+    struct nk_fault f = {0};
+    const struct nk_json *doc = &m->message.doc;
+    m->is_new = true;
+    if (m->message.kind == NK_MCP_NOTIFICATION && !m->ask.is_new) {
+        m->revision = NK_MCP_2026_07_28;
+        return 0;
+    }
+    if (!m->ask.is_new || nk_json_type(doc, m->ask.capabilities) != NK_JSON_OBJECT)
+        return bad(t, NK_MCP_INVALID_PARAMS,
+                   NK_STR("params._meta has to say protocolVersion and clientCapabilities."));
+    if (header.p && !nk_str_eq(header, m->ask.version))
+        return bad(
+            t, NK_MCP_HEADER_MISMATCH,
+            NK_STR("Header mismatch: MCP-Protocol-Version does not say what the body says."));
+    if (m->ask.revision != NK_MCP_2026_07_28)
+        return no_version(t, m->ask.version);
+    m->revision = m->ask.revision;
+    int rc = nk_mcp_headers(t->state->head, &m->message, &m->ask, t->scratch, &f);
+    return rc ? fault(t, rc, NK_MCP_HEADER_MISMATCH, &f) : 0;
+}
+
+static int check_old(struct nk_txn *t, struct nk_str header)
+{
+    struct gate_mcp *m = gate_mcp(t);
+    if (m->ask.op == NK_MCP_INITIALIZE) {
+        m->revision = m->ask.revision;
+        return 0;
+    }
+    m->revision = header.p ? nk_mcp_revision(header) : NK_MCP_2025_03_26;
+    return m->revision == NK_MCP_UNKNOWN ? no_version(t, header) : 0;
+}
+
+static int check_revision(struct nk_txn *t)
+{
+    struct gate_mcp *m = gate_mcp(t);
+    struct nk_str header;
+    int rc = version_header(t, &header);
+    if (rc)
+        return rc;
+    bool names_new = nk_mcp_revision(header) == NK_MCP_2026_07_28;
+    if (names_new && m->ask.op == NK_MCP_INITIALIZE)
+        return bad(t, NK_MCP_HEADER_MISMATCH,
+                   NK_STR("Header mismatch: this revision has no initialize."));
+    if (names_new && m->ask.op == NK_MCP_ANSWER)
+        return bad(t, NK_MCP_INVALID_REQUEST, NK_STR("This revision has no such message."));
+    return m->ask.is_new || (names_new && m->ask.op >= NK_MCP_ANSWER) ? check_new(t, header)
+                                                                      : check_old(t, header);
+}
+
+static int read_session(struct nk_txn *t)
+{
+    struct gate_mcp *m = gate_mcp(t);
+    struct nk_str id = nk_http_get(t->state->head, NK_STR("mcp-session-id"));
+    if (!id.p || m->is_new || m->ask.op == NK_MCP_INITIALIZE)
+        return 0;
+    int rc = gate_mcp_open(t, id, &m->session);
+    if (rc == NK_ENOTFOUND)
+        return gate_mcp_refuse(t, NK_REFUSAL_unknown_session, SESSION_NOT_FOUND, "parse",
+                               NK_STR(""));
+    m->shown = id;
+    return rc ? gate_refuse(t, NK_REFUSAL_out_of_memory, "parse", NK_STR(""), NK_STR("")) : 0;
+}
+
+static int read_message(struct nk_txn *t)
+{
+    struct gate_mcp *m = gate_mcp(t);
+    struct nk_gate_state *s = t->state;
+    struct nk_fault f = {0};
+    int rc = read_json(t);
+    if (rc)
+        return rc;
+    rc = nk_mcp_read(&s->call.body, t->arena, &m->message, &f);
+    s->call.subject = m->message.id;
+    if (rc)
+        return fault(t, rc, NK_MCP_INVALID_REQUEST, &f);
+    if (m->message.kind == NK_MCP_RESULT || m->message.kind == NK_MCP_ERROR)
+        m->ask.op = NK_MCP_ANSWER;
+    else
+        rc = nk_mcp_ask(&m->message, t->arena, &m->ask, &f);
+    if (rc)
+        return fault(t, rc, NK_MCP_INVALID_PARAMS, &f);
+    s->call.endpoint = nk_mcp_endpoint(m->ask.op);
+    s->call.method = m->message.method;
+    return 0;
+}
+
+/* A name that clients use is the server's behind "SERVER___"; whose it is, it says itself. */
+static int split_name(struct nk_txn *t)
+{
+    struct gate_mcp *m = gate_mcp(t);
+    m->name = m->ask.subject;
+    bool is_name = m->ask.op == NK_MCP_CALL_TOOL || m->ask.op == NK_MCP_GET_PROMPT ||
+                   m->ask.op == NK_MCP_COMPLETE_PROMPT;
+    if (!is_name || m->endpoint->config->is_bare)
+        return 0;
+    ptrdiff_t at = nk_str_search(m->name, NK_STR("___"));
+    struct nk_str server = nk_str_sub(m->name, 0, at < 0 ? 0 : (size_t)at);
+    for (size_t i = 0; at > 0 && i < m->endpoint->config->server_count; i++) {
+        if (!nk_str_eq(m->endpoint->config->servers[i].text, server))
+            continue;
+        m->server = i;
+        m->name = nk_str_sub(m->name, (size_t)at + 3, m->name.n);
+        return m->name.n ? 0 : bad(t, NK_MCP_INVALID_PARAMS, NK_STR("There is no such name."));
+    }
+    return bad(t, NK_MCP_INVALID_PARAMS,
+               NK_STR("There is no such name; names here are SERVER___NAME."));
+}
+
+/* What the judge is asked about: the endpoint, or one thing of a server. */
+static int locate(struct nk_txn *t)
+{
+    struct nk_gate_state *s = t->state;
+    struct gate_mcp *m = gate_mcp(t);
+    s->resource = (struct nk_cedar_uid){nk_mcp_resource_type(m->ask.op), m->endpoint->config->path};
+    int rc = split_name(t);
+    if (rc || nk_str_eq(s->resource.type, NK_STR("McpEndpoint")))
+        return rc;
+    s->resource.id = m->name;
+    if (nk_str_eq(s->resource.type, NK_STR("McpResource")))
+        return 0;
+    s->resource.id = nk_arena_printf(t->arena, "%.*s___%.*s", NK_FMT(gate_mcp_upstream(t)->name),
+                                     NK_FMT(m->name));
+    return s->resource.id.p
+               ? 0
+               : gate_refuse(t, NK_REFUSAL_out_of_memory, "locate", NK_STR(""), NK_STR(""));
+}
+
+/* A store in which this one entity is a child of its server; NULL: memory is out. */
+static struct nk_cedar_entities *with_parent(struct nk_txn *t, struct nk_cedar_uid one)
+{
+    struct nk_cedar_entities *e = nk_cedar_entities_new(t->scratch, t->state->store);
+    struct nk_cedar_uid parent = {NK_STR("Upstream"), gate_mcp_upstream(t)->name};
+    const struct nk_cedar_value *none = nk_cedar_record(t->scratch, NULL, 0);
+    if (!e || !none || nk_cedar_entities_add(e, one, &parent, 1, none, NULL) ||
+        nk_cedar_entities_seal(e, NULL))
+        return NULL;
+    return e;
+}
+
+/* The same as JSON, behind the principal's. */
+static int tell_parent(struct nk_txn *t, struct nk_cedar_uid one)
+{
+    struct nk_gate_state *s = t->state;
+    struct nk_buf b;
+    nk_buf_init(&b, ENTITIES_MAX);
+    nk_buf_add(&b, nk_str_sub(s->entities, 0, s->entities.n - 1));
+    nk_buf_add(&b, NK_STR(",{\"uid\":{"));
+    nk_json_put_member(&b, NK_STR("type"), one.type);
+    nk_json_put_member(&b, NK_STR("id"), one.id);
+    nk_buf_add(&b, NK_STR("},\"attrs\":{},\"parents\":[{\"type\":\"Upstream\""));
+    nk_json_put_member(&b, NK_STR("id"), gate_mcp_upstream(t)->name);
+    nk_buf_add(&b, NK_STR("}]}]"));
+    struct nk_str text =
+        b.error ? (struct nk_str){NULL, 0} : nk_arena_copy(t->scratch, nk_buf_str(&b));
+    nk_buf_free(&b);
+    if (!text.p)
+        return NK_ENOMEM;
+    s->entities = text;
+    return 0;
+}
+
+int gate_mcp_judge(struct nk_txn *t, enum nk_mcp_op op, struct nk_str id,
+                   struct nk_cedar_answer *out)
+{
+    struct nk_gate_state *s = t->state;
+    struct nk_cedar_entities *kept = s->store;
+    struct nk_cedar_uid one = {nk_mcp_resource_type(op), id};
+    int rc = 0;
+    s->store = with_parent(t, one);
+    rc = s->store ? gate_judge(t, nk_str(nk_mcp_endpoint(op)->action), one, out) : NK_ENOMEM;
+    s->store = kept;
+    return rc;
+}
+
+static int authorize(struct nk_txn *t)
+{
+    struct nk_gate_state *s = t->state;
+    struct nk_fault f = {0};
+    int rc = 0;
+    if (nk_str_eq(s->resource.type, NK_STR("McpEndpoint")))
+        return gate_authorize(t);
+    rc = gate_facts(t, &f);
+    if (!rc) {
+        s->store = with_parent(t, s->resource);
+        rc = s->store ? tell_parent(t, s->resource) : NK_ENOMEM;
+    }
+    if (rc)
+        return gate_refuse(t, NK_REFUSAL_out_of_memory, "authorize", NK_STR(""), NK_STR(""));
+    return gate_authorize(t);
+}
+
+int gate_mcp_ask(struct nk_txn *t)
+{
+    struct gate_mcp *m = gate_mcp(t);
+    int rc = m->ask.op == NK_MCP_POST ? read_message(t) : 0;
+    if (!rc)
+        rc = check_revision(t);
+    if (!rc)
+        rc = read_session(t);
+    if (!rc)
+        rc = locate(t);
+    return rc ? rc : authorize(t);
+}

@@ -1,0 +1,227 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * mcp_forward.c - the call to the server, written anew: the headers that the protocol knows and no other, the server's
+ * own session id in place of ours, its own names, and no more of the client's capabilities than the judge lets it
+ * use. The rest of the message goes on byte by byte.
+ */
+#include "gate/mcp.h"
+
+enum { EDITS_MAX = 4, HEADERS_OWN = 10, PIECE_MAX = 64 << 10 };
+
+static const struct {
+    const char *name, *action;
+    unsigned bit;
+} capabilities[] = {{"sampling", "Sample", GATE_MCP_SAMPLE},
+                    {"elicitation", "Elicit", GATE_MCP_ELICIT},
+                    {"roots", "ListRoots", GATE_MCP_ROOTS}};
+
+int gate_mcp_grant(struct nk_txn *t, unsigned *can)
+{
+    const struct gate_mcp *m = gate_mcp(t);
+    struct nk_cedar_uid server = {NK_STR("Upstream"), gate_mcp_upstream(t)->name};
+    *can = 0;
+    for (size_t i = 0; i < NK_COUNT(capabilities); i++) {
+        struct nk_cedar_answer answer;
+        uint32_t at =
+            nk_json_get(&m->message.doc, m->ask.capabilities, nk_str(capabilities[i].name));
+        if (at == NK_JSON_NONE)
+            continue;
+        int rc = gate_judge(t, nk_str(capabilities[i].action), server, &answer);
+        if (rc)
+            return rc;
+        if (answer.allow)
+            *can |= capabilities[i].bit;
+    }
+    return 0;
+}
+
+/* The bit of a capability that a server may only use if the judge permits it; 0: any other one. */
+static unsigned bit_of(struct nk_str name)
+{
+    for (size_t i = 0; i < NK_COUNT(capabilities); i++)
+        if (nk_str_eq(nk_str(capabilities[i].name), name))
+            return capabilities[i].bit;
+    return 0;
+}
+
+int gate_mcp_put_capabilities(const struct nk_json *doc, uint32_t declared, unsigned can,
+                              struct nk_arena *a, struct nk_buf *out)
+{
+    nk_buf_add_char(out, '{');
+    for (uint32_t i = nk_json_first(doc, declared); i != NK_JSON_NONE;
+         i = nk_json_next(doc, declared, i)) {
+        struct nk_str name = nk_json_string(doc, i, a);
+        if (!name.p)
+            return NK_ENOMEM;
+        if (bit_of(name) & ~can)
+            continue;
+        nk_json_put_name(out, name);
+        nk_buf_add(out, nk_json_span(doc, i + 1));
+    }
+    nk_buf_add_char(out, '}');
+    return out->error;
+}
+
+int gate_mcp_needs(struct nk_str method)
+{
+    if (nk_str_eq(method, NK_STR("ping")))
+        return 0;
+    if (nk_str_eq(method, NK_STR("sampling/createMessage")))
+        return GATE_MCP_SAMPLE;
+    if (nk_str_eq(method, NK_STR("elicitation/create")))
+        return GATE_MCP_ELICIT;
+    return nk_str_eq(method, NK_STR("roots/list")) ? GATE_MCP_ROOTS : -1;
+}
+
+struct edits {
+    struct nk_json_edit list[EDITS_MAX];
+    size_t n;
+};
+
+static int edit(struct nk_txn *t, struct edits *e, uint32_t at, struct nk_buf *with)
+{
+    const struct nk_json_value *v = &gate_mcp(t)->message.doc.tape[at];
+    struct nk_str text =
+        with->error ? (struct nk_str){NULL, 0} : nk_arena_copy(t->scratch, nk_buf_str(with));
+    nk_buf_free(with);
+    if (!text.p)
+        return NK_ENOMEM;
+    size_t i = e->n++;
+    for (; i > 0 && e->list[i - 1].start > v->start; i--)
+        e->list[i] = e->list[i - 1];
+    e->list[i] = (struct nk_json_edit){v->start, v->end, text};
+    return 0;
+}
+
+static int edit_string(struct nk_txn *t, struct edits *e, uint32_t at, struct nk_str text)
+{
+    struct nk_buf b;
+    nk_buf_init(&b, PIECE_MAX);
+    nk_json_put_string(&b, text);
+    return edit(t, e, at, &b);
+}
+
+static int edit_capabilities(struct nk_txn *t, struct edits *e)
+{
+    struct gate_mcp *m = gate_mcp(t);
+    if (m->ask.capabilities == NK_JSON_NONE)
+        return 0;
+    struct nk_buf b;
+    int rc = gate_mcp_grant(t, &m->session.can);
+    if (rc)
+        return rc;
+    nk_buf_init(&b, PIECE_MAX);
+    rc = gate_mcp_put_capabilities(&m->message.doc, m->ask.capabilities, m->session.can, t->scratch,
+                                   &b);
+    if (rc)
+        nk_buf_free(&b);
+    return rc ? rc : edit(t, e, m->ask.capabilities, &b);
+}
+
+/* A client that asks for a revision that is not known here is offered the newest that is. */
+static int edit_version(struct nk_txn *t, struct edits *e)
+{
+    const struct gate_mcp *m = gate_mcp(t);
+    uint32_t at = nk_json_get(&m->message.doc, m->message.params, NK_STR("protocolVersion"));
+    return m->ask.revision == NK_MCP_UNKNOWN || m->ask.revision == NK_MCP_2026_07_28
+               ? edit_string(t, e, at, nk_mcp_revision_name(NK_MCP_2025_11_25))
+               : 0;
+}
+
+static int write_body(struct nk_txn *t)
+{
+    struct gate_mcp *m = gate_mcp(t);
+    struct edits e = {.n = 0};
+    struct nk_buf whole;
+    int rc = 0;
+    m->body = nk_buf_str(&t->state->body);
+    if (!nk_str_eq(m->name, m->ask.subject))
+        rc = edit_string(t, &e, m->ask.subject_at, m->name);
+    if (!rc && m->ask.op == NK_MCP_INITIALIZE)
+        rc = edit_version(t, &e);
+    if (!rc)
+        rc = edit_capabilities(t, &e);
+    if (rc || !e.n)
+        return rc;
+    nk_buf_init(&whole, m->body.n + EDITS_MAX * PIECE_MAX);
+    rc = nk_json_splice(m->body, e.list, e.n, &whole);
+    if (!rc)
+        m->body = nk_arena_copy(t->arena, nk_buf_str(&whole));
+    nk_buf_free(&whole);
+    return rc ? rc : m->body.p ? 0 : NK_ENOMEM;
+}
+
+/* Headers of 2026-07-28, from the body as the server gets it. */
+static int repeat_body(struct nk_txn *t)
+{
+    const struct gate_mcp *m = gate_mcp(t);
+    gate_call_header(t, "mcp-protocol-version", nk_mcp_revision_name(m->revision));
+    gate_call_header(t, "mcp-method", m->message.method);
+    if (!nk_mcp_has_header(m->ask.op))
+        return 0;
+    struct nk_str name = nk_mcp_header_encode(m->name, t->arena);
+    gate_call_header(t, "mcp-name", name);
+    return name.p ? 0 : NK_ENOMEM;
+}
+
+static void copy_header(struct nk_txn *t, const char *name)
+{
+    struct nk_str value = nk_http_get(t->state->head, nk_str(name));
+    if (value.p)
+        gate_call_header(t, name, value);
+}
+
+static void copy_params(struct nk_txn *t)
+{
+    static const struct nk_str prefix = {"mcp-param-", 10};
+    const struct nk_http_head *from = t->state->head;
+    struct nk_http_head *to = &t->call.head;
+    for (size_t i = 0; i < from->header_count; i++)
+        if (nk_str_eq_nocase(nk_str_sub(from->headers[i].name, 0, prefix.n), prefix))
+            to->headers[to->header_count++] = from->headers[i];
+}
+
+static int write_headers(struct nk_txn *t)
+{
+    const struct gate_mcp *m = gate_mcp(t);
+    struct nk_str accept = nk_http_get(t->state->head, NK_STR("accept")), trace = {NULL, 0};
+    if (!accept.p)
+        accept =
+            m->body.p ? NK_STR("application/json, text/event-stream") : NK_STR("text/event-stream");
+    gate_call_header(t, "accept", accept);
+    gate_call_header(t, "accept-encoding", NK_STR("identity"));
+    if (m->body.p)
+        gate_call_header(t, "content-type", NK_STR("application/json"));
+    if (t->state->env.is_traced)
+        trace = gate_trace_header(t);
+    if (trace.p)
+        gate_call_header(t, "traceparent", trace);
+    if (m->is_new) {
+        copy_params(t);
+        return repeat_body(t);
+    }
+    copy_header(t, "mcp-protocol-version");
+    copy_header(t, "last-event-id");
+    if (m->session.id.p)
+        gate_call_header(t, "mcp-session-id", m->session.id);
+    return 0;
+}
+
+int gate_mcp_forward(struct nk_txn *t)
+{
+    struct gate_mcp *m = gate_mcp(t);
+    int rc = m->message.doc.n ? write_body(t) : 0;
+    if (!rc)
+        rc = gate_call_new(t, m->endpoint->upstreams[m->server],
+                           m->ask.op == NK_MCP_STREAM ? "GET"
+                           : m->ask.op == NK_MCP_END  ? "DELETE"
+                                                      : "POST",
+                           nk_config_mcp_path(gate_mcp_upstream(t)),
+                           HEADERS_OWN + t->state->head->header_count);
+    if (!rc)
+        rc = write_headers(t);
+    if (rc)
+        return gate_refuse(t, NK_REFUSAL_out_of_memory, "forward", NK_STR(""), NK_STR(""));
+    gate_call_body(t, m->body);
+    return 0;
+}
