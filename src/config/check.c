@@ -248,6 +248,8 @@ int nk_config_check(const struct nk_config *c, const struct nk_json *doc, struct
     if (!rc)
         rc = nk_config_check_stores(c, doc, f);
     if (!rc)
+        rc = nk_config_check_tokens(c, doc, f);
+    if (!rc)
         rc = nk_config_check_agents(c, doc, f);
     if (!rc)
         rc = nk_config_check_mcp(c, doc, f);

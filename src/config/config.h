@@ -14,6 +14,7 @@
 #include "config/store.h"
 #include "config/tools.h"
 #include "config/upstream.h"
+#include "config/token.h"
 
 struct nk_config_certificate {
     struct nk_str certificate; /* PEM chain file */
@@ -97,6 +98,7 @@ struct nk_config {
     struct nk_str sigv4_secret; /* "file:PATH" or "env:NAME" */
     const struct nk_config_issuer *issuers;
     size_t issuer_count;
+    struct nk_config_token token;          /* that tools get */
     struct nk_str certificate_type;        /* of whom a client's certificate names; absent: none */
     struct nk_str proxy, proxy_credential; /* as an upstream's, for all that have none */
     const struct nk_config_text *egress_allow; /* none: the upstreams, issuers and proxies */

@@ -21,6 +21,8 @@ enum nk_config_section {
     NK_CONFIG_ISSUER,
     NK_CONFIG_ATTRIBUTE,
     NK_CONFIG_CLIENT,
+    NK_CONFIG_TOKEN,
+    NK_CONFIG_TOKEN_ATTRIBUTE,
     NK_CONFIG_EGRESS,
     NK_CONFIG_REACH,
     NK_CONFIG_POLICY,
@@ -131,6 +133,8 @@ int nk_config_check_mcp(const struct nk_config *c, const struct nk_json *doc,
 int nk_config_check_stores(const struct nk_config *c, const struct nk_json *doc,
                            struct nk_fault *f) NK_CHECKED;
 /* The rules of agents. */
+int nk_config_check_tokens(const struct nk_config *c, const struct nk_json *doc,
+                           struct nk_fault *f) NK_CHECKED;
 int nk_config_check_agents(const struct nk_config *c, const struct nk_json *doc,
                            struct nk_fault *f) NK_CHECKED;
 /* The rules between keys: unique names, references, pairs. `doc` is for offsets. */

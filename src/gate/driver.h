@@ -58,6 +58,11 @@ void gate_call_header(struct nk_txn *t, const char *name, struct nk_str value);
 /* Body (empty: a call without one) and its length. */
 void gate_call_body(struct nk_txn *t, struct nk_str body);
 
+/* Says to the upstream of the call for whom it is called, if the configuration gives it a token (ident/token.h):
+ * `actor` is the id of the agent that acts for the principal, `tool` the full name of what is called; both may be absent.
+ * Takes one header. NK_ENOMEM, NK_ELIMIT. */
+int gate_call_identity(struct nk_txn *t, struct nk_str actor, struct nk_str tool) NK_CHECKED;
+
 /* Judges the call that state->call and ->resource describe now. Facts and answers of a step do not outlive it, so the
  * decision is to be recorded in the same step. 0, or a negative NK_E… after gate_refuse. */
 int gate_call_authorize(struct nk_txn *t) NK_CHECKED;

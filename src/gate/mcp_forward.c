@@ -6,7 +6,7 @@
  */
 #include "gate/mcp.h"
 
-enum { EDITS_MAX = 4, HEADERS_OWN = 10, PIECE_MAX = 64 << 10 };
+enum { EDITS_MAX = 4, HEADERS_OWN = 11, PIECE_MAX = 64 << 10 };
 
 static const struct {
     const char *name, *action;
@@ -208,6 +208,12 @@ static int write_headers(struct nk_txn *t)
     return 0;
 }
 
+/* The full name of the tool that is called; absent: it is another request. */
+static struct nk_str tool_of(const struct nk_gate_state *s)
+{
+    return nk_str_eq(s->resource.type, NK_STR("Tool")) ? s->resource.id : (struct nk_str){NULL, 0};
+}
+
 int gate_mcp_forward(struct nk_txn *t)
 {
     struct gate_mcp *m = gate_mcp(t);
@@ -221,6 +227,8 @@ int gate_mcp_forward(struct nk_txn *t)
                            HEADERS_OWN + t->state->head->header_count);
     if (!rc)
         rc = write_headers(t);
+    if (!rc)
+        rc = gate_call_identity(t, (struct nk_str){NULL, 0}, tool_of(t->state));
     if (rc)
         return gate_refuse(t, NK_REFUSAL_out_of_memory, "forward", NK_STR(""), NK_STR(""));
     gate_call_body(t, m->body);

@@ -155,6 +155,7 @@ struct nk_setup *nk_setup_new(const struct nk_setup_input *in, struct nk_fault *
         nk_arena_init(&s->known[i].arena, NK_SETUP_KNOWN_BYTES);
     s->holders = 1;
     s->generation = in->generation;
+    s->token_jwks = in->token_jwks;
     int rc = load(s, in, f);
     if (!rc)
         return s;

@@ -40,8 +40,10 @@ struct nk_setup_input {
     size_t store_count;
     struct nk_str tools; /* tools.json */
     struct nk_str keys;
-    struct nk_str sigv4;       /* the secret of signing keys */
-    struct nk_str sessions;    /* the secret of MCP sessions */
+    struct nk_str sigv4;    /* the secret of signing keys */
+    struct nk_str sessions; /* the secret of MCP sessions */
+    struct nk_str
+        token_jwks; /* public keys of the tokens that tools get, as a key set; absent: none */
     const struct nk_str *jwks; /* one for each issuer */
     size_t jwks_count;
     uint32_t generation;
@@ -89,6 +91,7 @@ struct nk_setup {
     struct nk_hook *hooks;              /* gate/hook.h; config.hook_count of them */
     struct nk_agent *agents;            /* gate/agent.h; config.agent_count of them */
     struct nk_agent_sessions *sessions; /* of agents; NULL: there are none */
+    struct nk_str token_jwks;           /* as of the input */
     struct nk_str provenance; /* as each record has it: ,"policies":"…","generation":… */
     struct nk_digest digest;  /* of policies and configuration */
     uint32_t generation;      /* of the configuration, given by the warden */

@@ -42,6 +42,8 @@ static const struct {
     {"keys", NK_BUNDLE_GATE, false},
     {"sigv4", NK_BUNDLE_GATE, true},
     {"sessions", NK_BUNDLE_GATE, true},
+    {"token/key", NK_BUNDLE_COURIER, true},
+    {"token/jwks", NK_BUNDLE_GATE, false},
     {"jwks/", NK_BUNDLE_GATE, false},
     {"tls/", NK_BUNDLE_GATE, true},
     {"credential/", NK_BUNDLE_COURIER, true},

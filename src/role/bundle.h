@@ -16,6 +16,8 @@
  *   keys              API key file                                     gate
  *   sigv4             what the secrets of signing keys are derived of  gate
  *   sessions          what MCP sessions are sealed with                gate
+ *   token/key         key that signs the tokens which tools get        courier
+ *   token/jwks        its public part, and the other key's             gate
  *   jwks/<i>          key set of issuer i, when it comes from a file   gate
  *   tls/<i>/<j>/…     cert, key (PEM), ocsp (DER): certificate j of i  gate
  *   tls/<i>/ca|crl    PEM: who signs clients' certificates, revoked    gate

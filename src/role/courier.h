@@ -20,6 +20,7 @@
 #pragma once
 
 #include "config/config.h"
+#include "ident/token.h"
 #include "role/exchange.h"
 #include "role/role.h"
 #include "role/stats.h"
@@ -38,6 +39,7 @@ struct courier_config {
     struct nk_config config;
     struct egress egress;
     struct nk_str hosts;
+    struct nk_token_key token;        /* that signs what tools get; kid absent: none does */
     struct upstream *upstreams;       /* as in config.upstreams */
     struct upstream *key_sets;        /* as in config.issuers; those from files are empty */
     struct upstream collector;        /* of telemetry; empty when there is none */

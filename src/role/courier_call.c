@@ -21,6 +21,7 @@ static const int64_t credit_max = (int64_t)1 << 40;
 struct call {
     struct exchange x;
     uint32_t stream, generation;
+    uint32_t tokens; /* made for it: one for each attempt */
     int64_t credit, expected, seen;
     struct nk_http_head head; /* of the request, as the gate gave it */
     uint64_t said;            /* bytes of the answer's body that are in the ring */
@@ -233,23 +234,61 @@ void courier_abort_all(struct courier *c)
             drop(c->slots[i]);
 }
 
+/* The token that says for whom the tool is called: the gate said who asks, all else is said here. */
+static int sign_token(struct call *k, struct nk_str coded, struct nk_str *out)
+{
+    struct exchange *x = &k->x;
+    const struct upstream *to = x->to;
+    bool bearer = nk_str_eq(to->token_header, NK_STR("authorization"));
+    const struct nk_token_frame frame = {.issuer = to->config->config.token.issuer,
+                                         .audience = to->token_audience,
+                                         .more = nk_arena_printf(&x->arena, ".%u", ++k->tokens),
+                                         .now_ms = nk_loop_unix_ms(x->c->loop),
+                                         .lifetime_ms = to->config->config.token.lifetime};
+    struct nk_buf claims, token;
+    nk_buf_init(&claims, NK_TOKEN_CLAIMS);
+    nk_buf_init(&token, (size_t)2 * NK_TOKEN_CLAIMS);
+    nk_buf_add(&token, bearer ? NK_STR("Bearer ") : NK_STR(""));
+    int rc = nk_base64url_decode(coded, &claims);
+    if (!rc)
+        rc = frame.more.p
+                 ? nk_token_sign(&to->config->token, &frame, nk_buf_str(&claims), &x->arena, &token)
+                 : NK_ENOMEM;
+    if (!rc) {
+        *out = nk_arena_copy(&x->arena, nk_buf_str(&token));
+        rc = out->p ? 0 : NK_ENOMEM;
+    }
+    nk_buf_free(&claims);
+    nk_buf_free(&token);
+    return rc;
+}
+
 /* The request as it will be sent: the gate's headers but those that are ours to say. */
 static int call_head(struct exchange *x, struct nk_http_head *out)
 {
-    const struct call *k = NK_OF(x, struct call, x);
+    struct call *k = NK_OF(x, struct call, x);
     const struct endpoint *up = x->up;
     struct nk_http_head r = k->head;
-    struct nk_http_header *headers = nk_arena_array(&x->arena, r.header_count + 2, sizeof *headers);
+    struct nk_http_header *headers = nk_arena_array(&x->arena, r.header_count + 3, sizeof *headers);
     if (!headers)
         return NK_ENOMEM;
     size_t n = 0;
+    struct nk_str claims = nk_http_get(&r, nk_str(nk_token_header)), token = {NULL, 0};
+    bool tells = claims.p && x->to->token_audience.p && x->to->config->token.kid.p;
+    int rc = tells ? sign_token(k, claims, &token) : 0;
+    if (rc)
+        return rc;
     headers[n++] = (struct nk_http_header){NK_STR("host"), up->origin.host_header};
+    if (token.p)
+        headers[n++] = (struct nk_http_header){x->to->token_header, token};
     if (up->auth_name.p)
         headers[n++] = (struct nk_http_header){up->auth_name, up->auth_value};
     for (size_t i = 0; i < r.header_count; i++) {
         struct nk_str name = r.headers[i].name;
         if (!nk_http_is_hop_by_hop(name, (struct nk_str){NULL, 0}) &&
             !nk_str_eq_nocase(name, NK_STR("host")) && !nk_str_eq_nocase(name, NK_STR("expect")) &&
+            !nk_str_is_nocase(name, nk_token_header) &&
+            !(token.p && nk_str_eq_nocase(name, x->to->token_header)) &&
             !(up->auth_name.p && nk_str_eq_nocase(name, up->auth_name)))
             headers[n++] = r.headers[i];
     }

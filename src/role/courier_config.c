@@ -222,6 +222,8 @@ static int build_upstream(struct courier_config *g, size_t i, struct nk_fault *f
                             .first_byte_us = from->first_byte_timeout * 1000,
                             .idle_us = from->idle_timeout * 1000,
                             .total_us = from->timeout * 1000,
+                            .token_audience = from->token_audience,
+                            .token_header = from->token_header,
                             .in_flight_max = (size_t)from->max_in_flight,
                             .retry_on = from->retry_on_status,
                             .keeps = nk_config_endpoint_count(from) > 1 && from->retries &&
@@ -319,6 +321,9 @@ static int build(struct courier_config *g, struct nk_fault *f)
     if (rc)
         return rc;
     g->hosts = nk_bundle_get(&g->bundle, NK_STR("hosts"));
+    struct nk_str token = nk_bundle_get(&g->bundle, NK_STR("token/key"));
+    if (token.p && nk_token_key_read(token, &g->arena, &g->token))
+        return nk_fault_set(f, NK_EINVAL, "courier", 0, "identity.tool_tokens.key is no key");
     g->upstreams = nk_arena_array(&g->arena, g->config.upstream_count, sizeof *g->upstreams);
     g->key_sets = nk_arena_array(&g->arena, g->config.issuer_count, sizeof *g->key_sets);
     if (!g->upstreams || !g->key_sets)

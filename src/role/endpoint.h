@@ -94,7 +94,9 @@ struct upstream {
     size_t endpoint_count;
     uint32_t stats; /* its row of counters, or COURIER_NO_ROW */
     int64_t connect_us, first_byte_us, idle_us, total_us;
-    size_t in_flight_max;   /* of each endpoint; 0: no limit */
+    size_t in_flight_max; /* of each endpoint; 0: no limit */
+    struct nk_str token_audience,
+        token_header;       /* of the identity that its tools get; absent: none */
     struct nk_str retry_on; /* "429,503": answers that send a call elsewhere */
     bool keeps;             /* requests, in case that one comes */
     uint32_t retries;

@@ -94,6 +94,7 @@ static int collect(const struct nk_bundle *b, struct room *r, struct nk_setup_in
                                   .keys = nk_bundle_get(b, NK_STR("keys")),
                                   .sigv4 = nk_bundle_get(b, NK_STR("sigv4")),
                                   .sessions = nk_bundle_get(b, NK_STR("sessions")),
+                                  .token_jwks = nk_bundle_get(b, NK_STR("token/jwks")),
                                   .jwks = r->jwks,
                                   .jwks_count = ISSUERS_MAX};
     size_t used = in->policy_count = collect_policies(b, NK_STR("policy/"), r->files, FILES_MAX);

@@ -15,6 +15,7 @@
 #include <unistd.h>
 #include "chain/chain.h"
 #include "edge/file.h"
+#include "ident/token.h"
 
 enum {
     POLICY_FILES = 4096,
@@ -28,6 +29,7 @@ enum {
     SECRET_BYTES = 16384,
     HOSTS_BYTES = 1 << 20,
     SESSION_SECRET = 64,
+    JWKS_TEXT = 4096,
     WHERE = 96,
 };
 
@@ -259,10 +261,9 @@ static int check_secret(struct load *l, struct nk_str *s, const char *key)
     return 0;
 }
 
-static int load_secret(struct load *l, struct nk_str name, struct nk_str reference, const char *key)
+static int read_secret(struct load *l, struct nk_str reference, const char *key, struct nk_str *out)
 {
     struct nk_fault inner = {0};
-    struct nk_str secret;
     int rc;
     if (nk_str_starts(reference, NK_STR("env:"))) {
         const char *value = getenv(reference.p + 4);
@@ -270,14 +271,18 @@ static int load_secret(struct load *l, struct nk_str name, struct nk_str referen
             return nk_fault_set(l->fault, NK_ENOTFOUND, stage, 0,
                                 "%s: the environment variable %.100s is not set", key,
                                 reference.p + 4);
-        secret = nk_arena_copy(l->arena, nk_str(value));
-        rc = secret.p ? 0 : NK_ENOMEM;
+        *out = nk_arena_copy(l->arena, nk_str(value));
+        rc = out->p ? 0 : NK_ENOMEM;
     } else {
-        rc = nk_file_read(reference.p + 5, SECRET_BYTES, NK_FILE_SECRET, l->arena, &secret, &inner);
+        rc = nk_file_read(reference.p + 5, SECRET_BYTES, NK_FILE_SECRET, l->arena, out, &inner);
     }
-    if (rc)
-        return say(l, rc, key, &inner);
-    rc = check_secret(l, &secret, key);
+    return rc ? say(l, rc, key, &inner) : check_secret(l, out, key);
+}
+
+static int load_secret(struct load *l, struct nk_str name, struct nk_str reference, const char *key)
+{
+    struct nk_str secret;
+    int rc = read_secret(l, reference, key, &secret);
     return rc ? rc : add(l, name, secret, key);
 }
 
@@ -362,6 +367,42 @@ static int load_sessions(struct load *l)
     made = true;
     struct nk_str own = nk_arena_copy(l->arena, (struct nk_str){secret, sizeof secret});
     return add(l, NK_STR("sessions"), own, "session_secret");
+}
+
+/* The keys of the tokens that tools get. What is published of them is made here: the gate never sees a key, and nobody
+ * the one that does not sign. */
+static int load_tokens(struct load *l)
+{
+    const struct nk_config_token *t = &l->config->token;
+    const struct nk_str from[NK_TOKEN_KEYS] = {t->key, t->other_key};
+    static const char *const names[NK_TOKEN_KEYS] = {"identity.tool_tokens.key",
+                                                     "identity.tool_tokens.other_key"};
+    struct nk_token_key keys[NK_TOKEN_KEYS];
+    struct nk_buf jwks;
+    size_t n = 0;
+    int rc = 0;
+    for (size_t i = 0; !rc && i < NK_TOKEN_KEYS && from[i].p; i++) {
+        struct nk_str text;
+        rc = read_secret(l, from[i], names[i], &text);
+        if (rc)
+            break;
+        if (nk_token_key_read(text, l->arena, &keys[n++]))
+            rc = nk_fault_set(l->fault, NK_EINVAL, stage, 0,
+                              "%s: not 64 hexadecimal digits; `openssl rand -hex 32` makes them",
+                              names[i]);
+        else if (i == 0)
+            rc = add(l, NK_STR("token/key"), text, names[i]);
+        if (rc || i)
+            nk_secret_wipe((char *)text.p, text.n);
+    }
+    nk_buf_init(&jwks, JWKS_TEXT);
+    nk_token_jwks(keys, n, &jwks);
+    nk_secret_wipe(keys, sizeof keys);
+    if (!rc && n)
+        rc = add(l, NK_STR("token/jwks"), nk_arena_copy(l->arena, nk_buf_str(&jwks)),
+                 "identity.tool_tokens");
+    nk_buf_free(&jwks);
+    return rc;
 }
 
 static int load_telemetry(struct load *l)
@@ -534,8 +575,8 @@ static int load_config(struct load *l)
 int nk_bundle_load(const char *file, struct nk_arena *a, struct nk_bundle *out, struct nk_fault *f)
 {
     static int (*const steps[])(struct load *) = {
-        load_config, load_policies,  load_stores,    load_identity, load_signing, load_sessions,
-        load_tls,    load_upstreams, load_telemetry, load_hosts,    load_audit};
+        load_config,   load_policies, load_stores,    load_identity,  load_signing, load_tokens,
+        load_sessions, load_tls,      load_upstreams, load_telemetry, load_hosts,   load_audit};
     struct nk_config config;
     struct nk_fault inner = {0};
     *out = (struct nk_bundle){.count = 0};

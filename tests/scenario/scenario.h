@@ -31,9 +31,9 @@ struct scenario {
     struct nk_str title;
     struct nk_buf store,
         hooks; /* policies of the policy store "shop"; hooks and their rules, JSON */
-    struct nk_buf policy, entities, config;  /* config: further members of "limits", JSON */
-    struct nk_buf top;                       /* further members of the configuration, JSON */
-    struct nk_buf tools, tool_rules; /* JSON; tools: entries of tools.json */
+    struct nk_buf policy, entities, config; /* config: further members of "limits", JSON */
+    struct nk_buf top;                      /* further members of the configuration, JSON */
+    struct nk_buf tools, tool_rules;        /* JSON; tools: entries of tools.json */
     bool strict;
     bool errors_deny; /* policy.errors: deny */
     bool http1;       /* it is about the framing of HTTP/1.1 */
