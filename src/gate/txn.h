@@ -47,6 +47,7 @@ struct nk_gate_state {
     const struct gate_oauth *oauth; /* the protected resource that is asked for, or NULL */
     const struct nk_ident_certificate *certificate; /* of the connection, or NULL */
     const struct nk_principal *principal;
+    struct nk_str token; /* that proved it, where an upstream may need it; absent: another proof */
     /* parse */
     struct nk_buf body;
     struct nk_call call;
