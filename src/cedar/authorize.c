@@ -87,17 +87,15 @@ void nk_cedar_policies_strict(struct nk_cedar_policies *p, bool on)
     p->strict = on;
 }
 
-int nk_cedar_authorize(const struct nk_cedar_policies *p, const struct nk_cedar_entities *entities,
-                       const struct nk_cedar_request *req, struct nk_arena *a,
-                       struct nk_cedar_answer *out)
+/* Asks all policies that can matter. */
+static int search(const struct nk_cedar_policies *p, const struct nk_cedar_entities *entities,
+                  const struct nk_cedar_request *req, struct nk_arena *a, struct cedar_found *found)
 {
     struct nk_cedar_value vars[CEDAR_CONTEXT];
     struct cedar_eval e = {
         .call = {.arena = a},
         .entities = entities,
         .vars = {&vars[0], &vars[1], &vars[2], req->context ? req->context : &cedar_empty_record}};
-    struct cedar_found found;
-    *out = (struct nk_cedar_answer){.allow = false};
     NK_MUST(!entities || cedar_entities_sealed(entities));
     if (e.vars[CEDAR_CONTEXT]->kind != CEDAR_RECORD)
         return NK_EINVAL;
@@ -114,7 +112,44 @@ int nk_cedar_authorize(const struct nk_cedar_policies *p, const struct nk_cedar_
     }
     cedar_entities_fetch(entities, &vars[CEDAR_PRINCIPAL].as.entity);
     cedar_entities_fetch(entities, &vars[CEDAR_RESOURCE].as.entity);
-    if (!cedar_search(p->sealed, &e, &found))
+    return cedar_search(p->sealed, &e, found) ? 0 : NK_ENOMEM;
+}
+
+bool nk_cedar_policies_is_strict(const struct nk_cedar_policies *p)
+{
+    return p->strict;
+}
+
+int nk_cedar_authorize(const struct nk_cedar_policies *p, const struct nk_cedar_entities *entities,
+                       const struct nk_cedar_request *req, struct nk_arena *a,
+                       struct nk_cedar_answer *out)
+{
+    struct cedar_found found;
+    *out = (struct nk_cedar_answer){.allow = false};
+    int rc = search(p, entities, req, a, &found);
+    return rc ? rc : answer(a, &found, p->strict, out);
+}
+
+int nk_cedar_find(const struct nk_cedar_policies *p, const struct nk_cedar_entities *entities,
+                  const struct nk_cedar_request *req, struct nk_arena *a,
+                  struct nk_cedar_found *out)
+{
+    struct cedar_found found;
+    *out = (struct nk_cedar_found){.permits = NULL};
+    int rc = search(p, entities, req, a, &found);
+    if (!rc && p->strict && found.forbid_erred && !join_forbids(a, &found))
+        rc = NK_ENOMEM;
+    if (rc)
+        return rc;
+    struct nk_cedar_found made = {.permits = list_ids(a, &found.permits),
+                                  .permit_count = found.permits.n,
+                                  .forbids = list_ids(a, &found.forbids),
+                                  .forbid_count = found.forbids.n,
+                                  .errors = list_errors(a, &found.errors),
+                                  .error_count = found.errors.n};
+    if ((made.permit_count && !made.permits) || (made.forbid_count && !made.forbids) ||
+        (made.error_count && !made.errors))
         return NK_ENOMEM;
-    return answer(a, &found, p->strict, out);
+    *out = made;
+    return 0;
 }

@@ -91,6 +91,7 @@ int nk_cedar_bind(struct nk_cedar_policies *p, struct nk_cedar_entities *e,
 /* With `on`, a forbid that errs denies: it is among the reasons as if it were satisfied. Without
  * (at first, and as Cedar has it), a policy that errs is skipped, a forbid too. */
 void nk_cedar_policies_strict(struct nk_cedar_policies *p, bool on);
+bool nk_cedar_policies_is_strict(const struct nk_cedar_policies *p);
 
 /* Decision ----------------------------------------------------------------------------------------
  */
@@ -120,6 +121,18 @@ struct nk_cedar_answer {
 int nk_cedar_authorize(const struct nk_cedar_policies *p, const struct nk_cedar_entities *entities,
                        const struct nk_cedar_request *req, struct nk_arena *a,
                        struct nk_cedar_answer *out) NK_CHECKED;
+/* Everything that a decision rests on, for those who read annotations: all permits and forbids that are
+ * satisfied (in a strict set also forbids that err, which are among the errors, too), in order of loading. */
+struct nk_cedar_found {
+    const struct nk_str *permits, *forbids; /* ids */
+    size_t permit_count, forbid_count;
+    const struct nk_cedar_error *errors;
+    size_t error_count;
+};
+/* As nk_cedar_authorize. */
+int nk_cedar_find(const struct nk_cedar_policies *p, const struct nk_cedar_entities *entities,
+                  const struct nk_cedar_request *req, struct nk_arena *a,
+                  struct nk_cedar_found *out) NK_CHECKED;
 /* Value of annotation `name` of policy `id` ("" when it has no value), or absent. */
 struct nk_str nk_cedar_annotation(const struct nk_cedar_policies *p, struct nk_str id,
                                   struct nk_str name);

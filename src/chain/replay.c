@@ -3,9 +3,12 @@
  * replay.c - see replay.h. Reads these members of a record:
  *
  *   "cedar":{"principal":{"type","id"},"action":…,"resource":…,"context":{…}}
+ *   "tool":{"outcome","approved"?,"waived"?,"redact"?,"context"?,"classes"?}    (of tool calls)
  *   "entities":[…]  "decision":"allow"|"deny"  "reasons":["id",…]  "errors":[{"policy","what"},…]
  */
 #include "chain/replay.h"
+
+#include "tool/judge.h"
 
 static int bad(struct nk_fault *f, const char *what)
 {
@@ -119,6 +122,80 @@ static bool is_same(const struct nk_replay_verdict *x, const struct nk_replay_ve
     return true;
 }
 
+/* Do the recorded texts of a list say the same? A list that is missing is empty. */
+static bool same_texts(const struct nk_json *doc, uint32_t of, struct nk_str name,
+                       const struct nk_str *list, size_t n)
+{
+    uint32_t at = nk_json_get(doc, of, name);
+    size_t k = 0;
+    if (at == NK_JSON_NONE)
+        return n == 0;
+    for (uint32_t i = nk_json_first(doc, at); i != NK_JSON_NONE; i = nk_json_next(doc, at, i))
+        if (k == n || !nk_json_is(doc, i, list[k++]))
+            return false;
+    return k == n;
+}
+
+/* The data classes of a tool's results, which were asked about beside the call. */
+static int ask_classes(const struct nk_json *doc, uint32_t tool,
+                       const struct nk_cedar_policies *policies, const struct nk_cedar_entities *e,
+                       const struct nk_cedar_request *call, struct nk_arena *a,
+                       struct nk_replay *out, struct nk_fault *f)
+{
+    uint32_t list = nk_json_get(doc, tool, NK_STR("classes"));
+    struct nk_cedar_request request = {call->principal,
+                                       {NK_STR("Action"), NK_STR("ReadField")},
+                                       {NK_STR("DataClass"), NK_STR("")},
+                                       NULL};
+    if (list == NK_JSON_NONE)
+        return 0;
+    int r = nk_cedar_value_parse(doc, nk_json_get(doc, tool, NK_STR("context")), a,
+                                 &request.context, f);
+    for (uint32_t i = nk_json_first(doc, list); r == 0 && i != NK_JSON_NONE;
+         i = nk_json_next(doc, list, i)) {
+        struct nk_cedar_answer answer;
+        request.resource.id = nk_json_string(doc, nk_json_get(doc, i, NK_STR("class")), a);
+        if (!request.resource.id.p)
+            return NK_EINVAL;
+        r = nk_cedar_authorize(policies, e, &request, a, &answer);
+        bool allowed = nk_json_is(doc, nk_json_get(doc, i, NK_STR("decision")), NK_STR("allow"));
+        out->same_beside &=
+            r == 0 && answer.allow == allowed &&
+            same_texts(doc, i, NK_STR("reasons"), answer.reasons, answer.reason_count);
+    }
+    return r;
+}
+
+static int ask_tool(const struct nk_json *doc, uint32_t tool,
+                    const struct nk_cedar_policies *policies, const struct nk_cedar_entities *e,
+                    const struct nk_cedar_request *request, struct nk_arena *a,
+                    struct nk_replay *out, struct nk_cedar_answer *answer, struct nk_fault *f)
+{
+    struct nk_tool_judgement j;
+    bool approved = nk_json_type(doc, nk_json_get(doc, tool, NK_STR("approved"))) == NK_JSON_TRUE;
+    int r = nk_tool_judge(policies, e, request, approved, a, &j);
+    if (r)
+        return r;
+    *answer = j.answer;
+    out->same_beside = nk_json_is(doc, nk_json_get(doc, tool, NK_STR("outcome")),
+                                  nk_str(nk_tool_outcome_name(j.outcome))) &&
+                       same_texts(doc, tool, NK_STR("waived"), j.waived, j.waived_count) &&
+                       same_texts(doc, tool, NK_STR("redact"), j.redact, j.redact_count);
+    return ask_classes(doc, tool, policies, e, request, a, out, f);
+}
+
+/* Calls of tools have a judgement of their own (tool/judge.h). */
+static int ask(const struct nk_json *doc, const struct nk_cedar_policies *policies,
+               const struct nk_cedar_entities *e, const struct nk_cedar_request *request,
+               struct nk_arena *a, struct nk_replay *out, struct nk_cedar_answer *answer,
+               struct nk_fault *f)
+{
+    uint32_t tool = nk_json_get(doc, 0, NK_STR("tool"));
+    out->same_beside = true;
+    return tool == NK_JSON_NONE ? nk_cedar_authorize(policies, e, request, a, answer)
+                                : ask_tool(doc, tool, policies, e, request, a, out, answer, f);
+}
+
 static int decide(const struct nk_json *doc, const struct nk_cedar_policies *policies,
                   const struct nk_cedar_entities *below, struct nk_arena *a, struct nk_replay *out,
                   struct nk_fault *f)
@@ -139,7 +216,7 @@ static int decide(const struct nk_json *doc, const struct nk_cedar_policies *pol
     if (r == 0)
         r = nk_cedar_value_parse(doc, context, a, &request.context, f);
     if (r == 0)
-        r = nk_cedar_authorize(policies, e, &request, a, &answer);
+        r = ask(doc, policies, e, &request, a, out, &answer, f);
     if (r == 0)
         r = take_answer(&answer, a, &out->now);
     return r ? nk_fault_set(f, r, "replay", 0, "the record cannot be decided again") : 0;
@@ -163,7 +240,7 @@ int nk_replay_record(const struct nk_json *record, const struct nk_cedar_policie
     if (r)
         return r;
     out->judged = true;
-    out->same = is_same(&out->recorded, &out->now);
+    out->same = is_same(&out->recorded, &out->now) && out->same_beside;
     out->same_decision = out->recorded.allow == out->now.allow;
     return 0;
 }

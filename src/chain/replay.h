@@ -25,7 +25,9 @@ struct nk_replay {
     bool judged; /* the record holds a judge's decision; nothing below is set otherwise */
     struct nk_cedar_uid principal, action, resource;
     struct nk_replay_verdict recorded, now;
-    bool same;          /* decision, reasons and errors are equal */
+    bool
+        same_beside; /* of a tool call: outcome, what was waived and redacted, and each data class */
+    bool same;       /* that, decision, reasons and errors are equal */
     bool same_decision; /* at least the decision is */
 };
 

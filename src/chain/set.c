@@ -29,10 +29,61 @@ int nk_set_configure(struct nk_set *s, const struct nk_config *c, struct nk_aren
     return 0;
 }
 
+static struct nk_str hexadecimal(const struct nk_tool *t, struct nk_arena *a)
+{
+    char room[2 * NK_SHA256_SIZE];
+    struct nk_buf b = {.p = room, .cap = sizeof room, .max = sizeof room};
+    if (t->definition.p)
+        nk_buf_add_hex(&b, t->digest.b, sizeof t->digest.b);
+    return nk_arena_copy(a, nk_buf_str(&b));
+}
+
+int nk_set_tools(struct nk_set *s, const struct nk_tools *tools, struct nk_arena *a)
+{
+    struct nk_set_tool *list = nk_arena_array(a, nk_tools_count(tools) + 1, sizeof *list);
+    if (!list)
+        return NK_ENOMEM;
+    for (size_t i = 0; i < nk_tools_count(tools); i++) {
+        const struct nk_tool *t = nk_tools_at(tools, i);
+        struct nk_str *groups = nk_arena_array(a, NK_TOOL_GROUPS, sizeof *groups);
+        list[i] = (struct nk_set_tool){
+            .name = t->full, .server = t->server, .groups = groups, .sha256 = hexadecimal(t, a)};
+        if (!groups || !list[i].sha256.p)
+            return NK_ENOMEM;
+        for (unsigned k = 0; k < NK_TOOL_GROUPS; k++)
+            if (t->groups >> k & 1)
+                groups[list[i].group_count++] = nk_tool_group_name(k);
+    }
+    s->tools = list;
+    s->tool_count = nk_tools_count(tools);
+    return 0;
+}
+
+static void write_tools(const struct nk_set *s, struct nk_buf *out)
+{
+    nk_buf_add(out, NK_STR(",\"tools\":["));
+    for (size_t i = 0; i < s->tool_count; i++) {
+        const struct nk_set_tool *t = &s->tools[i];
+        nk_buf_add(out, i ? NK_STR(",{") : NK_STR("{"));
+        nk_json_put_member(out, NK_STR("name"), t->name);
+        nk_json_put_member(out, NK_STR("server"), t->server);
+        nk_json_put_name(out, NK_STR("groups"));
+        nk_buf_add_char(out, '[');
+        for (size_t k = 0; k < t->group_count; k++) {
+            nk_buf_add(out, k ? NK_STR(",") : NK_STR(""));
+            nk_json_put_string(out, t->groups[k]);
+        }
+        nk_buf_add_char(out, ']');
+        nk_json_put_member(out, NK_STR("sha256"), t->sha256);
+        nk_buf_add_char(out, '}');
+    }
+    nk_buf_add_char(out, ']');
+}
+
 void nk_set_write(const struct nk_set *s, struct nk_buf *out)
 {
-    nk_buf_add(out, s->errors_deny ? NK_STR("{\"format\":2,\"errors\":\"deny\",\"policies\":[")
-                                   : NK_STR("{\"format\":1,\"policies\":["));
+    nk_buf_printf(out, "{\"format\":%d,%s\"policies\":[", s->tool_count ? 3 : 1 + s->errors_deny,
+                  s->errors_deny ? "\"errors\":\"deny\"," : "");
     for (size_t i = 0; i < s->policy_count; i++) {
         nk_buf_add(out, i ? NK_STR(",{") : NK_STR("{"));
         nk_json_put_member(out, NK_STR("name"), s->policies[i].name);
@@ -55,7 +106,10 @@ void nk_set_write(const struct nk_set *s, struct nk_buf *out)
         nk_json_put_member(out, NK_STR("dialect"), s->models[i].dialect);
         nk_buf_add_char(out, '}');
     }
-    nk_buf_add(out, NK_STR("]}"));
+    nk_buf_add_char(out, ']');
+    if (s->tool_count)
+        write_tools(s, out);
+    nk_buf_add_char(out, '}');
 }
 
 int nk_set_digest(const struct nk_set *s, struct nk_digest *out)
@@ -141,24 +195,65 @@ static int read_models(const struct nk_json *doc, struct nk_arena *a, struct nk_
     return 0;
 }
 
-/* Format 2 is a set in which errors deny, and nothing else. */
-static bool read_format(const struct nk_json *doc, bool *errors_deny)
+static int read_groups(const struct nk_json *doc, uint32_t list, struct nk_arena *a,
+                       struct nk_set_tool *out)
+{
+    if (list == NK_JSON_NONE || nk_json_type(doc, list) != NK_JSON_ARRAY)
+        return NK_EINVAL;
+    struct nk_str *p = nk_arena_array(a, doc->tape[list].count + 1, sizeof *p);
+    if (!p)
+        return NK_ENOMEM;
+    out->groups = p;
+    for (uint32_t i = nk_json_first(doc, list); i != NK_JSON_NONE; i = nk_json_next(doc, list, i)) {
+        p[out->group_count] = nk_json_string(doc, i, a);
+        if (!p[out->group_count++].p)
+            return NK_EINVAL;
+    }
+    return 0;
+}
+
+static int read_tools(const struct nk_json *doc, struct nk_arena *a, struct nk_set *out)
+{
+    uint32_t count, list = list_of(doc, NK_STR("tools"), &count);
+    struct nk_set_tool *p = list == NK_JSON_NONE ? NULL : nk_arena_array(a, count, sizeof *p);
+    if (!p)
+        return list == NK_JSON_NONE ? NK_EINVAL : NK_ENOMEM;
+    out->tools = p;
+    for (uint32_t i = nk_json_first(doc, list); i != NK_JSON_NONE; i = nk_json_next(doc, list, i)) {
+        p->name = text_of(doc, i, NK_STR("name"), a);
+        p->server = text_of(doc, i, NK_STR("server"), a);
+        p->sha256 = text_of(doc, i, NK_STR("sha256"), a);
+        int r = read_groups(doc, nk_json_get(doc, i, NK_STR("groups")), a, p);
+        if (r || !p->name.p || !p->server.p || !p->sha256.p)
+            return r ? r : NK_EINVAL;
+        p++;
+    }
+    out->tool_count = count;
+    return 0;
+}
+
+/* Format 3 has tools; of those without, format 2 is a set in which errors deny, and nothing else. */
+static bool read_format(const struct nk_json *doc, bool *errors_deny, bool *has_tools)
 {
     int64_t format = 0;
     *errors_deny = nk_json_is(doc, nk_json_get(doc, 0, NK_STR("errors")), NK_STR("deny"));
+    *has_tools = nk_json_get(doc, 0, NK_STR("tools")) != NK_JSON_NONE;
     return nk_json_i64(doc, nk_json_get(doc, 0, NK_STR("format")), &format) == 0 &&
-           format == (*errors_deny ? 2 : 1);
+           format == (*has_tools     ? 3
+                      : *errors_deny ? 2
+                                     : 1);
 }
 
 int nk_set_read(struct nk_str text, struct nk_arena *a, struct nk_set *out, struct nk_fault *f)
 {
     static const struct nk_json_limits limits = {NK_SET_MAX, 4, 1 << 20};
     struct nk_json doc;
+    bool has_tools;
     *out = (struct nk_set){.policy_count = 0};
     int r = nk_json_parse(&limits, text, a, &doc, f);
     if (r)
         return r;
-    if (!read_format(&doc, &out->errors_deny))
+    if (!read_format(&doc, &out->errors_deny, &has_tools))
         return nk_fault_set(f, NK_EUNSUPPORTED, "set", 0,
                             "not a policy set of a format that this version knows");
     r = read_policies(&doc, a, out);
@@ -166,6 +261,8 @@ int nk_set_read(struct nk_str text, struct nk_arena *a, struct nk_set *out, stru
         r = read_upstreams(&doc, a, out);
     if (r == 0)
         r = read_models(&doc, a, out);
+    if (r == 0 && has_tools)
+        r = read_tools(&doc, a, out);
     out->entities = text_of(&doc, 0, NK_STR("entities"), a);
     if (r == 0 && !out->entities.p)
         r = NK_EINVAL;
@@ -227,6 +324,28 @@ static int add_model(struct nk_cedar_entities *e, const struct nk_set_model *m, 
     return add_entity(e, (struct nk_cedar_uid){NK_STR("Model"), m->name}, &parent, record);
 }
 
+static const struct nk_cedar_uid all_tools = {{"Gateway", 7}, {"tools", 5}};
+
+/* The action and the resource of calls of the tool. */
+static int add_tool(struct nk_cedar_entities *e, const struct nk_set_tool *t, struct nk_arena *a)
+{
+    struct nk_cedar_uid parent = {NK_STR("Upstream"), t->server};
+    struct nk_cedar_uid *groups = nk_arena_array(a, t->group_count + 1, sizeof *groups);
+    if (!groups)
+        return NK_ENOMEM;
+    groups[0] = (struct nk_cedar_uid){NK_STR("Action"), NK_STR("CallTool")};
+    for (size_t i = 0; i < t->group_count; i++)
+        groups[i + 1] = (struct nk_cedar_uid){NK_STR("Action"), t->groups[i]};
+    /* Of these an entities file describes nothing: it would change what a policy's groups mean. */
+    int r = nk_cedar_entities_add(e, (struct nk_cedar_uid){NK_STR("Action"), t->name}, groups,
+                                  t->group_count + 1, NULL, NULL);
+    if (r == 0)
+        r = add_entity(e, (struct nk_cedar_uid){NK_STR("Tool"), t->name}, &parent, NULL);
+    if (r == 0)
+        r = add_entity(e, parent, &all_tools, NULL);
+    return r;
+}
+
 int nk_set_entities(const struct nk_set *s, struct nk_arena *a, struct nk_cedar_entities **out,
                     struct nk_fault *f)
 {
@@ -235,6 +354,11 @@ int nk_set_entities(const struct nk_set *s, struct nk_arena *a, struct nk_cedar_
     int r = e ? 0 : NK_ENOMEM;
     if (r == 0 && s->entities.n)
         r = nk_cedar_entities_parse(e, s->entities, &inner);
+    for (size_t i = 0; r == 0 && i < s->tool_count; i++)
+        if ((r = add_tool(e, &s->tools[i], a)) == NK_ECONFLICT)
+            r = nk_fault_set(&inner, NK_ECONFLICT, "entities", 0,
+                             "Action::\"%.*s\" is a registered tool's; describe nothing of it",
+                             NK_FMT(s->tools[i].name));
     for (size_t i = 0; r == 0 && i < s->upstream_count; i++)
         r = add_entity(e, (struct nk_cedar_uid){NK_STR("Upstream"), s->upstreams[i]}, NULL, NULL);
     for (size_t i = 0; r == 0 && i < s->model_count; i++)

@@ -68,6 +68,84 @@ static bool is_taken(const struct nk_config *c, struct nk_str path)
     return nk_str_starts(path, NK_STR("/v1/"));
 }
 
+/* An absolute URL without query and fragment, of characters that need no quoting in a header. */
+static bool is_resource(struct nk_str url)
+{
+    struct nk_str rest = url;
+    if (nk_str_starts(url, NK_STR("https://")) || nk_str_starts(url, NK_STR("http://")))
+        rest = nk_str_sub(url, url.p[4] == 's' ? 8 : 7, url.n);
+    for (size_t i = 0; i < rest.n; i++)
+        if (rest.p[i] <= ' ' || rest.p[i] > '~' || strchr("\"\\#?@<>", rest.p[i]))
+            return false;
+    return rest.n < url.n && rest.n && rest.p[0] != '/';
+}
+
+/* RFC 6749, section 3.3: scope-token. */
+static bool is_scope(struct nk_str scope)
+{
+    for (size_t i = 0; i < scope.n; i++)
+        if (scope.p[i] <= ' ' || scope.p[i] > '~' || scope.p[i] == '"' || scope.p[i] == '\\')
+            return false;
+    return scope.n > 0;
+}
+
+static bool is_issuer(const struct nk_config *c, struct nk_str name)
+{
+    size_t i = 0;
+    while (i < c->issuer_count && !nk_str_eq(c->issuers[i].issuer, name))
+        i++;
+    return i < c->issuer_count;
+}
+
+static int check_issuers(const struct nk_config *c, size_t i, size_t at, struct nk_fault *f)
+{
+    const struct nk_config_mcp *m = &c->mcp[i];
+    for (size_t j = 0; j < m->issuer_count; j++)
+        if (!is_issuer(c, m->issuers[j].text))
+            return nk_fault_set(
+                f, NK_ENOTFOUND, stage, at,
+                "mcp[%zu].authorization_servers[%zu]: there is no such issuer under "
+                "`identity.issuers`",
+                i, j);
+    for (size_t j = 0; j < m->scope_count; j++)
+        if (!is_scope(m->scopes[j].text))
+            return nk_fault_set(
+                f, NK_EINVAL, stage, at,
+                "mcp[%zu].scopes[%zu] is printable ASCII without spaces, quotes and "
+                "backslashes",
+                i, j);
+    return 0;
+}
+
+static int check_resource(const struct nk_config *c, size_t i, const struct nk_json *doc,
+                          uint32_t item, struct nk_fault *f)
+{
+    const struct nk_config_mcp *m = &c->mcp[i];
+    size_t at = offset_of(doc, item, "resource");
+    if (!m->resource.p && (m->issuer_count || m->scope_count))
+        return nk_fault_set(
+            f, NK_EINVAL, stage, at,
+            "mcp[%zu]: authorization_servers and scopes need `resource`, the URL of "
+            "this endpoint",
+            i);
+    if (!m->resource.p)
+        return 0;
+    if (!is_resource(m->resource))
+        return nk_fault_set(f, NK_EINVAL, stage, at,
+                            "mcp[%zu].resource is an http or https URL without query and fragment",
+                            i);
+    if (!m->issuer_count)
+        return nk_fault_set(f, NK_EINVAL, stage, at,
+                            "mcp[%zu].resource: say in `authorization_servers` whose tokens are "
+                            "taken",
+                            i);
+    for (size_t j = 0; j < i; j++)
+        if (nk_str_eq(c->mcp[j].resource, m->resource))
+            return nk_fault_set(f, NK_ECONFLICT, stage, at,
+                                "mcp[%zu].resource is already that of mcp[%zu]", i, j);
+    return check_issuers(c, i, at, f);
+}
+
 static int check_endpoint(const struct nk_config *c, size_t i, const struct nk_json *doc,
                           uint32_t item, struct nk_fault *f)
 {
@@ -93,7 +171,7 @@ static int check_endpoint(const struct nk_config *c, size_t i, const struct nk_j
                             "mcp[%zu].prefix: off is for one server; two could have a tool of the "
                             "same name",
                             i);
-    return 0;
+    return check_resource(c, i, doc, item, f);
 }
 
 /* A session is kept by one server's process: another endpoint would not know it. */

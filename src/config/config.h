@@ -12,6 +12,8 @@
 #include "config/agent.h"
 #include "config/mcp.h"
 #include "config/store.h"
+#include "config/tools.h"
+#include "config/upstream.h"
 #include "config/token.h"
 
 struct nk_config_certificate {
@@ -113,6 +115,8 @@ struct nk_config {
     size_t agent_count;
     const struct nk_config_mcp *mcp;
     size_t mcp_count;
+    struct nk_str remote_mcp; /* URL in place of those that requests name; absent: as they come */
+    bool remote_mcp_asks;     /* … and each call of such a server needs the client's approval */
     struct nk_str session_secret; /* absent: a random one */
     struct nk_str audit;          /* directory of the chain */
     bool audit_strict;
@@ -127,6 +131,7 @@ struct nk_config {
     struct nk_str log_level; /* error, warning, info, debug */
     struct nk_config_limits limits;
     struct nk_config_telemetry telemetry;
+    struct nk_config_tools tools;
 };
 
 /* Reads the canonical JSON form (what the edge makes of the YAML file). Unknown keys, wrong types

@@ -182,7 +182,7 @@ const char *nk_config_bad_endpoint(struct nk_str s)
 {
     struct nk_str rest = after_scheme(s);
     if (!rest.p)
-        return "expected http://HOST:PORT or https://HOST, with a path where the collector has one";
+        return "expected http://HOST:PORT or https://HOST, with a path if it has one";
     if (!url_chars_ok(s))
         return "not allowed here: spaces, \"?\", \"#\" and characters beyond ASCII";
     struct nk_str authority = nk_str_cut(&rest, '/');

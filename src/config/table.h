@@ -37,6 +37,9 @@ enum nk_config_section {
     NK_CONFIG_MCP,
     NK_CONFIG_MCP_SERVER,
     NK_CONFIG_MCP_HOST,
+    NK_CONFIG_MCP_ISSUER,
+    NK_CONFIG_MCP_SCOPE,
+    NK_CONFIG_REMOTE_MCP,
     NK_CONFIG_AUDIT,
     NK_CONFIG_DNS,
     NK_CONFIG_LIMITS,
@@ -44,6 +47,10 @@ enum nk_config_section {
     NK_CONFIG_TELEMETRY,
     NK_CONFIG_OTLP,
     NK_CONFIG_OTLP_HEADER,
+    NK_CONFIG_TOOLS,
+    NK_CONFIG_TOOL_RULE,
+    NK_CONFIG_TOOL_GROUP,
+    NK_CONFIG_TOOL_FIELD,
 };
 
 enum nk_config_kind {

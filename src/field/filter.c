@@ -5,6 +5,8 @@
  */
 #include "field/form.h"
 
+#include "json/schema.h"
+
 static int no_memory(const struct field_run *r)
 {
     return nk_fault_set(r->fault, NK_ENOMEM, "field", 0, "out of memory");
@@ -79,7 +81,12 @@ static int check_shape(struct field_run *r, struct nk_json *doc, uint32_t *at)
     int rc = shape == NK_FIELD_STRIP ? strip(r, doc, at) : 0;
     if (rc)
         return rc;
-    return rc ? rc : denied(r, why.message);
+    if (rc)
+        return rc;
+    rc = nk_schema_check(r->ask->rules->output, doc, *at, r->arena, &why);
+    if (rc == NK_ENOMEM)
+        return no_memory(r);
+    return rc ? denied(r, why.message) : 0;
 }
 
 void field_run_is_error(struct field_run *r)

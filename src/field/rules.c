@@ -5,6 +5,8 @@
  */
 #include "field/rules.h"
 
+#include "json/schema.h"
+
 /* Paths as a source of states: the place "rule r, k steps done" is r << 6 | k. */
 struct paths {
     struct field_source source;
@@ -159,12 +161,13 @@ int nk_field_rules_new(const struct nk_field_setup *in, struct nk_arena *a,
         return nk_fault_set(f, NK_ENOMEM, "field", 0, "out of memory");
     if (in->rule_count > NK_FIELD_RULES_MAX)
         return nk_fault_set(f, NK_ELIMIT, "field", 0, "more than %d fields", NK_FIELD_RULES_MAX);
-    if (in->output && in->shape != NK_FIELD_PASS)
-        return nk_fault_set(f, NK_EUNSUPPORTED, "field", 0, "results cannot be checked yet");
-    r->shape = NK_FIELD_PASS;
+    r->output = in->output;
+    r->shape = in->output ? in->shape : NK_FIELD_PASS;
     nk_arena_init(&scratch, 16 << 20);
     int rc = read_rules(in, a, &scratch, r, f);
     nk_arena_free(&scratch);
+    if (rc == 0 && r->shape == NK_FIELD_STRIP)
+        rc = field_states_of_schema(nk_schema_document(in->output), a, &r->declared, f);
     *out = rc ? NULL : r;
     return rc;
 }

@@ -3,7 +3,7 @@
  * authorize.c - the only judge. It decides on the facts that facts.c puts together; the record keeps
  * the same facts as Cedar JSON, so that a replay decides again on nothing else.
  */
-#include "gate/txn.h"
+#include "gate/hosted.h"
 
 int gate_judge(struct nk_txn *t, struct nk_str action, struct nk_cedar_uid resource,
                struct nk_cedar_answer *out)
@@ -82,6 +82,6 @@ int gate_authorize(struct nk_txn *t)
         return rc;
     s->judged = true;
     if (s->answer.allow)
-        return 0;
+        return s->call.tool_count ? gate_hosted_authorize(t) : 0;
     return gate_refuse(t, NK_REFUSAL_policy_denied, "authorize", why_denied(t), NK_STR(""));
 }

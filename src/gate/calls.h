@@ -44,3 +44,5 @@ int gate_calls_reply(struct nk_txn *t, const struct nk_json *doc, const struct n
 /* receive.c. Reads the data of one event into the arena of events; n == 0 when it has none, or "[DONE]". */
 int gate_event_parse(struct nk_txn *t, const struct nk_sse_event *e, struct nk_json *data,
                      struct nk_fault *f) NK_CHECKED;
+/* forward.c. Bytes [start, end) of the body go upstream as `with` (an absent one: NK_ENOMEM). */
+int gate_edit_add(struct nk_txn *t, uint32_t start, uint32_t end, struct nk_str with) NK_CHECKED;

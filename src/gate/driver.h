@@ -69,6 +69,8 @@ int gate_call_authorize(struct nk_txn *t) NK_CHECKED;
 /* Adds the record of a decision that another judge's question led to (a tool's, a field's): `facts` are members of "facts" beside those of
  * the request, `members` follow them: cedar, entities, decision and the like, each with a comma before it. */
 unsigned gate_record_members(struct nk_txn *t, struct nk_str facts, struct nk_str members);
+/* Adds an outcome's record with these facts, `"name":{…}`: NK_FX_RECORD. */
+unsigned gate_record_end(struct nk_txn *t, const char *how, struct nk_str facts);
 
 /* An answer's media type, whatever parameters it has; is its body compressed? */
 bool gate_answer_is_type(const struct nk_http_head *h, struct nk_str type);

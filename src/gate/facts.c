@@ -8,7 +8,7 @@
  * Those who ask are mostly the same, so the facts about a principal are put together once and found
  * again by its serial number; another principal with the same place takes it over.
  */
-#include "gate/txn.h"
+#include "gate/tool.h"
 
 enum { FACTS_MAX = 256 << 10, FACTS_ORDINARY = 1024, MEMBERS_MAX = 16 };
 
@@ -165,6 +165,8 @@ static int put_context(struct nk_txn *t, struct nk_buf *out)
     struct facts f = {.json = out, .arena = t->scratch, .members = members, .room = MEMBERS_MAX};
     /* In the order in which a record keeps its members: then nothing is left to sort. */
     add_tools(&f, named(&f, NK_STR("{\"tools\":")), &s->call, false);
+    if (s->call.method.p)
+        add_string(&f, named(&f, NK_STR(",\"method\":")), s->call.method);
     add_bool(&f, named(&f, NK_STR(",\"stream\":")), s->call.stream);
     add_string(&f, named(&f, NK_STR(",\"dialect\":")), nk_str(s->dialect->name));
     add_long(&f, named(&f, NK_STR(",\"messages\":")), s->call.message_count);
@@ -261,6 +263,20 @@ static int principal_facts(struct nk_txn *t, struct nk_fault *f)
     s->store = k->store;
     s->entities = k->entities;
     return rc ? nk_fault_set(f, rc, "facts", inner.offset, "%s", inner.message) : 0;
+}
+
+int gate_principal_facts(struct nk_txn *t, struct nk_str *entities,
+                         const struct nk_cedar_entities **store, struct nk_fault *f)
+{
+    struct nk_gate_state *s = t->state;
+    struct nk_str kept = s->entities;
+    struct nk_cedar_entities *kept_store = s->store;
+    int rc = principal_facts(t, f);
+    *entities = s->entities;
+    *store = s->store;
+    s->entities = kept;
+    s->store = kept_store;
+    return rc;
 }
 
 int gate_facts(struct nk_txn *t, struct nk_fault *f)

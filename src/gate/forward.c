@@ -1,10 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * forward.c - the vetted call, written anew: only the headers that the dialect lets pass, never a
- * credential, a cookie or anything hop-by-hop. The body goes on byte by byte; when the upstream
- * knows the model under another name, that one value is spliced.
+ * credential, a cookie or anything hop-by-hop. The body goes on byte by byte but for single values that are
+ * spliced: the model's name, where the upstream knows it under another one, addresses of remote servers, and results
+ * of tools.
  */
+#include "gate/hosted.h"
 #include "gate/translate.h"
+
+#include <string.h>
 
 static int forward_headers(struct nk_txn *t, struct nk_http_head *out)
 {
@@ -31,24 +35,62 @@ static int forward_headers(struct nk_txn *t, struct nk_http_head *out)
     return 0;
 }
 
+int gate_edit_add(struct nk_txn *t, uint32_t start, uint32_t end, struct nk_str with)
+{
+    struct nk_gate_state *s = t->state;
+    if (!with.p)
+        return NK_ENOMEM;
+    if (s->edit_count == s->edit_cap) {
+        size_t cap = s->edit_cap ? s->edit_cap * 2 : 8;
+        struct nk_json_edit *more = nk_arena_array(t->scratch, cap, sizeof *more);
+        if (!more)
+            return NK_ENOMEM;
+        if (s->edit_count)
+            memcpy(more, s->edits, s->edit_count * sizeof *more);
+        s->edits = more;
+        s->edit_cap = cap;
+    }
+    size_t i = s->edit_count++;
+    for (; i > 0 && s->edits[i - 1].start > start; i--)
+        s->edits[i] = s->edits[i - 1];
+    s->edits[i] = (struct nk_json_edit){start, end, with};
+    return 0;
+}
+
+/* The name by which the upstream knows the model. */
+static int rename_model(struct nk_txn *t)
+{
+    struct nk_gate_state *s = t->state;
+    if (!s->model->upstream_name.p || s->call.model_at == NK_JSON_NONE)
+        return 0;
+    struct nk_buf name;
+    nk_buf_init(&name, 4096);
+    nk_json_put_string(&name, s->model->upstream_name);
+    const struct nk_json_value *at = &s->call.body.tape[s->call.model_at];
+    int rc = name.error ? name.error
+                        : gate_edit_add(t, at->start, at->end,
+                                        nk_arena_copy(t->scratch, nk_buf_str(&name)));
+    nk_buf_free(&name);
+    return rc;
+}
+
 static int forward_body(struct nk_txn *t, struct nk_str *out)
 {
     struct nk_gate_state *s = t->state;
     *out = nk_buf_str(&s->body);
-    if (!s->model->upstream_name.p || s->call.model_at == NK_JSON_NONE)
-        return 0;
-    struct nk_buf name, whole;
-    nk_buf_init(&name, 4096);
-    nk_buf_init(&whole, s->body.max + 4096);
-    nk_json_put_string(&name, s->model->upstream_name);
-    const struct nk_json_value *at = &s->call.body.tape[s->call.model_at];
-    struct nk_json_edit edit = {at->start, at->end, nk_buf_str(&name)};
-    int rc = name.error ? name.error : nk_json_splice(*out, &edit, 1, &whole);
+    int rc = rename_model(t);
+    if (rc || !s->edit_count)
+        return rc;
+    struct nk_buf whole;
+    size_t more = 4096;
+    for (size_t i = 0; i < s->edit_count; i++)
+        more += s->edits[i].with.n;
+    nk_buf_init(&whole, s->body.max + more);
+    rc = nk_json_splice(*out, s->edits, s->edit_count, &whole);
     if (!rc) {
         *out = nk_arena_copy(t->arena, nk_buf_str(&whole));
         rc = out->p ? 0 : NK_ENOMEM;
     }
-    nk_buf_free(&name);
     nk_buf_free(&whole);
     return rc;
 }
@@ -71,7 +113,10 @@ int gate_forward(struct nk_txn *t)
     c->upstream = s->model->upstream;
     c->head = (struct nk_http_head){
         .method = s->head->method, .target = forward_target(s), .content_length = -1};
-    int rc = forward_headers(t, &c->head);
+    int rc = gate_hosted_rewrite(t);
+    if (rc)
+        return rc;
+    rc = forward_headers(t, &c->head);
     if (!rc && s->reading != &s->call)
         gate_translate_call(t);
     else if (!rc)

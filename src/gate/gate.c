@@ -19,6 +19,7 @@
  * make the gate hold memory.
  */
 #include "gate/driver.h"
+#include "gate/oauth.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -177,6 +178,8 @@ int gate_body_stages(struct nk_txn *t)
 static unsigned on_request_end(struct nk_txn *t, const struct nk_event *e)
 {
     struct nk_gate_state *s = t->state;
+    if (s->call.endpoint->local == NK_LOCAL_PUBLIC)
+        return gate_answer_public(t);
     if (s->driver && s->driver->start)
         return gate_drive(t, e);
     if (gate_body_stages(t))
@@ -290,5 +293,6 @@ const char *nk_txn_refused_by(const struct nk_txn *t)
 
 bool nk_txn_allowed(const struct nk_txn *t)
 {
-    return t->state->judged && t->state->answer.allow;
+    return t->state->judged && t->state->answer.allow &&
+           t->state->refusal.id != NK_REFUSAL_policy_denied;
 }

@@ -8,15 +8,17 @@
  * that of a proxy or of a machine on which many work. Beside a credential it stays a fact of the
  * transport, for policies that want both (docs/policies.md).
  */
-#include "gate/document.h"
+#include "gate/txn.h"
 
-#include "ident/proof.h"
+#include "gate/oauth.h"
 
 static enum nk_refusal_id refusal_for(int rc)
 {
     switch (rc) {
     case NK_EEXPIRED:
         return NK_REFUSAL_expired_credential;
+    case NK_ECONFLICT:
+        return NK_REFUSAL_insufficient_scope;
     case NK_EAGAIN:
         return NK_REFUSAL_keys_not_ready;
     case NK_EFULL:
@@ -58,7 +60,7 @@ int gate_identify(struct nk_txn *t)
     struct nk_fault f = {0};
     struct nk_str credential = s->dialect->credential(s->head);
     int rc;
-    if (gate_document_driver(s))
+    if (s->call.endpoint->local == NK_LOCAL_PUBLIC)
         return 0;
     if (s->certificate && s->now_ms >= s->certificate->until_ms)
         rc = nk_fault_set(&f, NK_EEXPIRED, "certificate", 0,
@@ -66,7 +68,8 @@ int gate_identify(struct nk_txn *t)
     else if (is_signed(s))
         rc = verify_signature(t, nk_http_get(s->head, NK_STR("x-amz-content-sha256")), &f);
     else if (credential.n)
-        rc = nk_ident_verify(t->setup->ident, credential, s->now_ms, t->arena, &s->principal, &f);
+        rc = nk_ident_verify_for(t->setup->ident, gate_oauth_wants(s->oauth), credential, s->now_ms,
+                                 t->arena, &s->principal, &f);
     else if (s->certificate)
         rc = nk_ident_by_certificate(t->setup->ident, s->certificate, s->now_ms, t->arena,
                                      &s->principal, &f);

@@ -5,6 +5,7 @@
  */
 #include "gate/document.h"
 #include "gate/mcp.h"
+#include "gate/oauth.h"
 
 static bool is_media(const struct nk_dialect *d, struct nk_str type)
 {
@@ -46,7 +47,7 @@ int gate_match(struct nk_txn *t)
     int rc = gate_mcp_match(t);
     if (rc)
         return rc;
-    if (!s->call.endpoint && !gate_document_match(t) && !gate_hook_match(t))
+    if (!s->call.endpoint && !gate_oauth_match(t) && !gate_document_match(t) && !gate_hook_match(t))
         s->call.endpoint = nk_proto_match(s->head, t->arena, &s->dialect, &s->segment);
     s->call.dialect = s->dialect;
     s->call.segment = s->segment;
@@ -57,8 +58,6 @@ int gate_match(struct nk_txn *t)
                            NK_STR(""));
     if (s->call.endpoint->local == NK_LOCAL_NOBODY)
         return gate_refuse(t, NK_REFUSAL_read_only, "match", NK_STR(""), NK_STR(""));
-    s->driver = gate_document_driver(s);
-    if (!s->driver)
-        s->driver = gate_driver_of(s->call.endpoint->local);
+    s->driver = gate_driver_of(s->call.endpoint->local);
     return check_body_headers(t);
 }

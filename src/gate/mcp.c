@@ -6,6 +6,8 @@
  */
 #include "gate/mcp.h"
 
+#include "gate/oauth.h"
+
 static size_t upstream_index(const struct nk_config *c, struct nk_str name)
 {
     size_t i = 0;
@@ -24,6 +26,9 @@ int gate_mcp_load(struct nk_setup *s, struct nk_str secret, struct nk_fault *f)
         m->config = &s->config.mcp[i];
         for (size_t j = 0; j < m->config->server_count; j++)
             m->upstreams[j] = upstream_index(&s->config, m->config->servers[j].text);
+        int rc = gate_oauth_new(m->config, &s->arena, &m->oauth);
+        if (rc)
+            return rc;
     }
     if (s->config.mcp_count && secret.n < 32)
         return nk_fault_set(f, NK_EINVAL, "config", 0,
@@ -107,6 +112,7 @@ int gate_mcp_match(struct nk_txn *t)
         if (!m)
             return gate_refuse(t, NK_REFUSAL_out_of_memory, "match", NK_STR(""), NK_STR(""));
         m->endpoint = e;
+        s->oauth = e->oauth;
         m->ask.op = op;
         s->drive = m;
         if (!from_known_place(e->config, s->head))

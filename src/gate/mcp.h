@@ -19,6 +19,7 @@
 struct nk_mcp { /* an endpoint of the configuration, resolved */
     const struct nk_config_mcp *config;
     size_t upstreams[NK_CONFIG_MCP_SERVERS]; /* of its servers */
+    const struct gate_oauth *oauth;          /* gate/oauth.h; NULL: it is no protected resource */
 };
 
 /* What a client can do for a server that asks, as far as the judge lets the server ask. */
@@ -47,8 +48,10 @@ struct gate_mcp {
     struct gate_mcp_session session;
     struct nk_str name;  /* of the tool or prompt as the server knows it, or the URI */
     struct nk_str body;  /* for the server */
-    struct nk_str shown; /* session id for the client; absent: none */
-    bool has_result;     /* the answer to the request has come */
+    struct nk_str event; /* the server's id of the last event that the client has seen, or absent */
+    enum nk_mcp_op answers; /* what results on this request's stream are the results of */
+    struct nk_str shown;    /* session id for the client; absent: none */
+    bool has_result;        /* the answer to the request has come */
 };
 
 static inline struct gate_mcp *gate_mcp(const struct nk_txn *t)
@@ -98,6 +101,12 @@ struct nk_str gate_mcp_name(const struct nk_txn *t, struct nk_str name, struct n
 int gate_mcp_open(struct nk_txn *t, struct nk_str id, struct gate_mcp_session *out) NK_CHECKED;
 /* The id for the client; absent when memory is out. */
 struct nk_str gate_mcp_close(struct nk_txn *t, const struct gate_mcp_session *s);
+
+/* Appends the id of an event for the client, which says what its stream answers. */
+int gate_mcp_put_event_id(struct nk_txn *t, struct nk_str id, struct nk_buf *out) NK_CHECKED;
+/* Takes up the stream of which the client has seen the event of this id; *out is the server's id of it.
+ * NK_ENOTFOUND: no event of this session. */
+int gate_mcp_resume(struct nk_txn *t, struct nk_str id, struct nk_str *out) NK_CHECKED;
 
 /* The result of the request as the client may see it: *out is absent when it goes on as it came. NK_EINVAL: it
  * breaks the protocol, and does not go on. */

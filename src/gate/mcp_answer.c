@@ -102,8 +102,6 @@ static int check_message(const struct nk_txn *t, const struct nk_mcp_message *m,
                                 "the server asks for what it may not ask for");
         return 0;
     }
-    if (own->ask.op == NK_MCP_STREAM)
-        return 0; /* of a request whose stream broke off; see gate_mcp_result */
     bool fits = m->id.p ? nk_str_eq(m->id, own->message.id) : m->kind == NK_MCP_ERROR;
     return fits && !own->has_result
                ? 0
@@ -122,21 +120,54 @@ static int take_message(struct nk_txn *t, const struct nk_mcp_message *m, struct
     return m->kind == NK_MCP_RESULT ? gate_mcp_result(t, m, a, out, f) : 0;
 }
 
-/* All lines of an event but its data, which is `data` instead. */
-static void put_event(struct nk_buf *out, struct nk_str raw, struct nk_str data)
+/* The value of a line of this field, or absent. */
+static struct nk_str field(struct nk_str line, struct nk_str name)
 {
-    for (struct nk_str rest = raw; rest.p;) {
+    if (!nk_str_starts(line, name) || line.n == name.n || line.p[name.n] != ':')
+        return (struct nk_str){NULL, 0};
+    struct nk_str value = nk_str_sub(line, name.n + 1, line.n);
+    return nk_str_starts(value, NK_STR(" ")) ? nk_str_sub(value, 1, value.n) : value;
+}
+
+/* An event whose id is one of ours, and whose data is `data` unless that is absent. */
+static int put_event(struct nk_txn *t, struct nk_str raw, struct nk_str data)
+{
+    struct nk_buf *out = &t->out;
+    int rc = 0;
+    for (struct nk_str rest = raw; rest.p && !rc;) {
         struct nk_str line = nk_str_cut(&rest, '\n');
         if (nk_str_ends(line, NK_STR("\r")))
             line.n--;
-        if (line.n == 0 || nk_str_starts(line, NK_STR("data")))
+        struct nk_str id = field(line, NK_STR("id"));
+        if (line.n == 0 || (data.p && nk_str_starts(line, NK_STR("data"))))
             continue;
-        nk_buf_add(out, line);
+        nk_buf_add(out, id.n ? NK_STR("id: ") : line);
+        if (id.n)
+            rc = gate_mcp_put_event_id(t, id, out);
         nk_buf_add_char(out, '\n');
     }
-    nk_buf_add(out, NK_STR("data: "));
-    nk_buf_add(out, data);
-    nk_buf_add(out, NK_STR("\n\n"));
+    if (data.p) {
+        nk_buf_add(out, NK_STR("data: "));
+        nk_buf_add(out, data);
+        nk_buf_add_char(out, '\n');
+    }
+    nk_buf_add_char(out, '\n');
+    return rc ? rc : out->error;
+}
+
+/* Is there a line that says an id? */
+static bool has_id(struct nk_str raw)
+{
+    return nk_str_starts(raw, NK_STR("id:")) || nk_str_search(raw, NK_STR("\nid:")) >= 0;
+}
+
+/* CR alone ends a line as well; nobody writes it, so nobody needs to read it in our way. */
+static bool has_lone_cr(struct nk_str raw)
+{
+    for (size_t i = 0; i < raw.n; i++)
+        if (raw.p[i] == '\r' && (i + 1 == raw.n || raw.p[i + 1] != '\n'))
+            return true;
+    return false;
 }
 
 static int take_event(struct nk_txn *t, const struct nk_sse_event *e, struct nk_fault *f)
@@ -152,10 +183,11 @@ static int take_event(struct nk_txn *t, const struct nk_sse_event *e, struct nk_
         rc = take_message(t, &m, &s->event_arena, &with, f);
     if (rc)
         return rc;
-    if (with.p)
-        put_event(&t->out, e->raw, with);
-    else
-        nk_buf_add(&t->out, e->raw);
+    if (has_lone_cr(e->raw))
+        return nk_fault_set(f, NK_EINVAL, "mcp", 0, "a line of a stream ends with CR alone");
+    if (with.p || has_id(e->raw))
+        return put_event(t, e->raw, with);
+    nk_buf_add(&t->out, e->raw);
     return t->out.error;
 }
 

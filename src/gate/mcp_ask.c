@@ -131,6 +131,21 @@ static int read_session(struct nk_txn *t)
     return rc ? gate_refuse(t, NK_REFUSAL_out_of_memory, "parse", NK_STR(""), NK_STR("")) : 0;
 }
 
+/* A stream that goes on where another one broke off. */
+static int read_last_event(struct nk_txn *t)
+{
+    struct gate_mcp *m = gate_mcp(t);
+    struct nk_str id = nk_http_get(t->state->head, NK_STR("last-event-id"));
+    m->answers = m->ask.op;
+    if (m->ask.op != NK_MCP_STREAM || !id.n)
+        return 0;
+    int rc = gate_mcp_resume(t, id, &m->event);
+    if (rc == NK_ENOTFOUND)
+        return bad(t, NK_MCP_INVALID_REQUEST,
+                   NK_STR("Last-Event-ID is not that of an event of this session."));
+    return rc ? gate_refuse(t, NK_REFUSAL_out_of_memory, "parse", NK_STR(""), NK_STR("")) : 0;
+}
+
 static int read_message(struct nk_txn *t)
 {
     struct gate_mcp *m = gate_mcp(t);
@@ -158,6 +173,8 @@ static int read_message(struct nk_txn *t)
 static int split_name(struct nk_txn *t)
 {
     struct gate_mcp *m = gate_mcp(t);
+    if (m->ask.op == NK_MCP_STREAM) /* has that of the request which it goes on with */
+        return 0;
     m->name = m->ask.subject;
     bool is_name = m->ask.op == NK_MCP_CALL_TOOL || m->ask.op == NK_MCP_GET_PROMPT ||
                    m->ask.op == NK_MCP_COMPLETE_PROMPT;
@@ -233,9 +250,12 @@ int gate_mcp_judge(struct nk_txn *t, enum nk_mcp_op op, struct nk_str id,
                    struct nk_cedar_answer *out)
 {
     struct nk_gate_state *s = t->state;
-    struct nk_cedar_entities *kept = s->store;
     struct nk_cedar_uid one = {nk_mcp_resource_type(op), id};
-    int rc = 0;
+    struct nk_fault f = {0};
+    int rc = gate_facts(t, &f);
+    struct nk_cedar_entities *kept = s->store;
+    if (rc)
+        return rc;
     s->store = with_parent(t, one);
     rc = s->store ? gate_judge(t, nk_str(nk_mcp_endpoint(op)->action), one, out) : NK_ENOMEM;
     s->store = kept;
@@ -267,6 +287,8 @@ int gate_mcp_ask(struct nk_txn *t)
         rc = check_revision(t);
     if (!rc)
         rc = read_session(t);
+    if (!rc)
+        rc = read_last_event(t);
     if (!rc)
         rc = locate(t);
     return rc ? rc : authorize(t);

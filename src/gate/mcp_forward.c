@@ -201,7 +201,8 @@ static int write_headers(struct nk_txn *t)
         return repeat_body(t);
     }
     copy_header(t, "mcp-protocol-version");
-    copy_header(t, "last-event-id");
+    if (m->event.p)
+        gate_call_header(t, "last-event-id", m->event);
     if (m->session.id.p)
         gate_call_header(t, "mcp-session-id", m->session.id);
     return 0;

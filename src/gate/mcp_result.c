@@ -168,7 +168,7 @@ int gate_mcp_result(struct nk_txn *t, const struct nk_mcp_message *m, struct nk_
     struct result r = {.t = t, .doc = &m->doc, .at = m->result, .a = a};
     struct nk_buf whole;
     t->state->context = (struct nk_str){NULL, 0}; /* the facts of the request's own step are gone */
-    int rc = edit_result(&r, gate_mcp(t)->ask.op, f);
+    int rc = edit_result(&r, gate_mcp(t)->answers, f);
     if (rc || !r.n)
         return rc;
     size_t extra = RESULT_EXTRA;

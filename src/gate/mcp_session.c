@@ -1,27 +1,86 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * mcp_session.c - session ids. Nothing is stored: an id is the sealed text of all that it stands for, so every worker
- * can read every session, there is no table that could be full, and a session outlives a reload. It is bound to the
- * endpoint and to the principal: whoever else holds it holds nothing (MCP 2025-11-25, security best practices,
- * "Session Hijacking").
+ * mcp_session.c - session ids, and the ids of events in streams. Nothing is stored: an id is the sealed text of all that
+ * it stands for, so every worker can read it, there is no table that could be full, and it outlives a
+ * reload. It is bound to endpoint, server and principal: whoever else holds it holds nothing (MCP
+ * 2025-11-25, security best practices, "Session Hijacking").
  *
- * Inside: version, revision, capabilities, end (decimal, Unix milliseconds), then the server's own id.
+ *   session   version, revision, capabilities, end (decimal, Unix milliseconds), the server's own id
+ *   event     version, operation, id of the request, name of what it is about, the server's own id of the event;
+ *             bound to the session as well. A client whose stream broke off asks for what came behind an event: so
+ *             the rest of an answer is known for what it is, and filtered as if it had come at once.
  */
 #include "gate/mcp.h"
 
-enum { SESSION_MAX = 4096, VERSION = '1' };
+enum { SEALED_MAX = 8192, VERSION = '1' };
 
-/* What the seal binds: endpoint, server and principal. */
-static void put_bound(const struct nk_txn *t, struct nk_buf *b)
+static void put_part(struct nk_buf *b, struct nk_str part)
+{
+    nk_buf_add_u64(b, part.n);
+    nk_buf_add_char(b, ':');
+    nk_buf_add(b, part);
+}
+
+static bool get_part(struct nk_str *from, struct nk_str *part)
+{
+    struct nk_str rest = *from;
+    uint64_t n;
+    if (nk_str_to_u64(nk_str_cut(&rest, ':'), &n) || !rest.p || n > rest.n)
+        return false;
+    *part = nk_str_sub(rest, 0, (size_t)n);
+    *from = nk_str_sub(rest, (size_t)n, rest.n);
+    return true;
+}
+
+/* What the seal binds. */
+static void put_bound(const struct nk_txn *t, struct nk_str purpose, struct nk_str session,
+                      struct nk_buf *b)
 {
     const struct nk_principal *p = t->state->principal;
-    const struct nk_str parts[] = {gate_mcp(t)->endpoint->config->path, gate_mcp_upstream(t)->name,
-                                   p->type, p->id};
-    for (size_t i = 0; i < NK_COUNT(parts); i++) {
-        nk_buf_add_u64(b, parts[i].n);
-        nk_buf_add_char(b, ':');
-        nk_buf_add(b, parts[i]);
+    const struct nk_str parts[] = {
+        purpose, gate_mcp(t)->endpoint->config->path, gate_mcp_upstream(t)->name, p->type, p->id,
+        session};
+    for (size_t i = 0; i < NK_COUNT(parts); i++)
+        put_part(b, parts[i]);
+}
+
+/* Sealed and in base64url, appended to `out`. */
+static int seal(const struct nk_txn *t, struct nk_str purpose, struct nk_str session,
+                const struct nk_buf *plain, struct nk_buf *out)
+{
+    struct nk_buf bound, sealed;
+    nk_buf_init(&bound, SEALED_MAX);
+    nk_buf_init(&sealed, SEALED_MAX + NK_SEAL_OVERHEAD);
+    put_bound(t, purpose, session, &bound);
+    int rc = bound.error ? bound.error : plain->error;
+    if (!rc)
+        rc = nk_seal(&t->setup->session_key, nk_buf_str(&bound), nk_buf_str(plain), &sealed);
+    if (!rc)
+        nk_base64url_encode(nk_buf_str(&sealed), out);
+    nk_buf_free(&bound);
+    nk_buf_free(&sealed);
+    return rc ? rc : out->error;
+}
+
+/* The reverse, a copy in the transaction's arena. NK_ENOTFOUND: it is none of these. */
+static int unseal(const struct nk_txn *t, struct nk_str purpose, struct nk_str session,
+                  struct nk_str text, struct nk_str *out)
+{
+    struct nk_buf bound, plain, sealed;
+    int rc = NK_ENOTFOUND;
+    nk_buf_init(&bound, SEALED_MAX);
+    nk_buf_init(&plain, SEALED_MAX);
+    nk_buf_init(&sealed, SEALED_MAX);
+    put_bound(t, purpose, session, &bound);
+    if (!bound.error && !nk_base64url_decode(text, &sealed) && !sealed.error &&
+        !nk_unseal(&t->setup->session_key, nk_buf_str(&bound), nk_buf_str(&sealed), &plain)) {
+        *out = nk_arena_copy(t->arena, nk_buf_str(&plain));
+        rc = out->p ? 0 : NK_ENOMEM;
     }
+    nk_buf_free(&bound);
+    nk_buf_free(&plain);
+    nk_buf_free(&sealed);
+    return rc;
 }
 
 static void put_session(const struct gate_mcp_session *s, struct nk_buf *b)
@@ -36,53 +95,61 @@ static void put_session(const struct gate_mcp_session *s, struct nk_buf *b)
 
 struct nk_str gate_mcp_close(struct nk_txn *t, const struct gate_mcp_session *s)
 {
-    struct nk_buf bound, plain, sealed, text;
-    struct nk_str out = {NULL, 0};
-    nk_buf_init(&bound, SESSION_MAX);
-    nk_buf_init(&plain, SESSION_MAX);
-    nk_buf_init(&sealed, SESSION_MAX + NK_SEAL_OVERHEAD);
-    nk_buf_init(&text, 2 * SESSION_MAX);
-    put_bound(t, &bound);
+    struct nk_buf plain, text;
+    nk_buf_init(&plain, SEALED_MAX);
+    nk_buf_init(&text, 2 * SEALED_MAX);
     put_session(s, &plain);
-    if (!bound.error && !plain.error &&
-        !nk_seal(&t->setup->session_key, nk_buf_str(&bound), nk_buf_str(&plain), &sealed)) {
-        nk_base64url_encode(nk_buf_str(&sealed), &text);
-        if (!text.error)
-            out = nk_arena_copy(t->arena, nk_buf_str(&text));
-    }
-    nk_buf_free(&bound);
+    int rc = seal(t, NK_STR("session"), NK_STR(""), &plain, &text);
+    struct nk_str out = rc ? (struct nk_str){NULL, 0} : nk_arena_copy(t->arena, nk_buf_str(&text));
     nk_buf_free(&plain);
-    nk_buf_free(&sealed);
     nk_buf_free(&text);
     return out;
 }
 
-static int read_session(struct nk_str plain, struct nk_arena *a, struct gate_mcp_session *out)
+int gate_mcp_open(struct nk_txn *t, struct nk_str id, struct gate_mcp_session *out)
 {
+    struct nk_str plain;
+    int rc = unseal(t, NK_STR("session"), NK_STR(""), id, &plain);
+    if (rc)
+        return rc;
     struct nk_str rest = nk_str_sub(plain, 3, plain.n), until = nk_str_cut(&rest, ' ');
     if (plain.n < 4 || plain.p[0] != VERSION || !rest.p)
         return NK_ENOTFOUND;
-    *out = (struct gate_mcp_session){.revision = (enum nk_mcp_revision)(plain.p[1] - '0'),
+    *out = (struct gate_mcp_session){.id = rest,
+                                     .revision = (enum nk_mcp_revision)(plain.p[1] - '0'),
                                      .can = (unsigned)(plain.p[2] - '0')};
-    if (nk_str_to_i64(until, &out->until_ms))
-        return NK_ENOTFOUND;
-    out->id = nk_arena_copy(a, rest);
-    return out->id.p ? 0 : NK_ENOMEM;
+    bool good = !nk_str_to_i64(until, &out->until_ms) && out->until_ms >= t->state->now_ms;
+    return good ? 0 : NK_ENOTFOUND;
 }
 
-int gate_mcp_open(struct nk_txn *t, struct nk_str id, struct gate_mcp_session *out)
+int gate_mcp_put_event_id(struct nk_txn *t, struct nk_str id, struct nk_buf *out)
 {
-    struct nk_buf bound, plain, sealed;
-    int rc = NK_ENOTFOUND;
-    nk_buf_init(&bound, SESSION_MAX);
-    nk_buf_init(&plain, SESSION_MAX);
-    nk_buf_init(&sealed, SESSION_MAX);
-    put_bound(t, &bound);
-    if (!bound.error && !nk_base64url_decode(id, &sealed) && !sealed.error &&
-        !nk_unseal(&t->setup->session_key, nk_buf_str(&bound), nk_buf_str(&sealed), &plain))
-        rc = read_session(nk_buf_str(&plain), t->arena, out);
-    nk_buf_free(&bound);
+    const struct gate_mcp *m = gate_mcp(t);
+    struct nk_buf plain;
+    nk_buf_init(&plain, SEALED_MAX);
+    nk_buf_add_char(&plain, VERSION);
+    put_part(&plain, nk_str(nk_mcp_endpoint(m->answers)->name));
+    put_part(&plain, m->message.id);
+    put_part(&plain, m->name);
+    nk_buf_add(&plain, id);
+    int rc = seal(t, NK_STR("event"), m->session.id, &plain, out);
     nk_buf_free(&plain);
-    nk_buf_free(&sealed);
-    return !rc && out->until_ms < t->state->now_ms ? NK_ENOTFOUND : rc;
+    return rc;
+}
+
+int gate_mcp_resume(struct nk_txn *t, struct nk_str id, struct nk_str *out)
+{
+    struct gate_mcp *m = gate_mcp(t);
+    struct nk_str plain, op;
+    int rc = unseal(t, NK_STR("event"), m->session.id, id, &plain);
+    if (rc)
+        return rc;
+    *out = nk_str_sub(plain, 1, plain.n);
+    if (plain.p[0] != VERSION || !get_part(out, &op) || !get_part(out, &m->message.id) ||
+        !get_part(out, &m->name))
+        return NK_ENOTFOUND;
+    for (int i = 0; i < NK_MCP_OPS; i++)
+        if (nk_str_eq(op, nk_str(nk_mcp_endpoint((enum nk_mcp_op)i)->name)))
+            m->answers = (enum nk_mcp_op)i;
+    return 0;
 }

@@ -286,6 +286,21 @@ unsigned gate_record_members(struct nk_txn *t, struct nk_str facts, struct nk_st
     return fx;
 }
 
+unsigned gate_record_end(struct nk_txn *t, const char *how, struct nk_str facts)
+{
+    struct nk_buf b;
+    nk_buf_init(&b, RECORD_MAX);
+    put_opening(&b, t, NK_STR("outcome"));
+    put_word(&b, NK_STR(",\"how\":"), nk_str(how));
+    nk_buf_add(&b, NK_STR(",\"facts\":{"));
+    nk_buf_add(&b, facts);
+    nk_buf_add_char(&b, '}');
+    unsigned fx = keep_text(t, b.error ? (struct nk_str){NULL, 0}
+                                       : nk_arena_copy(t->scratch, nk_buf_str(&b)));
+    nk_buf_free(&b);
+    return fx;
+}
+
 static void put_endpoint(struct nk_buf *b, struct nk_str before, const struct nk_config_upstream *u,
                          uint32_t i)
 {

@@ -2,7 +2,7 @@
  *
  * reply.c - the head of an answer that the gate gives itself; its body stands in txn->out.
  */
-#include "gate/txn.h"
+#include "gate/oauth.h"
 
 static void add(struct nk_http_head *h, const char *name, struct nk_str value)
 {
@@ -23,7 +23,10 @@ unsigned gate_reply(struct nk_txn *t, const struct nk_dialect *d, int status, co
     add(h, "request-id", s->id); /* where Anthropic's SDK looks */
     if (d->request_header)
         add(h, d->request_header, s->id);
-    if (d->challenge && status == 401)
+    struct nk_str challenge = gate_oauth_challenge(t);
+    if (challenge.p)
+        add(h, "www-authenticate", challenge);
+    else if (d->challenge && status == 401)
         add(h, "www-authenticate", nk_str(d->challenge));
     if (refused)
         add(h, "x-nakoso-refused", nk_str(refused));

@@ -49,7 +49,13 @@ static int load_set(struct nk_setup *s, const struct nk_setup_input *in, struct 
     struct nk_digest digest;
     int rc = nk_set_configure(&set, &s->config, &s->arena);
     if (!rc)
+        rc = nk_tools_new(&s->config, in->tools, in->seed, &s->arena, &s->tools, f);
+    if (!rc)
+        rc = nk_set_tools(&set, s->tools, &s->arena);
+    if (!rc)
         rc = nk_set_policies(&set, &s->arena, &s->policies, f);
+    if (!rc)
+        rc = nk_tool_judge_check(s->policies, f);
     if (!rc)
         rc = nk_setup_validate(in, s->policies, NULL, false, f);
     if (!rc)

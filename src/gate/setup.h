@@ -36,6 +36,7 @@ struct nk_setup_input {
     struct nk_str schema;                /* of Cedar, JSON if it begins with '{' */
     const struct nk_store_input *stores; /* as many as the configuration has, in its order */
     size_t store_count;
+    struct nk_str tools; /* tools.json */
     struct nk_str keys;
     struct nk_str sigv4;    /* the secret of signing keys */
     struct nk_str sessions; /* the secret of MCP sessions */
@@ -78,6 +79,7 @@ struct nk_setup {
     struct nk_config config;
     struct nk_cedar_policies *policies;
     struct nk_cedar_entities *entities; /* models, upstreams and the entities file */
+    const struct nk_tools *tools;       /* tool/tool.h */
     struct nk_ident *ident;
     struct nk_map models; /* name -> struct nk_model */
     struct nk_model *model_list;

@@ -44,6 +44,8 @@ struct nk_gate_state {
     const struct nk_dialect *dialect;
     struct nk_str segment;
     /* identify */
+    const struct gate_oauth *oauth; /* the protected resource that is asked for, or NULL */
+    struct nk_str document;         /* that anybody may read, if it is asked for */
     const struct nk_ident_certificate *certificate; /* of the connection, or NULL */
     const struct nk_principal *principal;
     /* parse */
@@ -68,6 +70,8 @@ struct nk_gate_state {
     size_t header_count;
     struct nk_str told; /* what a policy store answered, for the record: items of a JSON list */
     /* forward */
+    struct nk_json_edit *edits; /* of the body, by place; of this step */
+    size_t edit_count, edit_cap;
     const struct gate_driver
         *driver;          /* gate/driver.h; NULL: one call, whose answer receive.c has */
     void *drive;          /* its own state */

@@ -193,6 +193,31 @@ static int read_attributes(struct reading *r, const struct nk_config_issuer *iss
     return 0;
 }
 
+/* Who acts: the outermost `act`, and in each the one before it (RFC 8693, section 4.1). All of them are facts; none is
+ * ever the principal. */
+static int read_actors(struct reading *r, struct nk_principal *p)
+{
+    struct nk_actor *actors = nk_arena_array(r->a, NK_IDENT_MAX_ACTORS, sizeof *actors);
+    uint32_t at;
+    int rc = find(r, NK_STR("act"), &at);
+    if (!actors)
+        return nk_fault_set(r->f, NK_ENOMEM, stage, 0, "out of memory");
+    for (p->actors = actors; !rc && at != NK_JSON_NONE;
+         at = nk_json_get(r->doc, at, NK_STR("act"))) {
+        uint32_t issuer = nk_json_get(r->doc, at, NK_STR("iss"));
+        if (p->actor_count == NK_IDENT_MAX_ACTORS)
+            return wrong(r, NK_ELIMIT, NK_STR("act"), "has more than 8 actors in one another");
+        struct nk_actor *one = &actors[p->actor_count++];
+        one->id = nk_json_string(r->doc, nk_json_get(r->doc, at, NK_STR("sub")), r->a);
+        one->issuer = nk_json_string(r->doc, issuer, r->a);
+        if (!one->id.p || !is_name(one->id) ||
+            (issuer != NK_JSON_NONE && (!one->issuer.p || !is_name(one->issuer))))
+            return wrong(r, NK_EINVAL, NK_STR("act"),
+                         "names nobody: sub is not 1 to 256 bytes of printable text");
+    }
+    return rc;
+}
+
 int nk_claims_check(const struct nk_json *doc, const struct nk_config_issuer *issuer,
                     const struct nk_str *audiences, size_t n, struct nk_arena *a,
                     struct nk_claims *out, struct nk_fault *f)
@@ -216,6 +241,8 @@ int nk_claims_read(const struct nk_json *doc, const struct nk_config_issuer *iss
         rc = read_who(&r, issuer, &out->principal);
     if (rc == 0)
         rc = read_attributes(&r, issuer, &out->principal);
+    if (rc == 0)
+        rc = read_actors(&r, &out->principal);
     return rc;
 }
 

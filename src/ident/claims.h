@@ -10,6 +10,7 @@
  *   principal   a string of 1 to 256 bytes without control characters
  *   groups      a string or a list of such strings; missing or null: none
  *   attributes  string, integer, true/false or a list of strings; missing or null: no attribute
+ *   act         who acts for the principal: an object with sub, perhaps iss, perhaps act; 8 at most
  *
  * A claim's name in the table is a member of the token, or, if there is none of that very name, a
  * path with dots (realm_access.roles). A claim that the token says is kept elsewhere

@@ -13,6 +13,7 @@
 #include "ident/apikey.h"
 #include "ident/claims.h"
 #include "ident/keyfile.h"
+#include "ident/proof.h"
 
 #include <string.h>
 
@@ -259,32 +260,76 @@ int ident_read_token(struct nk_str token, struct nk_arena *a, struct nk_jws *jws
     return rc;
 }
 
-static int verify_token(struct nk_ident *id, struct nk_str token, int64_t now_ms,
-                        struct nk_claims *claims, struct ident_issuer **issuer, struct nk_fault *f)
+/* Does one of the n texts stand in a claim: a list of strings, or words in one? */
+static bool has_word(const struct nk_json *doc, uint32_t at, struct nk_str word, struct nk_arena *a)
 {
+    bool is_list = nk_json_type(doc, at) == NK_JSON_ARRAY;
+    for (uint32_t i = is_list ? nk_json_first(doc, at) : at; i != NK_JSON_NONE;
+         i = is_list ? nk_json_next(doc, at, i) : NK_JSON_NONE) {
+        struct nk_str rest = nk_json_string(doc, i, a);
+        while (rest.p)
+            if (nk_str_eq(nk_str_cut(&rest, ' '), word))
+                return true;
+    }
+    return false;
+}
+
+static bool is_from(const struct nk_ident_resource *r, struct nk_str issuer)
+{
+    size_t i = 0;
+    while (i < r->issuer_count && !nk_str_eq(r->issuers[i], issuer))
+        i++;
+    return i < r->issuer_count;
+}
+
+static int check_scopes(const struct nk_ident_resource *r, const struct nk_json *doc,
+                        struct nk_arena *a, struct nk_fault *f)
+{
+    for (size_t i = 0; i < r->scope_count; i++)
+        if (!has_word(doc, nk_json_get(doc, 0, NK_STR("scope")), r->scopes[i], a) &&
+            !has_word(doc, nk_json_get(doc, 0, NK_STR("scp")), r->scopes[i], a))
+            return nk_fault_set(f, NK_ECONFLICT, "token", 0, "the token lacks the scope %.*s",
+                                NK_FMT(r->scopes[i]));
+    return 0;
+}
+
+/* With a resource the token has to be meant for it, and not for us as a whole. */
+static int verify_token(struct nk_ident *id, const struct nk_ident_resource *resource,
+                        struct nk_str token, int64_t now_ms, struct nk_claims *claims,
+                        struct ident_issuer **issuer, struct nk_fault *f)
+{
+    struct nk_config_issuer meant;
     const struct nk_jwk *key = NULL;
     struct nk_jws jws;
     struct nk_json doc;
     int rc = ident_read_token(token, &id->scratch, &jws, &doc, f);
     if (rc == 0)
         rc = find_key(id, &jws, &doc, issuer, &key, f);
-    if (rc == 0)
-        rc = nk_claims_read(&doc, (*issuer)->config, &id->scratch, claims, f);
+    if (rc == 0) {
+        meant = *(*issuer)->config;
+        meant.audience = resource ? resource->audience : meant.audience;
+        rc = nk_claims_read(&doc, &meant, &id->scratch, claims, f);
+    }
+    if (rc == 0 && resource && !is_from(resource, meant.issuer))
+        rc = nk_fault_set(f, NK_EDENIED, "token", 0, "tokens of %.*s are not taken here",
+                          NK_FMT(meant.issuer));
     if (rc == 0)
         rc = ident_check_time(claims->from_ms, claims->until_ms, now_ms, f);
     if (rc == 0 && !ident_spend(id, key->cost, now_ms))
         rc = nk_fault_set(f, NK_EFULL, "token", 0,
                           "the budget of signature checks is used up for now");
-    return rc ? rc : nk_jws_verify(&jws, key, f);
+    if (rc == 0)
+        rc = nk_jws_verify(&jws, key, f);
+    return rc || !resource ? rc : check_scopes(resource, &doc, &id->scratch, f);
 }
 
-static int from_token(struct nk_ident *id, struct nk_str token, const struct nk_digest *digest,
-                      int64_t now_ms, struct nk_arena *a, const struct nk_principal **out,
-                      struct nk_fault *f)
+static int from_token(struct nk_ident *id, const struct nk_ident_resource *resource,
+                      struct nk_str token, const struct nk_digest *digest, int64_t now_ms,
+                      struct nk_arena *a, const struct nk_principal **out, struct nk_fault *f)
 {
     struct nk_claims claims;
     struct ident_issuer *issuer = NULL;
-    int rc = verify_token(id, token, now_ms, &claims, &issuer, f);
+    int rc = verify_token(id, resource, token, now_ms, &claims, &issuer, f);
     if (rc == 0) {
         claims.principal.serial = ++id->serials;
         const struct nk_cache_entry e = {.digest = *digest,
@@ -300,7 +345,19 @@ static int from_token(struct nk_ident *id, struct nk_str token, const struct nk_
     return rc;
 }
 
-static int verify(struct nk_ident *id, struct nk_str credential, int64_t now_ms, struct nk_arena *a,
+/* What a token is cached under. What it proves to one resource it does not prove to another. */
+static struct nk_digest cached_as(const struct nk_ident_resource *resource, struct nk_str token)
+{
+    struct nk_digest digest = nk_sha256(token);
+    if (!resource)
+        return digest;
+    return nk_sha256_parts(
+        (struct nk_str[]){NK_STR("token of a resource:"), digest_str(&digest), resource->audience},
+        3);
+}
+
+static int verify(struct nk_ident *id, const struct nk_ident_resource *resource,
+                  struct nk_str credential, int64_t now_ms, struct nk_arena *a,
                   const struct nk_principal **out, struct nk_fault *f)
 {
     if (!credential.p || credential.n == 0)
@@ -320,9 +377,10 @@ static int verify(struct nk_ident *id, struct nk_str credential, int64_t now_ms,
                    : nk_fault_set(f, NK_EINVAL, "key", 0, "a damaged API key: its check is wrong");
     if (id->issuer_count == 0 || nk_str_find(credential, '.') < 0)
         return nk_fault_set(f, NK_EDENIED, "key", 0, "no known API key, and not a token");
+    digest = cached_as(resource, credential);
     const struct nk_cache_entry *e = nk_cache_get(&id->cache, &digest);
     if (!e || e->generation != id->issuers[e->issuer].generation)
-        return from_token(id, credential, &digest, now_ms, a, out, f);
+        return from_token(id, resource, credential, &digest, now_ms, a, out, f);
     int rc = ident_check_time(e->from_ms, e->until_ms, now_ms, f);
     return rc ? rc : nk_principal_copy(e->principal, a, out);
 }
@@ -330,9 +388,16 @@ static int verify(struct nk_ident *id, struct nk_str credential, int64_t now_ms,
 int nk_ident_verify(struct nk_ident *id, struct nk_str credential, int64_t now_ms,
                     struct nk_arena *a, const struct nk_principal **out, struct nk_fault *f)
 {
+    return nk_ident_verify_for(id, NULL, credential, now_ms, a, out, f);
+}
+
+int nk_ident_verify_for(struct nk_ident *id, const struct nk_ident_resource *resource,
+                        struct nk_str credential, int64_t now_ms, struct nk_arena *a,
+                        const struct nk_principal **out, struct nk_fault *f)
+{
     struct nk_fault first = {0};
     *out = NULL;
-    int rc = verify(id, credential, now_ms, a, out, &first);
+    int rc = verify(id, resource, credential, now_ms, a, out, &first);
     if (rc == NK_ECRYPTO || rc == NK_EUNSUPPORTED)
         rc = NK_EDENIED; /* to the caller a bad signature is a refusal like the others */
     return rc ? nk_fault_set(f, rc, first.stage ? first.stage : "ident", first.offset, "%s",

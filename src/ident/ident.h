@@ -31,6 +31,12 @@ struct nk_ident_certificate {
     struct nk_digest sha256; /* of the certificate */
 };
 
+/* Who acts for a principal: the actor claim of its token (RFC 8693, section 4.1). */
+struct nk_actor {
+    struct nk_str id;     /* sub */
+    struct nk_str issuer; /* iss, or absent */
+};
+
 /* Who asks. Built by this module alone. */
 struct nk_principal {
     struct nk_str type; /* Cedar entity type: "User" or "Agent" */
@@ -39,6 +45,9 @@ struct nk_principal {
     size_t group_count;
     const struct nk_attr *attrs;
     size_t attr_count;
+    const struct nk_actor
+        *actors; /* who acts for it now, then those who did before; never who asks */
+    size_t actor_count;
     const char *proof;    /* "key", "sigv4", "jwt" or "certificate" */
     struct nk_str source; /* the key's id, the issuer's name, or "sha256:" and 64 digits */
     int64_t expires_ms;   /* Unix milliseconds; INT64_MAX when it does not expire */
@@ -56,6 +65,7 @@ struct nk_ident; /* keys, issuers, their key sets and the cache of verified proo
 enum {
     NK_IDENT_MAX_CREDENTIAL = 16 << 10,
     NK_IDENT_MAX_GROUPS = 1024,      /* of one principal */
+    NK_IDENT_MAX_ACTORS = 8,         /* of one token */
     NK_IDENT_MAX_ISSUERS = 64,       /* of one configuration */
     NK_IDENT_CACHE_ENTRIES = 4096,   /* the cache never holds more … */
     NK_IDENT_CACHE_BYTES = 2 << 20,  /* … or takes more for principals */

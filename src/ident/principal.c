@@ -28,8 +28,10 @@ size_t nk_principal_size(const struct nk_principal *p)
     for (size_t i = 0; i < p->attr_count; i++)
         text += p->attrs[i].name.n + p->attrs[i].string.n +
                 text_size(p->attrs[i].strings, p->attrs[i].string_count);
-    return sizeof *p + p->attr_count * sizeof *p->attrs + count_strings(p) * sizeof(struct nk_str) +
-           text;
+    for (size_t i = 0; i < p->actor_count; i++)
+        text += p->actors[i].id.n + p->actors[i].issuer.n;
+    return sizeof *p + p->attr_count * sizeof *p->attrs + p->actor_count * sizeof *p->actors +
+           count_strings(p) * sizeof(struct nk_str) + text;
 }
 
 /* Where the next strings and the next text go. */
@@ -60,7 +62,8 @@ const struct nk_principal *nk_principal_pack(const struct nk_principal *p, void 
 {
     struct nk_principal *copy = memory;
     struct nk_attr *attrs = (struct nk_attr *)(copy + 1);
-    struct nk_str *strings = (struct nk_str *)(attrs + p->attr_count);
+    struct nk_actor *actors = (struct nk_actor *)(attrs + p->attr_count);
+    struct nk_str *strings = (struct nk_str *)(actors + p->actor_count);
     struct packing k = {strings, (char *)(strings + count_strings(p))};
     *copy = *p;
     copy->type = pack_text(&k, p->type);
@@ -74,6 +77,10 @@ const struct nk_principal *nk_principal_pack(const struct nk_principal *p, void 
         attrs[i].string = pack_text(&k, p->attrs[i].string);
         attrs[i].strings = pack_strings(&k, p->attrs[i].strings, p->attrs[i].string_count);
     }
+    copy->actors = actors;
+    for (size_t i = 0; i < p->actor_count; i++)
+        actors[i] =
+            (struct nk_actor){pack_text(&k, p->actors[i].id), pack_text(&k, p->actors[i].issuer)};
     return copy;
 }
 

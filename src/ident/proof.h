@@ -13,6 +13,21 @@
  * another one, or when there are such keys and no secret; the message says what to do. */
 int nk_ident_set_sigv4(struct nk_ident *id, struct nk_str secret, struct nk_fault *f) NK_CHECKED;
 
+/* What a protected resource wants of a token (RFC 9728), beside all that nk_ident_verify looks at. */
+struct nk_ident_resource {
+    struct nk_str
+        audience; /* that it was issued for (RFC 8707), in place of the issuer's `audience` */
+    const struct nk_str *issuers; /* one of them issued it */
+    size_t issuer_count;
+    const struct nk_str *scopes; /* it has each of them (`scope`, RFC 8693, 4.2; or `scp`) */
+    size_t scope_count;
+};
+/* As nk_ident_verify, for that resource (NULL: none). API keys are ours for all of it, and have no scopes. NK_ECONFLICT: the
+ * token is good, and lacks a scope. */
+int nk_ident_verify_for(struct nk_ident *id, const struct nk_ident_resource *resource,
+                        struct nk_str credential, int64_t now_ms, struct nk_arena *a,
+                        const struct nk_principal **out, struct nk_fault *f) NK_CHECKED;
+
 /* Proves who signed the request for `service` at time now_ms; `payload` is the digest of its body in
  * hexadecimal, what the header says of it, or absent when the body has yet to come: then all is looked at but
  * the signature, and *out is NULL. As nk_ident_verify otherwise. */

@@ -71,6 +71,8 @@ static void refuse(const struct nk_refusal *r, struct nk_buf *out)
     nk_json_put_member(out, NK_STR("type"), nk_str(error_type(r->status)));
     nk_json_put_member(out, NK_STR("message"), r->message);
     nk_json_put_member(out, NK_STR("code"), nk_str(r->code));
+    if (r->data.p)
+        nk_buf_printf(out, ",\"details\":{%.*s}", NK_FMT(r->data));
     nk_buf_add_char(out, '}');
     nk_json_put_member(out, NK_STR("request_id"), r->request);
     nk_buf_add_char(out, '}');

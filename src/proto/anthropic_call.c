@@ -15,9 +15,10 @@
 #include "proto/anthropic.h"
 
 /* What is read here of a request, and of a tool. */
-static const char *const decided[] = {"model", "stream",      "messages", "max_tokens",
-                                      "tools", "mcp_servers", "container"};
+static const char *const decided[] = {"model", "stream",      "messages",  "max_tokens",
+                                      "tools", "mcp_servers", "container", "thread"};
 static const char *const decided_of_tool[] = {"type", "name"};
+static const char *const decided_of_server[] = {"type", "url"};
 
 static int read_tool(struct nk_offer *o, const struct nk_json *doc, uint32_t tool,
                      struct nk_fault *f)
@@ -46,13 +47,25 @@ static int read_tools(struct nk_offer *o, const struct nk_json *doc, struct nk_f
     return r;
 }
 
+static int read_server(struct nk_offer *o, const struct nk_json *doc, uint32_t server,
+                       struct nk_fault *f)
+{
+    int r = nk_member_expect(doc, server, NK_STR("mcp_servers"), NK_JSON_OBJECT, f);
+    if (!r)
+        r = nk_member_no_doubles(doc, server, decided_of_server, NK_COUNT(decided_of_server),
+                                 o->arena, f);
+    if (!r)
+        r = nk_offer_add(o, NK_STR("mcp"), true, f);
+    return r ? r : nk_offer_place(o, doc, server, "url", NULL, f);
+}
+
 static int read_servers(struct nk_offer *o, const struct nk_json *doc, struct nk_fault *f)
 {
     uint32_t list;
     int r = nk_member_of(doc, 0, NK_STR("mcp_servers"), NK_JSON_ARRAY, &list, f);
     for (uint32_t i = nk_json_first(doc, list); !r && i != NK_JSON_NONE;
          i = nk_json_next(doc, list, i))
-        r = nk_offer_add(o, NK_STR("mcp"), true, f);
+        r = read_server(o, doc, i, f);
     return r;
 }
 
@@ -110,7 +123,8 @@ static int read_block(struct nk_offer *o, struct nk_history *h, const struct nk_
 static int read_messages(struct nk_call *call, struct nk_offer *o, struct nk_fault *f)
 {
     const struct nk_json *doc = &call->body;
-    struct nk_history h = {.arena = o->arena};
+    uint32_t thread = nk_member_get(doc, 0, NK_STR("thread"));
+    struct nk_history h = {.arena = o->arena, .elsewhere = thread != NK_JSON_NONE};
     uint32_t list;
     int r = nk_member_of(doc, 0, NK_STR("messages"), NK_JSON_ARRAY, &list, f);
     if (r)
@@ -138,6 +152,21 @@ static int read_messages(struct nk_call *call, struct nk_offer *o, struct nk_fau
     return r;
 }
 
+/* A thread is a conversation that the provider keeps. A call that was refused would stay in it without a result, and
+ * results would come whose calls are not seen here. SDKs know this refusal, and send the conversation itself. */
+static int check_thread(struct nk_call *call, const struct nk_offer *o, struct nk_fault *f)
+{
+    uint32_t thread = nk_member_get(&call->body, 0, NK_STR("thread"));
+    if (thread == NK_JSON_NONE || (!o->n && !call->result_count))
+        return 0;
+    call->data =
+        NK_STR("\"error_code\":\"thread_unsupported_request\",\"unsupported\":[\"tools\"]");
+    return nk_fault_set(
+        f, NK_EUNSUPPORTED, "proto", call->body.tape[thread].start,
+        "\"thread\": a conversation with tools cannot be kept by the provider here; "
+        "send the whole of it");
+}
+
 static int read_message(struct nk_call *call, bool counted, struct nk_arena *a, struct nk_fault *f)
 {
     const struct nk_json *doc = &call->body;
@@ -151,7 +180,7 @@ static int read_message(struct nk_call *call, bool counted, struct nk_arena *a, 
         r = read_servers(&offer, doc, f);
     call->tools = offer.tools;
     call->tool_count = offer.n;
-    return r;
+    return r ? r : check_thread(call, &offer, f);
 }
 
 int nk_anthropic_parse_call(struct nk_call *call, struct nk_arena *a, struct nk_fault *f)

@@ -16,7 +16,10 @@ struct nk_tool_use {    /* a tool that the request offers, or a call that a repl
     bool
         hosted; /* of the provider's own kinds ("web_search", "mcp" …), not a function of the client */
     bool ran; /* calls: it ran at the provider, as the request allowed; nothing is left to decide */
-    uint32_t number; /* calls: which one of its answer, from 0 */
+    uint32_t number;         /* calls: which one of its answer, from 0 */
+    uint32_t at;             /* hosted offers: tape entry of the tool, or of the remote server */
+    struct nk_str server;    /* hosted offers: URL of a remote server, or absent */
+    struct nk_str connector; /* or the provider's name of one */
 };
 
 /* What a tool said, as the client brings it along. */

@@ -39,3 +39,16 @@ int nk_offer_named(struct nk_offer *o, const struct nk_json *doc, uint32_t tool,
         return nk_member_missing(doc, tool, member, f);
     return nk_offer_add(o, name, hosted, f);
 }
+
+int nk_offer_place(struct nk_offer *o, const struct nk_json *doc, uint32_t tool, const char *url,
+                   const char *connector, struct nk_fault *f)
+{
+    struct nk_tool_use *t = &o->tools[o->n - 1];
+    int r = 0;
+    t->at = tool;
+    if (url)
+        r = nk_member_string(doc, tool, nk_str(url), false, o->arena, &t->server, f);
+    if (!r && connector)
+        r = nk_member_string(doc, tool, nk_str(connector), false, o->arena, &t->connector, f);
+    return r;
+}

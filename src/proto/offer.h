@@ -19,3 +19,7 @@ int nk_offer_add(struct nk_offer *o, struct nk_str name, bool hosted,
  * error. */
 int nk_offer_named(struct nk_offer *o, const struct nk_json *doc, uint32_t tool,
                    struct nk_str member, bool hosted, struct nk_fault *f) NK_CHECKED;
+/* The tool added last is hosted, and stands at tape entry `tool`; its members `url` and `connector` (either may be NULL)
+ * say which server it is, if it is a remote one. */
+int nk_offer_place(struct nk_offer *o, const struct nk_json *doc, uint32_t tool, const char *url,
+                   const char *connector, struct nk_fault *f) NK_CHECKED;

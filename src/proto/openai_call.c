@@ -28,7 +28,9 @@ static const char *const decided[] = {"model",
                                       "max_tokens",
                                       "max_completion_tokens",
                                       "max_output_tokens"};
-static const char *const decided_of_tool[] = {"type", "name", "function", "custom", "tools"};
+static const char *const decided_of_tool[] = {
+    "type",  "name",       "function",     "custom",
+    "tools", "server_url", "connector_id", "require_approval"};
 
 static int read_tool(struct nk_offer *o, const struct nk_json *doc, uint32_t tool, bool nested,
                      struct nk_fault *f);
@@ -62,8 +64,10 @@ static int read_tool(struct nk_offer *o, const struct nk_json *doc, uint32_t too
     if (nk_str_eq(type, NK_STR("namespace")) && !nested)
         return read_namespace(o, doc, tool, f);
     bool function = nk_str_eq(type, NK_STR("function"));
-    if (!function && !nk_str_eq(type, NK_STR("custom")))
-        return nk_offer_add(o, type, true, f);
+    if (!function && !nk_str_eq(type, NK_STR("custom"))) {
+        r = nk_offer_add(o, type, true, f);
+        return r ? r : nk_offer_place(o, doc, tool, "server_url", "connector_id", f);
+    }
     /* Chat completions put the name one level deeper than responses do. */
     uint32_t inner;
     struct nk_str member = function ? NK_STR("function") : NK_STR("custom");

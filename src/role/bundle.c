@@ -36,6 +36,7 @@ static const struct {
     {"config", NK_BUNDLE_ALL, false},
     {"policy/", NK_BUNDLE_GATE | NK_BUNDLE_SCRIBE, false},
     {"entities", NK_BUNDLE_GATE | NK_BUNDLE_SCRIBE, false},
+    {"tools", NK_BUNDLE_GATE | NK_BUNDLE_SCRIBE, false},
     {"store/", NK_BUNDLE_GATE, false},
     {"schema", NK_BUNDLE_GATE, false},
     {"keys", NK_BUNDLE_GATE, false},

@@ -9,6 +9,7 @@
  *   config            canonical JSON of the configuration              all
  *   policy/<file>     text of one *.cedar file, in order of name       gate, scribe
  *   entities          Cedar entity JSON                                gate, scribe
+ *   tools             approved definitions of tools (tools.json)       gate, scribe
  *   store/<i>/…       policy store i: policy/<file>, links, entities,  gate
  *                     schema, time (Unix milliseconds, decimal)
  *   schema            Cedar schema: text, or JSON if it begins with {  gate

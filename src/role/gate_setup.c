@@ -89,6 +89,7 @@ static int collect(const struct nk_bundle *b, struct room *r, struct nk_setup_in
                                   .policies = r->files,
                                   .entities = nk_bundle_get(b, NK_STR("entities")),
                                   .schema = nk_bundle_get(b, NK_STR("schema")),
+                                  .tools = nk_bundle_get(b, NK_STR("tools")),
                                   .stores = r->stores,
                                   .keys = nk_bundle_get(b, NK_STR("keys")),
                                   .sigv4 = nk_bundle_get(b, NK_STR("sigv4")),

@@ -22,6 +22,7 @@ enum {
     POLICY_BYTES = 4 << 20,
     ENTITY_BYTES = 64 << 20,
     SCHEMA_BYTES = 16 << 20,
+    TOOLS_BYTES = 16 << 20,
     KEY_BYTES = 32 << 20,
     PEM_BYTES = 4 << 20,
     CRL_BYTES = 32 << 20,
@@ -179,6 +180,9 @@ static int load_identity(struct load *l)
     if (!rc && c->schema.p)
         rc = add_file(l, NK_STR("schema"), c->schema, SCHEMA_BYTES, NK_FILE_PUBLIC, NULL,
                       "policy.schema");
+    if (!rc && c->tools.file.p)
+        rc = add_file(l, NK_STR("tools"), c->tools.file, TOOLS_BYTES, NK_FILE_PUBLIC, NULL,
+                      "tools.file");
     if (!rc && c->keys.p)
         rc = add_file(l, NK_STR("keys"), c->keys, KEY_BYTES, NK_FILE_PUBLIC, NULL, "identity.keys");
     for (size_t i = 0; i < c->issuer_count && !rc; i++) {

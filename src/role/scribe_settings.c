@@ -9,6 +9,16 @@
 
 enum { ARENA_MAX = 256 << 20 };
 
+/* The tools are part of the set by their names, groups and digests. */
+static int read_tools(struct scribe_settings *s, struct nk_set *set, struct nk_fault *f)
+{
+    static const uint64_t seed[2] = {0, 0}; /* names of the configuration: nobody chooses them */
+    const struct nk_tools *tools;
+    int r = nk_tools_new(&s->config, nk_bundle_get(&s->bundle, NK_STR("tools")), seed, &s->arena,
+                         &tools, f);
+    return r ? r : nk_set_tools(set, tools, &s->arena);
+}
+
 static int read_set(struct scribe_settings *s, struct nk_fault *f)
 {
     struct nk_set set = {.entities = nk_bundle_get(&s->bundle, NK_STR("entities"))};
@@ -17,6 +27,9 @@ static int read_set(struct scribe_settings *s, struct nk_fault *f)
     struct nk_buf text;
     if (!list || nk_set_configure(&set, &s->config, &s->arena))
         return nk_fault_set(f, NK_ENOMEM, "scribe", 0, "out of memory");
+    int r = read_tools(s, &set, f);
+    if (r)
+        return nk_fault_set(f, r, "scribe", 0, "out of memory");
     set.policies = list;
     for (size_t i = 0; i < s->bundle.count; i++)
         if (nk_str_starts(s->bundle.blobs[i].name, folder))
@@ -25,7 +38,7 @@ static int read_set(struct scribe_settings *s, struct nk_fault *f)
                 s->bundle.blobs[i].bytes};
     nk_buf_init(&text, NK_SET_MAX);
     nk_set_write(&set, &text);
-    int r = text.error;
+    r = text.error;
     s->set = r ? (struct nk_str){NULL, 0} : nk_arena_copy(&s->arena, nk_buf_str(&text));
     nk_buf_free(&text);
     if (!s->set.p)

@@ -14,14 +14,15 @@
 #include "config/config.h"
 #include "crypt/crypt.h"
 #include "ident/ident.h"
+#include "field/field.h"
 #include "json/schema.h"
+#include "tool/judge.h"
 
 enum {
     NK_TOOLS_MAX = 4096,
     NK_TOOLS_FILE_MAX = 16 << 20,     /* bytes of tools.json */
     NK_TOOL_NAME_MAX = 256,           /* bytes of a full name, registered or not */
     NK_TOOL_ARGUMENTS_MAX = 48 << 10, /* bytes of one call's: its record holds them */
-    NK_TOOL_CLASSES_MAX = 64,         /* data classes of one tool's fields */
 };
 
 /* What calling a tool does, as a bit set; names of action groups in policies. */
@@ -33,16 +34,11 @@ enum nk_tool_group {
     NK_TOOL_MONEY = 16,
     NK_TOOL_CREDENTIAL = 32,
 };
+enum { NK_TOOL_GROUPS = 6 };
+/* The name of bit i. */
+struct nk_str nk_tool_group_name(unsigned i);
 
-/* A field of results that belongs to a data class, as `tools.rules` has it. */
-struct nk_tool_field {
-    struct nk_str path;    /* "$.medical.*" */
-    unsigned class_number; /* in nk_tool.classes */
-    struct nk_str hide;    /* "drop", "mask" or "replace" */
-    struct nk_str with;    /* what replaces it, JSON or text; absent: null */
-};
-
-struct nk_field_rules; /* the same ready to use: field/field.h */
+struct nk_tool_type;
 
 struct nk_tool {
     struct nk_str full; /* "ehr___get_patient": server, three underscores, name */
@@ -58,13 +54,10 @@ struct nk_tool {
     const struct nk_schema *output; /* NULL: not declared */
     struct nk_digest digest;        /* of the definition; zero without one */
     unsigned groups;                /* enum nk_tool_group */
-    const struct nk_str *classes;   /* of its fields, each once */
+    const struct nk_str *classes;   /* of its fields, each once; the rules count them from 0 */
     size_t class_count;
-    const struct nk_tool_field *fields;
-    size_t field_count;
-    const struct nk_field_rules *rules; /* NULL: no fields */
-    bool
-        strip; /* what `output` does not declare is dropped from results; otherwise it refuses them */
+    const struct nk_field_rules *rules; /* for results; NULL: whatever comes passes */
+    const struct nk_tool_type *type;    /* of `input` in policies (tool/type.h); NULL: not known */
 };
 
 struct nk_tools; /* the registry; immutable */
@@ -112,12 +105,6 @@ struct nk_tool_ask {
      * that of this very question. */
     const struct nk_digest *approved;
     bool japanese; /* language of `why` */
-};
-
-enum nk_tool_outcome {
-    NK_TOOL_REFUSE,
-    NK_TOOL_STEP_UP, /* a person who is asked, and agrees to `approval`, makes it NK_TOOL_ALLOW */
-    NK_TOOL_ALLOW,
 };
 
 struct nk_tool_verdict {

@@ -5,7 +5,7 @@
 import { spawn } from "node:child_process";
 import { createInterface } from "node:readline";
 import { dice } from "./random.mjs";
-import { makeResult, makeRule, places, pointer, write } from "./world.mjs";
+import { makeResult, makeRule, makeSchema, places, pointer, strip, write } from "./world.mjs";
 import { differs, expect } from "./oracle.mjs";
 
 const [program, seed, count] = [process.argv[2], Number(process.argv[3]), Number(process.argv[4])];
@@ -45,12 +45,14 @@ function makeCase() {
   const hidden = [], kept = [], noise = `T${counter.next++}Z`;
   const active = rules.filter((r) => denied.includes(r.class))
     .concat(pointed.map((keys) => ({ steps: keys.map((key) => ({ kind: "token", key: String(key) })), hide: "drop" })));
-  const left = expect(node, active, hidden, kept);
+  const schema = d.chance(0.25) ? makeSchema(d, node) : null, undeclared = [];
+  const left = expect(schema ? strip(node, schema, undeclared) : node, active, hidden, kept);
+  for (const part of undeclared) expect(part, [{ steps: [], hide: "drop" }], hidden, kept);
   const form = d.pick(forms), json = write(d, node), [name, result, views] = wrap(form, json, noise);
-  const applies = active.length > 0;
+  const applies = active.length > 0 || schema !== null;
   if (applies && form !== "value" && form !== "text") hidden.push(noise);
   const line = `{"form":"${name}","rules":${JSON.stringify(rules.map(({ path, class: c, hide, with: w }) => ({ path, class: c, hide, with: w })))},` +
-    `"denied":${JSON.stringify(denied)},"pointers":${JSON.stringify(pointed.map(pointer))},"result":${result.replace(/[\n\t]/g, " ")}}`;
+    `"denied":${JSON.stringify(denied)},"pointers":${JSON.stringify(pointed.map(pointer))},${schema ? `"strip":${JSON.stringify(schema)},` : ""}"result":${result.replace(/[\n\t]/g, " ")}}`;
   return { form, line, was: result.replace(/[\n\t]/g, " "), applies, left, hidden, kept, views };
 }
 

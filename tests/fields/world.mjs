@@ -119,3 +119,49 @@ export function makeRule(d, all) {
 }
 
 export const pointer = (keys) => keys.map((k) => "/" + String(k).replace(/~/g, "~0").replace(/\//g, "~1")).join("");
+
+// An output schema that speaks of most of a tree, and of nothing that a text holds. It asserts nothing, so every value
+// matches what is left.
+export function makeSchema(d, node) {
+  if (node.kind === "array") {
+    if (d.chance(0.2)) return d.pick([{}, true, { prefixItems: node.parts.slice(0, d.below(3)).map((p) => makeSchema(d, p)) }]);
+    return node.parts.length ? { items: makeSchema(d, d.pick(node.parts)) } : {};
+  }
+  if (node.kind !== "object" || d.chance(0.1)) return {};
+  const properties = {};
+  for (const [name, part] of node.parts) if (d.chance(0.8)) properties[name] = makeSchema(d, part);
+  const schema = { properties };
+  if (d.chance(0.2)) return { anyOf: [{ properties: { ssn: {} } }, { properties }] };
+  if (d.chance(0.2)) schema.additionalProperties = d.pick([false, true, { properties: { a: {} } }]);
+  return schema;
+}
+
+// What is left of a tree that is stripped to a schema of the kind above; `gone` gets what is not.
+export function strip(node, schema, gone) {
+  const rest = { properties: { a: {} } };
+  if (node.kind === "object") {
+    const all = schema.anyOf ?? [schema];
+    const spoken = all.some((s) => s.properties || s.additionalProperties === false || (s.additionalProperties && s.additionalProperties !== true));
+    if (!spoken) return node;
+    const parts = [];
+    for (const [name, part] of node.parts) {
+      const own = all.filter((s) => Object.hasOwn(s.properties ?? {}, name)).map((s) => s.properties[name]);
+      if (own.length === 0 && typeof all[0].additionalProperties === "object") own.push(rest);
+      if (own.length === 0) gone.push(part);
+      else parts.push([name, stripAny(part, own, gone)]);
+    }
+    return { ...node, parts };
+  }
+  if (node.kind === "array" && schema.items) return { ...node, parts: node.parts.map((p) => strip(p, schema.items, gone)) };
+  if (node.kind === "array" && schema.prefixItems) {
+    const n = schema.prefixItems.length;
+    gone.push(...node.parts.slice(n));
+    return { ...node, parts: node.parts.slice(0, n).map((p, i) => strip(p, schema.prefixItems[i], gone)) };
+  }
+  return node;
+}
+
+// Two schemas speak of "ssn" when it is a member of both in anyOf: {} says nothing, so the other one counts.
+function stripAny(part, schemas, gone) {
+  return strip(part, schemas.find((s) => Object.keys(s).length > 0) ?? {}, gone);
+}

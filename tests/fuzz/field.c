@@ -2,13 +2,14 @@
  *
  * field.c - the first line is paths, divided by '|', the rest a result. What is taken out of it is dropped; then what is left is
  * JSON, no longer than before, and the same again when it is filtered once more (unless elements have moved).
- * With '/' in front a line's part is a JSON Pointer; with the name of a form in front of all, the result is of that form.
+ * With '/' in front a line's part is a JSON Pointer, with '{' an output schema to which results are stripped; with the name of a form in front of all, the result is of that form.
  */
 #include "field/field.h"
 
 #include <stdlib.h>
 
 #include "base/utf8.h"
+#include "json/schema.h"
 
 static const struct nk_json_limits limits = {1 << 16, 200, 1 << 14};
 
@@ -27,7 +28,7 @@ struct question {
     struct nk_field_setup setup;
     struct nk_field_ask ask;
     enum nk_field_form form;
-    bool moves; /* a path counts elements */
+    bool moves; /* a path counts elements, or what is left need not match */
 };
 
 static void read_rules(struct question *q, struct nk_str line)
@@ -43,10 +44,16 @@ static void read_rules(struct question *q, struct nk_str line)
             }
         for (size_t i = 0; i < part.n; i++)
             q->moves |= part.p[i] >= '0' && part.p[i] <= '9';
-        if (part.n && part.p[0] == '/' && q->ask.pointer_count < 8)
+        if (part.n && part.p[0] == '{') {
+            q->setup.shape = NK_FIELD_STRIP;
+            q->moves = true;
+            if (nk_schema_new(part, &q->arena, &q->setup.output, NULL))
+                q->setup.output = NULL;
+        } else if (part.n && part.p[0] == '/' && q->ask.pointer_count < 8) {
             q->pointers[q->ask.pointer_count++] = part;
-        else if (part.n && q->setup.rule_count < 8)
+        } else if (part.n && q->setup.rule_count < 8) {
             q->rules[q->setup.rule_count++] = (struct nk_field_rule){.path = part};
+        }
     }
     q->ask.denied = 1;
     q->setup.rules = q->rules;
@@ -109,7 +116,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     /* Pointers that are none are found before anything is filtered. */
     int pointers = nk_field_filter_text(&q->ask, NK_STR("{}"), &q->arena, &none, &report, &g);
     nk_buf_free(&none);
-    if (rc == 0 && pointers == 0)
+    if (rc == 0 && pointers != NK_EINVAL)
         filter(q, nk_str_sub(all, (size_t)end + 1, size));
     nk_arena_free(&q->arena);
     free(q);

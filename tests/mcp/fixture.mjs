@@ -135,6 +135,11 @@ const tools = {
   }],
   test_headers: ["Has a parameter that headers mirror", ({ region }) => say(text(`Region ${region}`)),
     fromJsonSchema(object({ region: { type: "string", "x-mcp-header": "Region" }, count: { type: "integer" } }, ["region"]))],
+  tell_headers: ["Tells the headers that it was called with", (_, ctx) => say(text(JSON.stringify(Object.fromEntries(ctx.http.req.headers))))],
+  wait: ["Waits until nobody wants it any more", (_, ctx) => new Promise((done) => {
+    console.error("waits");
+    ctx.mcpReq.signal.addEventListener("abort", () => { console.error(`left ${Date.now()}`); done(say(text("Left."))); });
+  })],
   json_schema_2020_12_tool: ["Tool with JSON Schema 2020-12 features", () => say(text("ok")), fromJsonSchema({
     $schema: "https://json-schema.org/draft/2020-12/schema",
     type: "object",
@@ -190,6 +195,7 @@ function build({ era } = {}) {
     capabilities: { tools: { listChanged: true }, prompts: { listChanged: true }, resources: { subscribe: true, listChanged: true },
       completions: {}, logging: {} },
     requestState: { verify: state.verify },
+    cacheHints: { "tools/list": { ttlMs: 1000, cacheScope: "public" }, "resources/read": { ttlMs: 1000, cacheScope: "public" } },
   });
   for (const [name, [description, run, inputSchema]] of Object.entries(tools))
     server.registerTool(name, { description, inputSchema }, inputSchema ? run : (ctx) => run({}, ctx));

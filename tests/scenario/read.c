@@ -102,6 +102,12 @@ static bool read_line(struct scenario *s, int line, struct nk_str text)
         struct nk_str key = word(&rest);
         nk_json_put_name(&s->config, key);
         nk_buf_add(&s->config, rest);
+    } else if (is(w, "config")) { /* config KEY VALUE */
+        struct nk_str key = word(&rest);
+        nk_buf_add_char(&s->top, ',');
+        nk_json_put_string(&s->top, key);
+        nk_buf_add_char(&s->top, ':');
+        nk_buf_add(&s->top, rest);
     } else if (is(w, "audit")) {
         s->strict = is(rest, "strict");
     } else if (is(w, "errors")) { /* of policies: errors deny */
@@ -152,6 +158,7 @@ struct scenario *scenario_read(const char *file)
     nk_buf_init(&s->hooks, 1 << 20);
     nk_buf_init(&s->entities, 1 << 20);
     nk_buf_init(&s->config, 1 << 20);
+    nk_buf_init(&s->top, 1 << 20);
     nk_buf_init(&s->agents, 1 << 20);
     s->file = file;
     struct nk_str text = slurp(&s->arena, file);
@@ -178,6 +185,7 @@ void scenario_free(struct scenario *s)
     nk_buf_free(&s->hooks);
     nk_buf_free(&s->entities);
     nk_buf_free(&s->config);
+    nk_buf_free(&s->top);
     nk_buf_free(&s->agents);
     nk_arena_free(&s->arena);
     free(s);
@@ -256,7 +264,9 @@ void scenario_config(const struct scenario *s, int upstream_port, struct nk_buf 
     nk_buf_add(out, s->config.n
                         ? nk_str_sub(nk_buf_str(&s->config), s->config.p[0] == ',', s->config.n)
                         : NK_STR(""));
-    nk_buf_add(out, NK_STR("}}"));
+    nk_buf_add_char(out, '}');
+    nk_buf_add(out, nk_buf_str(&s->top));
+    nk_buf_add_char(out, '}');
 }
 
 void scenario_keys(struct scenario *s, struct nk_buf *out)

@@ -32,6 +32,7 @@ struct scenario {
     struct nk_buf store,
         hooks; /* policies of the policy store "shop"; hooks and their rules, JSON */
     struct nk_buf policy, entities, config; /* config: further members of "limits", JSON */
+    struct nk_buf top;                      /* further members of the configuration, JSON */
     struct nk_buf agents;                   /* JSON */
     bool strict;
     bool errors_deny; /* policy.errors: deny */

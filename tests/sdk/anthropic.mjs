@@ -116,6 +116,48 @@ check('an abort in mid-stream reaches the upstream', async () => {
 check('50 parallel streams', () => parallel(50, async (text) => said(await client.messages.stream(ask(text)).finalMessage())));
 
 if (gateway) {
+  const refused = /^\[The call of tool "delete_everything" \S+ was refused\. .*no-deletion/m;
+  check('parallel tool calls: one is refused, whole and streamed, and the conversation goes on', async () => {
+    const whole = await client.messages.create(ask('clean up', { tools }));
+    const streamed = await client.messages.stream(ask('clean up', { tools })).finalMessage();
+    for (const m of [whole, streamed]) {
+      assert.equal(m.stop_reason, 'tool_use');
+      assert.deepEqual(m.content.map((b) => b.type), ['text', 'tool_use', 'text', 'tool_use']);
+      const calls = m.content.filter((b) => b.type === 'tool_use');
+      assert.deepEqual(calls.map((c) => c.name), ['get_weather', 'get_time']);
+      assert.deepEqual(calls[1].input, { zone: 'Asia/Tokyo' });
+      assert.match(m.content[2].text, refused);
+      const answers = calls.map((c) => ({ type: 'tool_result', tool_use_id: c.id, content: 'sunny' }));
+      const end = await client.messages.create({
+        model: 'claude-x', max_tokens: 1000, tools,
+        messages: [{ role: 'user', content: 'clean up' }, { role: 'assistant', content: m.content }, { role: 'user', content: answers }],
+      });
+      assert.equal(said(end), 'It is sunny.');
+    }
+  });
+  check('a tool runner never runs a refused call, and ends by itself', async () => {
+    const ran = [];
+    const run = (name) => ({ name, input_schema: { type: 'object' }, run: () => { ran.push(name); return 'sunny'; } });
+    const all = ['get_weather', 'get_time', 'delete_everything'].map(run);
+    for (const stream of [false, true]) {
+      ran.length = 0;
+      assert.equal(said(await client.beta.messages.toolRunner({ ...ask('clean up'), tools: all, stream }).runUntilDone()), 'It is sunny.');
+      assert.deepEqual(ran.sort(), ['get_time', 'get_weather']);
+      ran.length = 0;
+      const none = await client.beta.messages.toolRunner({ ...ask('wipe it all'), tools: all, stream }).runUntilDone();
+      assert.match(said(none), refused);
+      assert.equal(none.stop_reason, 'end_turn');
+      assert.deepEqual(ran, []);
+    }
+  });
+  check('a result that answers no call: BadRequestError', async () => {
+    const answer = { type: 'tool_result', tool_use_id: 'toolu_none', content: 'noon' };
+    await assert.rejects(client.messages.create({ ...ask('x'), messages: [{ role: 'user', content: [answer] }] }), (e) => e instanceof Anthropic.BadRequestError && e.message.includes('answers no call'));
+  });
+  check('a hosted tool that no policy permits: PermissionDeniedError', async () => {
+    const hosted = { tools: [{ type: 'code_execution_20250825', name: 'code_execution' }] };
+    await assert.rejects(client.messages.create(ask('x', hosted)), (e) => e instanceof Anthropic.PermissionDeniedError && e.message.includes('code_execution_20250825'));
+  });
   check('a request that breaks the API: BadRequestError', async () => {
     await assert.rejects(client.messages.create(ask('x', { messages: [] })), (e) => e instanceof Anthropic.BadRequestError && e.message.includes('messages'));
   });

@@ -159,6 +159,76 @@ check('50 parallel streams', () => parallel(50, async (text) => {
 }));
 
 if (gateway) {
+  const names = (calls) => calls.map((t) => t.function?.name ?? t.name);
+  const refused = /^\[The call of tool "delete_everything" \S+ was refused\. .*no-deletion/m;
+  check('parallel tool calls: one is refused, whole and streamed, and the conversation goes on', async () => {
+    const messages = user('clean up');
+    const whole = await client.chat.completions.create({ model: 'gpt-4o', messages, tools });
+    const stream = client.chat.completions.stream({ model: 'gpt-4o', messages, tools });
+    let text = '';
+    stream.on('content', (delta) => { text += delta; });
+    const streamed = await stream.finalChatCompletion();
+    assert.equal(text, streamed.choices[0].message.content);
+    for (const { message, finish_reason } of [whole.choices[0], streamed.choices[0]]) {
+      assert.equal(finish_reason, 'tool_calls');
+      assert.deepEqual(names(message.tool_calls), ['get_weather', 'get_time']);
+      assert.deepEqual(JSON.parse(message.tool_calls[1].function.arguments), { zone: 'Asia/Tokyo' });
+      assert.match(message.content, /^I shall\.\n\n\[/);
+      assert.match(message.content, refused);
+      const answers = message.tool_calls.map((t) => ({ role: 'tool', tool_call_id: t.id, content: 'sunny' }));
+      const end = await client.chat.completions.create({ model: 'gpt-4o', messages: [...messages, message, ...answers], tools });
+      assert.equal(end.choices[0].message.content, 'It is sunny.');
+    }
+  });
+  check('a tool runner never runs a refused call, and ends by itself', async () => {
+    const ran = [];
+    const run = (name) => ({ type: 'function', function: { name, parameters: { type: 'object' }, parse: JSON.parse, function: () => { ran.push(name); return 'sunny'; } } });
+    const all = ['get_weather', 'get_time', 'delete_everything'].map(run);
+    for (const stream of [false, true]) {
+      ran.length = 0;
+      const runner = client.chat.completions.runTools({ model: 'gpt-4o', messages: user('clean up'), tools: all, stream });
+      assert.equal(await runner.finalContent(), 'It is sunny.');
+      assert.deepEqual(ran, ['get_weather', 'get_time']);
+      ran.length = 0;
+      const none = client.chat.completions.runTools({ model: 'gpt-4o', messages: user('wipe it all'), tools: all, stream });
+      assert.match(await none.finalContent(), refused);
+      assert.deepEqual(ran, []);
+    }
+  });
+  check('responses: a refused call is a message, whole and streamed', async () => {
+    const flat = tools.map((t) => ({ type: 'function', strict: false, ...t.function }));
+    const input = [{ role: 'user', content: 'clean up' }];
+    const whole = await client.responses.create({ model: 'gpt-4o', input, tools: flat });
+    const stream = client.responses.stream({ model: 'gpt-4o', input, tools: flat });
+    let last = -1, text = '';
+    for await (const event of stream) {
+      assert.equal(event.sequence_number, last + 1);
+      last = event.sequence_number;
+      if (event.type === 'response.output_text.delta') text += event.delta;
+    }
+    const streamed = await stream.finalResponse();
+    assert.equal(text, streamed.output_text);
+    for (const r of [whole, streamed]) {
+      const calls = r.output.filter((o) => o.type === 'function_call');
+      assert.deepEqual(names(calls), ['get_weather', 'get_time']);
+      assert.match(r.output_text, /delete_everything/);
+      assert.equal(r.output.filter((o) => o.type === 'message').length, 2);
+      const answers = calls.map((c) => ({ type: 'function_call_output', call_id: c.call_id, output: 'sunny' }));
+      const end = await client.responses.create({ model: 'gpt-4o', input: [...input, ...r.output, ...answers] });
+      assert.equal(end.output_text, 'It is sunny.');
+    }
+  });
+  check('a result that answers no call, or one twice: BadRequestError', async () => {
+    const call = { role: 'assistant', tool_calls: [{ id: 'c1', type: 'function', function: { name: 'get_time', arguments: '{}' } }] };
+    const answer = (id) => ({ role: 'tool', tool_call_id: id, content: 'noon' });
+    for (const messages of [[...user('x'), call, answer('c2')], [...user('x'), call, answer('c1'), answer('c1')]])
+      await assert.rejects(client.chat.completions.create({ model: 'gpt-4o', messages }), (e) => e instanceof OpenAI.BadRequestError && e.message.includes('answers no call'));
+  });
+  check('a hosted tool that no policy permits: PermissionDeniedError', async () => {
+    const ask = (type) => client.responses.create({ model: 'gpt-4o', input: 'count to three', tools: [{ type }] });
+    assert.equal((await ask('web_search')).output_text, 'one two three');
+    await assert.rejects(ask('code_interpreter'), (e) => e instanceof OpenAI.PermissionDeniedError && e.message.includes('code_interpreter'));
+  });
   check('a request that breaks the API: BadRequestError', async () => {
     await assert.rejects(client.chat.completions.create({ model: 'gpt-4o', messages: [] }), (e) => e instanceof OpenAI.BadRequestError && e.message.includes('messages'));
     await assert.rejects(client.chat.completions.create({ model: 'gpt-4o', messages: user('x'), stream: 'yes' }), OpenAI.BadRequestError);

@@ -4,7 +4,8 @@
  * and what no case file can say. `build/tests/field --pipe` filters what comes in at standard input instead, for
  * tests/e2e/fields: one JSON object a line,
  *
- *   {"form":"mcp","rules":[{"path":"$.a","class":0,"hide":"drop","with":"x"}],"denied":[0],"pointers":["/b"],"result":…}
+ *   {"form":"mcp","rules":[{"path":"$.a","class":0,"hide":"drop","with":"x"}],"denied":[0],"pointers":["/b"],
+ *    "strip":SCHEMA,"result":…}
  *
  * and one line out: the filtered result (of a text: as a JSON string), or "!" and why there is none.
  */
@@ -12,6 +13,7 @@
 
 #include "field/path.h"
 #include "field/walk.h"
+#include "json/schema.h"
 
 #include "cases.h"
 #include "tap.h"
@@ -59,13 +61,18 @@ static bool form_named(struct asking *q, struct nk_str word)
     return true;
 }
 
-/* "$.a mask", "+$.a" (its class is not denied), "/a", "error", or a form. Class 0 is allowed, 1 and up are denied. */
+/* "$.a mask", "+$.a" (its class is not denied), "/a", "strip SCHEMA", "error", or a form. Class 0 is allowed, 1 and up are denied. */
 static bool add_item(struct asking *q, struct nk_str item)
 {
     bool allowed = nk_str_starts(item, NK_STR("+"));
     item = nk_str_sub(item, allowed, item.n);
     if (form_named(q, item))
         return true;
+    if (nk_str_starts(item, NK_STR("strip ")) || nk_str_starts(item, NK_STR("refuse "))) {
+        q->setup.shape = item.p[0] == 's' ? NK_FIELD_STRIP : NK_FIELD_REFUSE;
+        (void)nk_str_cut(&item, ' ');
+        return nk_schema_new(item, &q->arena, &q->setup.output, &q->fault) == 0;
+    }
     if (nk_str_eq(item, NK_STR("error")))
         return q->ask.error = true;
     if (nk_str_eq(item, NK_STR("japanese")))
@@ -376,6 +383,12 @@ static int read_line(struct asking *q, const struct nk_json *doc, struct nk_buf 
     for (i = nk_json_first(doc, list); i != NK_JSON_NONE && q->ask.pointer_count < 8;
          i = nk_json_next(doc, list, i))
         q->pointers[q->ask.pointer_count++] = nk_json_string(doc, i, a);
+    i = nk_json_get(doc, 0, NK_STR("strip"));
+    if (i != NK_JSON_NONE) {
+        q->setup.shape = NK_FIELD_STRIP;
+        if (nk_schema_new(nk_json_span(doc, i), a, &q->setup.output, &q->fault))
+            abort();
+    }
     list = nk_json_get(doc, 0, NK_STR("denied"));
     for (i = nk_json_first(doc, list); i != NK_JSON_NONE; i = nk_json_next(doc, list, i))
         if (nk_json_i64(doc, i, &number) == 0)
@@ -422,6 +435,7 @@ int main(int argc, char **argv)
     TAP_CHECK(cases_read("tests/cases/field/paths.cases", run_path, NULL) > 10);
     TAP_CHECK(cases_read("tests/cases/field/filter.cases", run_filter, NULL) > 10);
     TAP_CHECK(cases_read("tests/cases/field/forms.cases", run_filter, NULL) > 10);
+    TAP_CHECK(cases_read("tests/cases/field/shape.cases", run_filter, NULL) > 10);
     TAP_CHECK(cases_read("tests/cases/field/declared.cases", run_declared, NULL) > 10);
     test_limits();
     test_nesting();

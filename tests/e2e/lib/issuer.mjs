@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// issuer.mjs PORT: an identity issuer: /jwks, /token?roles=a,b&aud=…&iss=…&exp=SECONDS, /rotate (a new key, the old one
+// issuer.mjs PORT: an identity issuer: /jwks, /token?roles=a,b&aud=…&iss=…&exp=SECONDS&scope=…, /rotate (a new key, the old one
 // goes), /break (the key set is no JSON from now on).
 import http from 'node:http';
 import crypto from 'node:crypto';
@@ -15,6 +15,7 @@ function token(q) {
   const body = b64({
     iss: q.get('iss') ?? 'https://issuer.test', aud: q.get('aud') ?? 'nakoso', sub: 'jane', iat: now - 60,
     exp: now + Number(q.get('exp') ?? 600), roles: (q.get('roles') ?? '').split(','),
+    ...(q.get('scope') ? { scope: q.get('scope') } : {}), ...(q.get('scp') ? { scp: q.get('scp').split(' ') } : {}),
   });
   const signature = crypto.sign('sha256', Buffer.from(`${head}.${body}`), { key: pair.privateKey, dsaEncoding: 'ieee-p1363' });
   return `${head}.${body}.${signature.toString('base64url')}`;
