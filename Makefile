@@ -75,6 +75,7 @@ $(OUT)/embed/libnakoso.a: $(EMBED)
 	@rm -f $@
 	ar rcs $@ $(@D)/nakoso.o
 
+$(OUT)/src/cmd/policy_schema.o: policy/nakoso.cedarschema
 $(OUT)/src/%.o: src/%.c Makefile
 	@mkdir -p $(@D)
 	$(call say,CC  ,$<)

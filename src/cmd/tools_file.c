@@ -75,7 +75,14 @@ int nk_approved_path(const char *approved, const char *config, struct nk_arena *
         return 0;
     if (!c)
         return nk_fault_set(f, NK_ENOMEM, "tools", 0, "out of memory");
-    return nk_config_load(config, a, c, f);
+    int rc = nk_config_load(config, a, c, f);
+    if (rc == 0 && !c->tools.file.p)
+        rc = nk_fault_set(f, NK_ENOTFOUND, "tools", 0,
+                          "%.150s: it names no file of approved tools (tools: {file: tools.json})",
+                          config);
+    if (rc == 0)
+        *out = nk_arena_copy(a, c->tools.file).p;
+    return rc || *out ? rc : nk_fault_set(f, NK_ENOMEM, "tools", 0, "out of memory");
 }
 
 static int lock(struct nk_approved_file *file, struct nk_str directory, struct nk_fault *f)

@@ -37,7 +37,8 @@ static const char *wrong(const struct nk_config *c, const struct nk_config_upstr
         struct nk_config_endpoint e = nk_config_endpoint(u, j);
         if (nk_str_starts(e.url, NK_STR("http://")) && !nk_config_is_local(e.url))
             return "is only sent over https, to this machine or to a Unix socket; write https://";
-        if (e.credential.p && nk_str_eq(u->token_header, NK_STR("authorization")))
+        if ((e.credential.p || u->oauth.token_url.p) &&
+            nk_str_eq_nocase(u->token_header, NK_STR("authorization")))
             return "would stand where the credential does; write another token_header";
     }
     return NULL;

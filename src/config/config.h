@@ -12,9 +12,9 @@
 #include "config/agent.h"
 #include "config/mcp.h"
 #include "config/store.h"
-#include "config/tools.h"
-#include "config/upstream.h"
+#include "config/telemetry.h"
 #include "config/token.h"
+#include "config/tools.h"
 
 struct nk_config_certificate {
     struct nk_str certificate; /* PEM chain file */
@@ -71,19 +71,6 @@ struct nk_config_limits {
 struct nk_config_header {
     struct nk_str name, value; /* value: "file:PATH" or "env:NAME" */
     struct nk_str prefix;      /* before the value, or absent */
-};
-
-struct nk_config_telemetry {
-    struct nk_str principal; /* none, id, hash */
-    struct nk_str propagate; /* own, client, none */
-    struct nk_str endpoint;  /* "http://127.0.0.1:4318"; absent: nothing is sent */
-    struct nk_str ca;        /* PEM file of trusted authorities; absent: the system's */
-    const struct nk_config_header *headers;
-    size_t header_count;
-    struct nk_str protocol; /* protobuf, json */
-    bool no_traces, no_metrics, no_logs;
-    int64_t sample;                            /* one trace in so many */
-    int64_t interval, metrics_interval, queue; /* queue: bytes, for each of traces and logs */
 };
 
 struct nk_config {

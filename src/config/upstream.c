@@ -191,6 +191,31 @@ static int check_path(const struct nk_config_upstream *u, const char *who,
     return 0;
 }
 
+/* A token is fetched with a secret, which crosses no network in the clear. */
+static int check_oauth(const struct nk_config_upstream *u, const char *who,
+                       const struct nk_json *doc, uint32_t at, struct nk_fault *f)
+{
+    const struct nk_config_oauth *o = &u->oauth;
+    size_t offset = offset_of(doc, at, "oauth");
+    bool any = o->client_id.p || o->client_secret.p || o->scope.p || o->resource.p || o->audience.p;
+    if (!o->token_url.p)
+        return any ? nk_fault_set(f, NK_EINVAL, stage, offset, "%s.oauth.token_url is missing", who)
+                   : 0;
+    if (!o->client_id.p || !o->client_secret.p)
+        return nk_fault_set(f, NK_EINVAL, stage, offset,
+                            "%s.oauth needs client_id and client_secret", who);
+    bool credential = u->credential.p != NULL;
+    for (size_t i = 0; i < u->endpoint_count; i++)
+        credential |= u->endpoints[i].credential.p != NULL;
+    if (credential)
+        return nk_fault_set(f, NK_ECONFLICT, stage, offset,
+                            "%s has both credential and oauth; one of them is sent", who);
+    if (nk_config_bad_keyset(o->token_url))
+        return nk_fault_set(f, NK_EINVAL, stage, offset,
+                            "%s.oauth.token_url: https, or http to this machine", who);
+    return 0;
+}
+
 int nk_config_check_upstream(const struct nk_config *c, size_t i, const struct nk_json *doc,
                              uint32_t at, struct nk_fault *f)
 {
@@ -214,5 +239,7 @@ int nk_config_check_upstream(const struct nk_config *c, size_t i, const struct n
                                : check_endpoint(&e, u->ca.p, who, doc, at, f);
     if (!rc)
         rc = check_tls(u, who, doc, at, f);
+    if (!rc)
+        rc = check_oauth(u, who, doc, at, f);
     return rc ? rc : check_proxy(u, c->proxy, who, doc, at, f);
 }

@@ -24,6 +24,14 @@ struct nk_config_health {
     int64_t interval, timeout;
 };
 
+/* An access token that is fetched: RFC 6749, section 4.4; RFC 8693. */
+struct nk_config_oauth {
+    struct nk_str token_url; /* absent: none is fetched */
+    struct nk_str client_id, client_secret;
+    bool exchanges;                          /* the caller's token for one of ours */
+    struct nk_str scope, resource, audience; /* absent: not asked for */
+};
+
 /* One trust domain: what policies speak of, whichever endpoint serves it. */
 struct nk_config_upstream {
     struct nk_str name;
@@ -52,6 +60,7 @@ struct nk_config_upstream {
     int64_t retries, retry_budget;
     struct nk_str retry_on_status; /* "429,503", "none" */
     struct nk_config_health health;
+    struct nk_config_oauth oauth;
 };
 
 /* The endpoints of an upstream, whichever way they are written: at least one, and each with the

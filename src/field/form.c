@@ -168,7 +168,7 @@ void field_put_member(struct nk_buf *out, const struct nk_json *doc, uint32_t na
 static void put_part(struct nk_buf *out, const struct form *form, const struct parts *p,
                      struct nk_str text)
 {
-    nk_buf_add(out, out->p[out->n - 1] == '[' ? NK_STR("{") : NK_STR(",{"));
+    nk_buf_add(out, out->n && out->p[out->n - 1] == '[' ? NK_STR("{") : NK_STR(",{"));
     if (form->typed)
         nk_json_put_member(out, NK_STR("type"), p->type);
     nk_json_put_member(out, NK_STR("text"), text);

@@ -273,6 +273,10 @@ unsigned nk_gate_step(struct nk_txn *t, const struct nk_event *e)
         s->phase = NK_PHASE_OVER;
         return NK_FX_ABORT | NK_FX_CUT;
     }
+    if (fx & NK_FX_CALL)
+        t->call.subject = t->setup->config.upstreams[t->call.upstream].oauth.exchanges
+                              ? s->token
+                              : (struct nk_str){NULL, 0};
     return fx;
 }
 

@@ -64,6 +64,9 @@ struct nk_gate_call {
     size_t upstream;          /* index in the configuration */
     struct nk_http_head head; /* no credential, no framing headers */
     struct nk_str body;
+    /* The verified token of who asks, for an upstream that gets one of its own in exchange (RFC 8693): for the
+     * courier and the authorization server alone. Set by nk_gate_step; absent everywhere else. */
+    struct nk_str subject;
 };
 
 struct nk_gate_state; /* facts of the running transaction: gate/txn.h */

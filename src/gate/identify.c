@@ -8,9 +8,9 @@
  * that of a proxy or of a machine on which many work. Beside a credential it stays a fact of the
  * transport, for policies that want both (docs/policies.md).
  */
-#include "gate/txn.h"
-
 #include "gate/oauth.h"
+
+#include <string.h>
 
 static enum nk_refusal_id refusal_for(int rc)
 {
@@ -54,6 +54,19 @@ static int verify_signature(struct nk_txn *t, struct nk_str payload, struct nk_f
                                  payload, s->now_ms, t->arena, &s->principal, f);
 }
 
+/* Kept only where an upstream of the configuration exchanges it. */
+static int keep_token(struct nk_txn *t, struct nk_str credential)
+{
+    struct nk_gate_state *s = t->state;
+    bool needed = false;
+    for (size_t i = 0; i < t->setup->config.upstream_count; i++)
+        needed |= t->setup->config.upstreams[i].oauth.exchanges;
+    if (!needed || !s->principal || strcmp(s->principal->proof, "jwt") != 0)
+        return 0;
+    s->token = nk_arena_copy(t->arena, credential);
+    return s->token.p ? 0 : NK_ENOMEM;
+}
+
 int gate_identify(struct nk_txn *t)
 {
     struct nk_gate_state *s = t->state;
@@ -75,6 +88,8 @@ int gate_identify(struct nk_txn *t)
                                      &s->principal, &f);
     else
         rc = NK_ENOTFOUND;
+    if (!rc && credential.n)
+        rc = keep_token(t, credential);
     s->proves_later = !rc && !s->principal;
     return rc ? refuse(t, rc, &f) : 0;
 }

@@ -57,7 +57,7 @@ static int load_set(struct nk_setup *s, const struct nk_setup_input *in, struct 
     if (!rc)
         rc = nk_tool_judge_check(s->policies, f);
     if (!rc)
-        rc = nk_setup_validate(in, s->policies, NULL, false, f);
+        rc = nk_setup_validate(in, s->tools, s->policies, NULL, false, f);
     if (!rc)
         rc = nk_set_entities(&set, &s->arena, &s->entities, f);
     if (!rc)

@@ -99,11 +99,12 @@ struct nk_setup {
 /* The slices of `in` must outlive the setup (they are mapped for the role's life). NULL with a
  * fault that names the file and what to do. */
 struct nk_setup *nk_setup_new(const struct nk_setup_input *in, struct nk_fault *f) NK_CHECKED;
-/* Validates policies and entities by the schema (strict mode), if there is one. 0, or an error and a fault that
+/* Validates policies and entities by the schema (strict mode), if there is one, and the actions of `tools` (or NULL). 0, or an error and a fault that
  * names file, line and what to write instead; then `all` (or NULL) holds everything that is wrong, warnings
  * included, as text. */
-int nk_setup_validate(const struct nk_setup_input *in, const struct nk_cedar_policies *policies,
-                      struct nk_buf *all, bool japanese, struct nk_fault *f) NK_CHECKED;
+int nk_setup_validate(const struct nk_setup_input *in, const struct nk_tools *tools,
+                      const struct nk_cedar_policies *policies, struct nk_buf *all, bool japanese,
+                      struct nk_fault *f) NK_CHECKED;
 void nk_setup_hold(struct nk_setup *s);
 /* Frees it when the last holder lets go. */
 void nk_setup_release(struct nk_setup *s);

@@ -48,6 +48,7 @@ struct nk_gate_state {
     struct nk_str document;         /* that anybody may read, if it is asked for */
     const struct nk_ident_certificate *certificate; /* of the connection, or NULL */
     const struct nk_principal *principal;
+    struct nk_str token; /* that proved it, where an upstream may need it; absent: another proof */
     /* parse */
     struct nk_buf body;
     struct nk_call call;

@@ -7,13 +7,15 @@
 #include "cedar/schema.h"
 #include "gate/setup.h"
 
-enum { KEPT = 100, CEILING = 512 << 20, LINE = 160 };
+enum { KEPT = 100, CEILING = 512 << 20, LINE = 160, SCHEMA_MAX = 64 << 20 };
 
 struct validation {
     const struct nk_setup_input *in;
     struct nk_arena arena;
     struct nk_cedar_diags *diags;
+    const struct nk_tools *tools;
     const struct nk_cedar_schema *schema;
+    struct nk_str whole; /* its text with tools */
 };
 
 /* The file that a diagnostic is about. */
@@ -24,6 +26,8 @@ static struct nk_str file_of(const struct validation *v, const struct nk_cedar_d
             return v->in->policies[i].name;
     if (d->text.p == v->in->schema.p)
         return NK_STR("policy.schema");
+    if (d->text.p == v->whole.p)
+        return NK_STR("policy.schema and tools");
     return NK_STR("policy.entities");
 }
 
@@ -35,18 +39,48 @@ static bool is_json(struct nk_str text)
     return i < text.n && text.p[i] == '{';
 }
 
+/* The schema that the file has, alone. */
+static int read_file(struct validation *v, const struct nk_cedar_schema **out, struct nk_fault *f)
+{
+    int rc = is_json(v->in->schema)
+                 ? nk_cedar_schema_parse_json(v->in->schema, &v->arena, v->diags, out)
+                 : nk_cedar_schema_parse(v->in->schema, &v->arena, v->diags, out);
+    if (rc)
+        return rc;
+    return nk_cedar_schema_has_groups(*out)
+               ? nk_fault_set(f, NK_EUNSUPPORTED, "policy", 0,
+                              "policy.schema: groups of actions are not known to the checkpoint; "
+                              "name the actions themselves")
+               : 0;
+}
+
+/* The file's schema with the actions of registered tools behind it. */
+static int read_schema(struct validation *v, struct nk_fault *f)
+{
+    const struct nk_cedar_schema *own = NULL;
+    struct nk_buf text;
+    int rc = read_file(v, &own, f);
+    v->schema = own;
+    if (rc || !v->tools || !nk_tools_count(v->tools))
+        return rc;
+    nk_buf_init(&text, SCHEMA_MAX);
+    if (is_json(v->in->schema))
+        rc = nk_cedar_schema_write(own, &text, f);
+    else
+        nk_buf_add(&text, v->in->schema);
+    nk_tools_put_schema(v->tools, &text);
+    v->whole = nk_arena_copy(&v->arena, nk_buf_str(&text));
+    rc = rc ? rc : text.error ? text.error : v->whole.p ? 0 : NK_ENOMEM;
+    nk_buf_free(&text);
+    return rc ? rc : nk_cedar_schema_parse(v->whole, &v->arena, v->diags, &v->schema);
+}
+
 static int run(struct validation *v, const struct nk_cedar_policies *policies, struct nk_fault *f)
 {
     static const struct nk_cedar_validation strict = {0};
-    int rc = is_json(v->in->schema)
-                 ? nk_cedar_schema_parse_json(v->in->schema, &v->arena, v->diags, &v->schema)
-                 : nk_cedar_schema_parse(v->in->schema, &v->arena, v->diags, &v->schema);
+    int rc = read_schema(v, f);
     if (rc)
         return rc;
-    if (nk_cedar_schema_has_groups(v->schema))
-        return nk_fault_set(f, NK_EUNSUPPORTED, "policy", 0,
-                            "policy.schema: groups of actions are not known to the checkpoint; "
-                            "name the actions themselves");
     rc = nk_cedar_validate(v->schema, policies, &strict, &v->arena, v->diags, NULL);
     int other = v->in->entities.n
                     ? nk_cedar_validate_entities(v->schema, v->in->entities, &v->arena, v->diags)
@@ -80,10 +114,11 @@ static int tell(const struct validation *v, int code, struct nk_fault *f)
     return code;
 }
 
-int nk_setup_validate(const struct nk_setup_input *in, const struct nk_cedar_policies *policies,
-                      struct nk_buf *all, bool japanese, struct nk_fault *f)
+int nk_setup_validate(const struct nk_setup_input *in, const struct nk_tools *tools,
+                      const struct nk_cedar_policies *policies, struct nk_buf *all, bool japanese,
+                      struct nk_fault *f)
 {
-    struct validation v = {.in = in};
+    struct validation v = {.in = in, .tools = tools};
     if (!in->schema.p)
         return 0;
     nk_arena_init(&v.arena, CEILING);

@@ -346,14 +346,14 @@ static int from_token(struct nk_ident *id, const struct nk_ident_resource *resou
 }
 
 /* What a token is cached under. What it proves to one resource it does not prove to another. */
-static struct nk_digest cached_as(const struct nk_ident_resource *resource, struct nk_str token)
+static struct nk_digest cached_as(const struct nk_ident_resource *resource,
+                                  struct nk_digest of_token)
 {
-    struct nk_digest digest = nk_sha256(token);
     if (!resource)
-        return digest;
-    return nk_sha256_parts(
-        (struct nk_str[]){NK_STR("token of a resource:"), digest_str(&digest), resource->audience},
-        3);
+        return of_token;
+    return nk_sha256_parts((struct nk_str[]){NK_STR("token of a resource:"), digest_str(&of_token),
+                                             resource->audience},
+                           3);
 }
 
 static int verify(struct nk_ident *id, const struct nk_ident_resource *resource,
@@ -377,7 +377,7 @@ static int verify(struct nk_ident *id, const struct nk_ident_resource *resource,
                    : nk_fault_set(f, NK_EINVAL, "key", 0, "a damaged API key: its check is wrong");
     if (id->issuer_count == 0 || nk_str_find(credential, '.') < 0)
         return nk_fault_set(f, NK_EDENIED, "key", 0, "no known API key, and not a token");
-    digest = cached_as(resource, credential);
+    digest = cached_as(resource, digest);
     const struct nk_cache_entry *e = nk_cache_get(&id->cache, &digest);
     if (!e || e->generation != id->issuers[e->issuer].generation)
         return from_token(id, resource, credential, &digest, now_ms, a, out, f);

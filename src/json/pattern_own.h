@@ -34,7 +34,7 @@ struct nk_pattern {
 };
 
 enum pattern_kind { PATTERN_SEQUENCE, PATTERN_CHOICE, PATTERN_REPEAT, PATTERN_SET, PATTERN_PLACE };
-enum { PATTERN_ANY_COUNT = UINT32_MAX };
+enum { PATTERN_ANY_COUNT = INT32_MAX };
 
 struct pattern_node {
     enum pattern_kind kind;

@@ -138,14 +138,14 @@ static int read_messages(struct nk_call *call, struct nk_offer *o, struct nk_fau
     for (uint32_t i = nk_json_first(doc, list); !r && i != NK_JSON_NONE;
          i = nk_json_next(doc, list, i), h.message++) {
         r = nk_member_expect(doc, i, NK_STR("messages"), NK_JSON_OBJECT, f);
+        if (nk_json_is(doc, nk_json_get(doc, i, NK_STR("role")), NK_STR("assistant")))
+            h.turn = ++call->answer_count;
         uint32_t content = nk_json_get(doc, i, NK_STR("content"));
         if (content != NK_JSON_NONE && nk_json_type(doc, content) != NK_JSON_ARRAY)
             content = NK_JSON_NONE;
         for (uint32_t b = nk_json_first(doc, content); !r && b != NK_JSON_NONE;
              b = nk_json_next(doc, content, b))
             r = read_block(o, &h, doc, b, f);
-        call->answer_count +=
-            nk_json_is(doc, nk_json_get(doc, i, NK_STR("role")), NK_STR("assistant"));
     }
     call->results = h.results;
     call->result_count = h.result_count;

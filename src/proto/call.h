@@ -28,6 +28,7 @@ struct nk_tool_result {
     struct nk_str name;      /* of the tool; absent: the call is kept by the provider */
     struct nk_str arguments; /* of the call, JSON text; absent: not known, or none */
     uint32_t at;             /* tape entry: message of role tool, item, or block */
+    int64_t turn, calls;     /* of the call: in which answer of the model, behind how many calls */
 };
 
 struct nk_call {

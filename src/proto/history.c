@@ -50,8 +50,13 @@ int nk_history_call(struct nk_history *h, const struct nk_history_call *call, st
         h->open = list;
         same = &h->open[h->open_count++];
     }
+    if (h->last != h->message)
+        h->in_answer = 0;
+    h->last = h->message;
     *same = *call;
     same->message = h->message;
+    same->turn = h->turn;
+    same->calls = (int64_t)h->result_count + h->in_answer++;
     return 0;
 }
 
@@ -70,12 +75,14 @@ int nk_history_result(struct nk_history *h, struct nk_str id, struct nk_str name
     if (r)
         return r;
     h->results = list;
-    h->results[h->result_count++] =
-        (struct nk_tool_result){.id = id,
-                                .name = call ? call->name : (struct nk_str){NULL, 0},
-                                .arguments = call ? call->arguments : (struct nk_str){NULL, 0},
-                                .at = at};
-    if (call)
-        *call = h->open[--h->open_count];
+    struct nk_tool_result *out = &h->results[h->result_count++];
+    *out = (struct nk_tool_result){.id = id, .at = at};
+    if (!call)
+        return 0;
+    out->name = call->name;
+    out->arguments = call->arguments;
+    out->turn = call->turn;
+    out->calls = call->calls;
+    *call = h->open[--h->open_count];
     return 0;
 }

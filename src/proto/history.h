@@ -16,12 +16,15 @@ struct nk_history_call {
     struct nk_str id, name;
     struct nk_str arguments; /* JSON text; absent: none that is JSON */
     int64_t message;         /* that it stands in */
+    int64_t turn, calls;     /* as the session was when it was made */
 };
 
 struct nk_history {
     struct nk_arena *arena;
     bool elsewhere; /* a part of the conversation is kept by the provider */
     int64_t message;
+    int64_t turn;            /* answers of the model so far, this one included */
+    int64_t last, in_answer; /* the last message with calls, and how many it has */
     struct nk_history_call *open;
     size_t open_count, open_cap;
     struct nk_tool_result *results;

@@ -76,7 +76,7 @@ static int read_message(struct nk_call *call, struct nk_history *h, uint32_t mes
     const struct nk_json *doc = &call->body;
     uint32_t role = nk_json_get(doc, message, NK_STR("role"));
     if (nk_json_is(doc, role, NK_STR("assistant"))) {
-        call->answer_count++;
+        h->turn = ++call->answer_count;
         return read_calls(h, doc, message, f);
     }
     if (nk_json_is(doc, role, NK_STR("tool")))
@@ -114,29 +114,40 @@ int nk_openai_chat_history(struct nk_call *call, uint32_t list, struct nk_arena 
     return i < end ? read_messages(call, list, i, a, f) : 0;
 }
 
-/* A run of items without a result between them counts as one message. */
+static bool is_model(const struct nk_json *doc, uint32_t item, struct nk_str type)
+{
+    return nk_str_ends(type, NK_STR("_call")) || nk_str_eq(type, NK_STR("reasoning")) ||
+           nk_str_eq(type, NK_STR("mcp_approval_request")) ||
+           nk_json_is(doc, nk_json_get(doc, item, NK_STR("role")), NK_STR("assistant"));
+}
+
+static bool is_output(struct nk_str type, struct nk_str call_id)
+{
+    return nk_str_ends(type, NK_STR("_call_output")) &&
+           (call_id.p || nk_str_starts(type, NK_STR("function_")) ||
+            nk_str_starts(type, NK_STR("custom_")));
+}
+
+/* A run of items of the model is one answer: `message` counts the runs, of the model and of others. */
 static int read_item(struct nk_call *call, struct nk_history *h, uint32_t item, struct nk_fault *f)
 {
     const struct nk_json *doc = &call->body;
     struct nk_str type = text_of(doc, item, "type", h->arena);
     struct nk_str id = text_of(doc, item, "call_id", h->arena);
+    bool model = is_model(doc, item, type), was_model = h->message % 2 == 1;
+    h->message += model != was_model;
+    if (model && !was_model)
+        h->turn = ++call->answer_count;
     if (nk_str_eq(type, NK_STR("mcp_approval_request")))
         return add_call(h, doc, item, text_of(doc, item, "id", h->arena), f);
     if (nk_str_eq(type, NK_STR("mcp_approval_response"))) {
-        h->message++;
-        return read_result(h, doc, item, "approval_request_id", f);
+        int r = read_result(h, doc, item, "approval_request_id", f);
+        h->result_count -= !r; /* it answers, but is no tool's */
+        return r;
     }
-    bool output = nk_str_ends(type, NK_STR("_call_output"));
-    if (output && (id.p || nk_str_starts(type, NK_STR("function_")) ||
-                   nk_str_starts(type, NK_STR("custom_")))) {
-        h->message++;
+    if (is_output(type, id))
         return read_result(h, doc, item, "call_id", f);
-    }
-    if (id.n && nk_str_ends(type, NK_STR("_call")))
-        return add_call(h, doc, item, id, f);
-    uint32_t role = nk_json_get(doc, item, NK_STR("role"));
-    call->answer_count += nk_json_is(doc, role, NK_STR("assistant"));
-    return 0;
+    return id.n && model && nk_str_ends(type, NK_STR("_call")) ? add_call(h, doc, item, id, f) : 0;
 }
 
 static bool refers(const struct nk_json *doc, uint32_t input)

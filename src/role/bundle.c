@@ -47,6 +47,7 @@ static const struct {
     {"jwks/", NK_BUNDLE_GATE, false},
     {"tls/", NK_BUNDLE_GATE, true},
     {"credential/", NK_BUNDLE_COURIER, true},
+    {"oauth/", NK_BUNDLE_COURIER, true},
     {"ca/", NK_BUNDLE_COURIER, false},
     {"client/", NK_BUNDLE_COURIER, true},
     {"proxy", NK_BUNDLE_COURIER, true},

@@ -22,6 +22,7 @@
  *   tls/<i>/<j>/…     cert, key (PEM), ocsp (DER): certificate j of i  gate
  *   tls/<i>/ca|crl    PEM: who signs clients' certificates, revoked    gate
  *   credential/<i>    credential of upstream i                         courier
+ *   oauth/<i>         client secret of upstream i                      courier
  *   ca/<i>            PEM authorities of upstream i                    courier
  *   …/<i>/<j>         both, of its endpoint j alone                    courier
  *   client/<i>/…      cert, key: PEM, what upstream i is shown         courier

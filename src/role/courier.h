@@ -13,6 +13,7 @@
  *   courier_config.c    one generation of the configuration: upstreams, credentials, key-set URLs
  *   courier_health.c    an endpoint is asked how it is
  *   courier_call.c      a call of the gate is an exchange between a ring and an upstream
+ *   courier_token.c     access tokens: fetched, kept, waited for           (courier_token.h)
  *   courier_fetch.c     a key set is an exchange whose answer is kept until it is whole
  *   courier_telemetry.c what is told of requests, on its way to a collector (courier_telemetry.h)
  *   courier.c           rings, the control channel, life

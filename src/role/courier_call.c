@@ -10,6 +10,7 @@
  * bring.
  */
 #include "role/courier.h"
+#include "role/courier_token.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -24,7 +25,12 @@ struct call {
     uint32_t tokens; /* made for it: one for each attempt */
     int64_t credit, expected, seen;
     struct nk_http_head head; /* of the request, as the gate gave it */
-    uint64_t said;            /* bytes of the answer's body that are in the ring */
+    struct courier_wait wait; /* for an access token; meanwhile the body is in `held` */
+    struct nk_buf held;
+    bool held_end;
+    struct nk_str subject,
+        token;     /* who asks, by a token; "Bearer …" for the upstream: overwritten at the end */
+    uint64_t said; /* bytes of the answer's body that are in the ring */
     /* In c->blocked: wants to read (fail 0) or to say that it failed. */
     struct call *next, **at;
     int fail;
@@ -83,6 +89,11 @@ static bool say_fail(struct courier *c, uint32_t stream, uint32_t generation, in
 static void give_back(struct call *k)
 {
     struct courier *c = k->x.c;
+    nk_buf_free(&k->held);
+    if (k->token.n)
+        nk_secret_wipe((void *)(uintptr_t)k->token.p, k->token.n);
+    if (k->subject.n)
+        nk_secret_wipe((void *)(uintptr_t)k->subject.p, k->subject.n);
     if (c->spare_count >= SPARE_MAX) {
         nk_arena_free(&k->x.arena);
         free(k);
@@ -142,6 +153,8 @@ static void call_answer(struct exchange *x, const struct nk_http_head *head, str
     struct call *k = NK_OF(x, struct call, x);
     struct courier *c = x->c;
     nk_buf_clear(&c->scratch);
+    if (head && head->status == 401 && k->token.n)
+        courier_token_spoil(x->to, k->token);
     int rc = head ? encode_head(k, head, &c->scratch) : 0;
     size_t head_n = c->scratch.n;
     char *to = rc ? NULL : nk_ring_reserve(c->answers, head_n + body.n);
@@ -215,6 +228,7 @@ static void drop(struct call *k)
 {
     leave_slot(k);
     unblock(k);
+    courier_token_leave(&k->wait);
     if (!k->x.over)
         exchange_cancel(&k->x);
     else if (k->freed)
@@ -263,6 +277,16 @@ static int sign_token(struct call *k, struct nk_str coded, struct nk_str *out)
     return rc;
 }
 
+/* A header of the gate that goes on: it is of no connection, and not ours to say. */
+static bool goes_on(struct nk_str name, struct nk_str credential, struct nk_str token)
+{
+    return !nk_http_is_hop_by_hop(name, (struct nk_str){NULL, 0}) &&
+           !nk_str_is_nocase(name, "host") && !nk_str_is_nocase(name, "expect") &&
+           !nk_str_is_nocase(name, nk_token_header) &&
+           !(credential.p && nk_str_eq_nocase(name, credential)) &&
+           !(token.p && nk_str_eq_nocase(name, token));
+}
+
 /* The request as it will be sent: the gate's headers but those that are ours to say. */
 static int call_head(struct exchange *x, struct nk_http_head *out)
 {
@@ -278,20 +302,19 @@ static int call_head(struct exchange *x, struct nk_http_head *out)
     int rc = tells ? sign_token(k, claims, &token) : 0;
     if (rc)
         return rc;
+    struct nk_str credential = up->auth_name.p ? up->auth_name
+                               : k->token.n    ? NK_STR("authorization")
+                                               : (struct nk_str){NULL, 0};
+    struct nk_str name = token.p ? x->to->token_header : (struct nk_str){NULL, 0};
     headers[n++] = (struct nk_http_header){NK_STR("host"), up->origin.host_header};
-    if (token.p)
-        headers[n++] = (struct nk_http_header){x->to->token_header, token};
-    if (up->auth_name.p)
-        headers[n++] = (struct nk_http_header){up->auth_name, up->auth_value};
-    for (size_t i = 0; i < r.header_count; i++) {
-        struct nk_str name = r.headers[i].name;
-        if (!nk_http_is_hop_by_hop(name, (struct nk_str){NULL, 0}) &&
-            !nk_str_eq_nocase(name, NK_STR("host")) && !nk_str_eq_nocase(name, NK_STR("expect")) &&
-            !nk_str_is_nocase(name, nk_token_header) &&
-            !(token.p && nk_str_eq_nocase(name, x->to->token_header)) &&
-            !(up->auth_name.p && nk_str_eq_nocase(name, up->auth_name)))
+    if (name.p)
+        headers[n++] = (struct nk_http_header){name, token};
+    if (credential.p)
+        headers[n++] =
+            (struct nk_http_header){credential, up->auth_name.p ? up->auth_value : k->token};
+    for (size_t i = 0; i < r.header_count; i++)
+        if (goes_on(r.headers[i].name, credential, name))
             headers[n++] = r.headers[i];
-    }
     r.headers = headers;
     r.header_count = n;
     r.keep_alive = true;
@@ -352,6 +375,7 @@ static const char *read_call(struct courier *c, struct call *k, struct nk_str he
     k->x.is_head = nk_str_eq(h.http.method, NK_STR("HEAD"));
     k->expected = h.body_bytes;
     k->head = h.http;
+    k->subject = h.subject;
     nk_buf_init(&k->x.out, (size_t)h.body_bytes + CALL_ARENA);
     return NULL;
 }
@@ -387,6 +411,38 @@ static void refuse(struct courier *c, const struct nk_ring_record *rec, int code
         nk_stats_add(&c->stats, NK_STAT_RING_FULL_ANSWERS, 1);
 }
 
+/* With a token it begins. Without one it never does: nothing is sent that the upstream would refuse, or take for
+ * somebody else's. The generation was held meanwhile as an exchange holds it. */
+static void begin(struct call *k, struct nk_str token, const char *why)
+{
+    if (token.p)
+        k->token = nk_arena_copy(&k->x.arena, token);
+    if (!k->token.p) {
+        exchange_fail(&k->x, NK_WIRE_FAIL_CONNECT, why ? why : "no memory for a token");
+        return;
+    }
+    struct nk_buf held = k->held;
+    k->held = (struct nk_buf){0};
+    exchange_start(&k->x, nk_buf_str(&held), k->held_end);
+    courier_config_drop(k->x.to->config);
+    nk_buf_free(&held);
+}
+
+static void on_token(struct courier_wait *w, struct nk_str token, const char *why)
+{
+    begin(NK_OF(w, struct call, wait), token, why);
+}
+
+static void start_with_token(struct call *k, struct nk_str body, bool end)
+{
+    k->x.to->config->refs++;
+    nk_buf_init(&k->held, (size_t)k->expected + 1);
+    nk_buf_add(&k->held, body);
+    k->held_end = end;
+    k->wait.ready = on_token;
+    courier_token_get(k->x.c, k->x.to, k->subject, &k->wait);
+}
+
 void courier_call(struct courier *c, const struct nk_ring_record *rec)
 {
     bool known = rec->stream < COURIER_STREAMS;
@@ -418,7 +474,10 @@ void courier_call(struct courier *c, const struct nk_ring_record *rec)
     c->slots[k->stream] = k;
     c->live++;
     nk_stats_add(&c->stats, NK_STAT_UPSTREAM_REQUESTS, 1);
-    exchange_start(&k->x, body, end);
+    if (k->x.to->tokens)
+        start_with_token(k, body, end);
+    else
+        exchange_start(&k->x, body, end);
 }
 
 void courier_body(struct courier *c, const struct nk_ring_record *rec)
@@ -428,14 +487,20 @@ void courier_body(struct courier *c, const struct nk_ring_record *rec)
         return;
     bool end = rec->flags & NK_WIRE_END;
     if (rec->head_size || !nk_wire_flags_ok(rec->flags, (uint64_t)k->seen)) {
+        courier_token_leave(&k->wait);
         exchange_fail(&k->x, NK_WIRE_FAIL_PROTOCOL, "a piece of the body is out of place");
         return;
     }
     k->seen += (int64_t)rec->payload.n;
-    if (k->seen > k->expected || (end && k->seen != k->expected))
+    if (k->seen > k->expected || (end && k->seen != k->expected)) {
+        courier_token_leave(&k->wait);
         exchange_fail(&k->x, NK_WIRE_FAIL_PROTOCOL, "the body is not as long as announced");
-    else
+    } else if (k->wait.of) {
+        nk_buf_add(&k->held, rec->payload);
+        k->held_end = end;
+    } else {
         exchange_more(&k->x, rec->payload, end);
+    }
 }
 
 void courier_abort(struct courier *c, const struct nk_ring_record *rec)

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include "edge/log.h"
 #include "proto/proto.h"
+#include "role/courier_token.h"
 #include "role/reach.h"
 
 enum { ARENA_MAX = 64 << 20 };
@@ -32,6 +33,11 @@ static void drop_upstreams(struct upstream *list, size_t n)
     for (size_t i = 0; list && i < n; i++)
         for (size_t j = 0; j < list[i].endpoint_count; j++)
             drop_endpoint(&list[i].endpoints[j]);
+    for (size_t i = 0; list && i < n; i++) {
+        if (list[i].tokens)
+            drop_upstreams(courier_tokens_server(list[i].tokens), 1);
+        courier_tokens_free(list[i].tokens);
+    }
 }
 
 static void config_free(struct courier_config *g)
@@ -211,6 +217,40 @@ static int build_endpoint(struct upstream *to, size_t i, size_t j, const struct 
                                 d->credential_prefix, d->credential_header, f);
 }
 
+/* What is asked once for a document: a key set, a token. */
+static int build_source(struct courier_config *g, struct upstream *to, struct nk_str url,
+                        struct nk_fault *f)
+{
+    struct nk_str none = {NULL, 0};
+    *to = (struct upstream){.config = g,
+                            .name = url,
+                            .stats = COURIER_NO_ROW,
+                            .connect_us = fetch_connect_us,
+                            .first_byte_us = fetch_answer_us,
+                            .idle_us = fetch_answer_us,
+                            .total_us = fetch_all_us};
+    if (nk_str_starts(url, NK_STR("file:")))
+        return 0;
+    int rc = make_endpoints(to, 1, f);
+    struct endpoint *up = to->endpoints;
+    if (!rc)
+        rc = place(up, url, none, nk_bundle_get(&g->bundle, NK_STR("proxy")), f);
+    if (rc)
+        return rc;
+    up->ask.is_private = true; /* of what a name leads to, public_only decides */
+    return system_tls(up, f);
+}
+
+/* Authorization servers often stand inside, like the tools they guard. */
+static int build_tokens(struct courier_config *g, size_t i, struct nk_fault *f)
+{
+    const struct nk_config_oauth *o = &g->config.upstreams[i].oauth;
+    struct courier_tokens *t =
+        courier_tokens_new(&g->arena, o, reach_blob(&g->bundle, "oauth", i, 0), f);
+    g->upstreams[i].tokens = t;
+    return t ? build_source(g, courier_tokens_server(t), o->token_url, f) : f->code;
+}
+
 static int build_upstream(struct courier_config *g, size_t i, struct nk_fault *f)
 {
     const struct nk_config_upstream *from = &g->config.upstreams[i];
@@ -240,31 +280,16 @@ static int build_upstream(struct courier_config *g, size_t i, struct nk_fault *f
     int rc = make_endpoints(to, nk_config_endpoint_count(from), f);
     for (size_t j = 0; !rc && j < to->endpoint_count; j++)
         rc = build_endpoint(to, i, j, d, f);
-    return rc;
+    return rc || !from->oauth.token_url.p ? rc : build_tokens(g, i, f);
 }
 
 static int build_key_set(struct courier_config *g, size_t i, struct nk_fault *f)
 {
-    struct nk_str url = g->config.issuers[i].jwks, none = {NULL, 0};
     struct upstream *to = &g->key_sets[i];
-    *to = (struct upstream){.config = g,
-                            .name = url,
-                            .stats = COURIER_NO_ROW,
-                            .connect_us = fetch_connect_us,
-                            .first_byte_us = fetch_answer_us,
-                            .idle_us = fetch_answer_us,
-                            .total_us = fetch_all_us};
-    if (nk_str_starts(url, NK_STR("file:")))
-        return 0;
-    int rc = make_endpoints(to, 1, f);
-    struct endpoint *up = to->endpoints;
-    if (!rc)
-        rc = place(up, url, none, nk_bundle_get(&g->bundle, NK_STR("proxy")), f);
-    if (rc)
-        return rc;
-    up->public_only = up->origin.tls && !up->is_proxied;
-    up->ask.is_private = true; /* of what a name leads to, public_only decides */
-    return system_tls(up, f);
+    int rc = build_source(g, to, g->config.issuers[i].jwks, f);
+    if (!rc && to->endpoint_count)
+        to->endpoints->public_only = to->endpoints->origin.tls && !to->endpoints->is_proxied;
+    return rc;
 }
 
 /* "Bearer <token>", or the value alone. */

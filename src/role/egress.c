@@ -267,6 +267,8 @@ static int each_url(struct listing *l, take_url *take)
         const char *key = u->endpoint_count ? "upstreams[].endpoints[].url" : "upstreams[].url";
         for (size_t j = 0; !rc && j < nk_config_endpoint_count(u); j++)
             rc = way(l, nk_config_endpoint(u, j).url, u->proxy, take, key);
+        if (!rc && u->oauth.token_url.p)
+            rc = way(l, u->oauth.token_url, none, take, "upstreams[].oauth.token_url");
     }
     for (size_t i = 0; !rc && i < c->issuer_count; i++) {
         struct nk_str url = c->issuers[i].jwks;
@@ -289,7 +291,7 @@ int egress_new(const struct nk_config *c, struct nk_arena *a, struct egress *out
 {
     size_t most = c->egress_allow_count + 2 * (c->issuer_count + 1);
     for (size_t i = 0; i < c->upstream_count; i++)
-        most += 2 * nk_config_endpoint_count(&c->upstreams[i]);
+        most += 2 * (nk_config_endpoint_count(&c->upstreams[i]) + 1);
     struct listing l = {.config = c, .arena = a, .fault = f};
     l.rules = nk_arena_array(a, most, sizeof *l.rules);
     if (!l.rules)

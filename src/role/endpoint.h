@@ -103,6 +103,7 @@ struct upstream {
     int64_t budget, budget_step; /* in hundredths of a retry: what is left, what a call adds */
     uint32_t failures;           /* in a row, that an endpoint is left out for */
     int64_t eject_us, eject_max_us;
+    struct courier_tokens *tokens; /* courier_token.h; NULL: credentials do not change */
 };
 
 /* link.c */

@@ -15,6 +15,7 @@ enum {
     CREDIT_STEP = NK_WIRE_FIRST_CREDIT / 4, /* grant in steps, not for every piece */
     RECORD_RESERVE = 80 << 10, /* a decision and more must fit, or no request is taken */
     OUTCOME_RESERVE = 2 << 10, /* for each request under way */
+    TOKEN_MS = 30000,          /* an authorization server may take first */
     SILENCE_MS = 2000,         /* beyond the upstream's own times */
 };
 
@@ -177,6 +178,7 @@ static int call_encode(struct gate_stream *s)
     struct nk_wire_call_head head = {.upstream = (uint32_t)call->upstream,
                                      .config = r->txn->setup->generation,
                                      .body_bytes = (int64_t)call->body.n,
+                                     .subject = call->subject,
                                      .http = call->head};
     nk_buf_init(&b, NK_RING_RECORD_MAX);
     nk_wire_put_call(&head, &b);
@@ -195,6 +197,7 @@ void gate_call_deadline(struct gate_stream *s)
     if (!s->req->answer_begun)
         ms = u->connect_timeout * (int64_t)nk_config_endpoint_count(u) +
              u->first_byte_timeout * (1 + u->retries);
+    ms += u->oauth.token_url.p ? TOKEN_MS : 0;
     gate_stream_deadline(s, (ms < u->timeout ? ms : u->timeout) + SILENCE_MS);
 }
 

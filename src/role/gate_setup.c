@@ -124,6 +124,17 @@ struct nk_setup *gate_setup_load(const struct nk_role_start *s, const struct nk_
     return setup;
 }
 
+/* NULL when they cannot be read: then that is the fault that is told. */
+static const struct nk_tools *read_tools(const struct nk_setup_input *in, struct nk_arena *a)
+{
+    const struct nk_tools *tools;
+    struct nk_config config;
+    if (nk_config_parse(in->config, a, &config, NULL) ||
+        nk_tools_new(&config, in->tools, in->seed, a, &tools, NULL))
+        return NULL;
+    return tools;
+}
+
 int gate_setup_diagnose(const struct nk_bundle *b, bool japanese, struct nk_buf *out)
 {
     struct room *r = calloc(1, sizeof *r);
@@ -134,8 +145,9 @@ int gate_setup_diagnose(const struct nk_bundle *b, bool japanese, struct nk_buf 
     nk_arena_init(&arena, DIAGNOSE_CEILING);
     if (r && collect(b, r, &in, NULL) == 0) {
         struct nk_set set = {.policies = r->files, .policy_count = in.policy_count};
+        const struct nk_tools *tools = read_tools(&in, &arena);
         if (nk_set_policies(&set, &arena, &policies, NULL) == 0)
-            rc = nk_setup_validate(&in, policies, out, japanese, NULL);
+            rc = nk_setup_validate(&in, tools, policies, out, japanese, NULL);
     }
     nk_arena_free(&arena);
     free(r);

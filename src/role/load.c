@@ -295,6 +295,9 @@ static int load_way(struct load *l, size_t i)
     snprintf(key, sizeof key, "upstreams[%zu].proxy_credential", i);
     if (u->proxy_credential.p)
         rc = load_secret(l, nk_arena_printf(l->arena, "proxy/%zu", i), u->proxy_credential, key);
+    snprintf(key, sizeof key, "upstreams[%zu].oauth.client_secret", i);
+    if (!rc && u->oauth.client_secret.p)
+        rc = load_secret(l, nk_arena_printf(l->arena, "oauth/%zu", i), u->oauth.client_secret, key);
     if (rc || !u->client_key.p)
         return rc;
     snprintf(key, sizeof key, "upstreams[%zu].client_certificate", i);

@@ -46,6 +46,7 @@ void nk_wire_put_call(const struct nk_wire_call_head *h, struct nk_buf *out)
     put_u32(out, h->upstream);
     put_u32(out, h->config);
     put_u64(out, (uint64_t)h->body_bytes);
+    put_str(out, h->subject);
     put_str(out, h->http.method);
     put_str(out, h->http.target);
     put_fields(out, &h->http);
@@ -103,6 +104,7 @@ int nk_wire_get_call(struct nk_str in, uint32_t max_headers, struct nk_arena *a,
     out->upstream = nk_read_u32le(&r);
     out->config = nk_read_u32le(&r);
     out->body_bytes = (int64_t)nk_read_u64le(&r);
+    out->subject = nk_read_str32(&r);
     out->http.method = nk_read_str32(&r);
     out->http.target = nk_read_str32(&r);
     out->http.content_length = -1;

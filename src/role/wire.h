@@ -74,6 +74,7 @@ struct nk_wire_call_head {
     uint32_t upstream;        /* index in the configuration */
     uint32_t config;          /* generation of the configuration it was decided under */
     int64_t body_bytes;       /* exact length of the whole body */
+    struct nk_str subject;    /* of nk_gate_call; empty: none */
     struct nk_http_head http; /* method, target, headers; framing headers and credential excluded */
 };
 

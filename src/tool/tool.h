@@ -76,6 +76,9 @@ const struct nk_tool *nk_tools_find(const struct nk_tools *t, struct nk_str full
 const struct nk_tool *nk_tools_find_of(const struct nk_tools *t, struct nk_str server,
                                        struct nk_str name);
 
+/* Appends the tools' actions as declarations of a Cedar schema, to follow one such as policy/nakoso.cedarschema. */
+void nk_tools_put_schema(const struct nk_tools *tools, struct nk_buf *out);
+
 /* SHA-256 of the canonical form (RFC 8785) of a definition: of its members name, title, description,
  * inputSchema, outputSchema and annotations, as far as they are there; others do not count. NK_EINVAL when
  * entry `at` is no object with a name, or a number in it is none for RFC 8785; NK_ELIMIT, NK_ENOMEM. */

@@ -67,7 +67,7 @@ static void filter_again(struct question *q, struct nk_str left)
     struct nk_field_report report;
     nk_buf_init(&out, 1 << 18);
     must(nk_json_parse(&limits, left, &q->arena, &doc, NULL) == 0);
-    if (q->form == NK_FIELD_VALUE && !q->moves) {
+    if (q->form == NK_FIELD_VALUE && !q->moves && !nk_str_eq(left, NK_STR("null"))) {
         must(nk_field_filter(&q->ask, q->form, &doc, 0, &q->arena, &out, &report, NULL) == 0);
         must(report.hidden == 0 && !report.changed && nk_str_eq(nk_buf_str(&out), left));
     }

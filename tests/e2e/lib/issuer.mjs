@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// issuer.mjs PORT: an identity issuer: /jwks, /token?roles=a,b&aud=…&iss=…&exp=SECONDS&scope=…, /rotate (a new key, the old one
+// issuer.mjs PORT: an identity issuer: /jwks, /token?roles=a,b&aud=…&iss=…&exp=SECONDS&scope=…&sub=…, /rotate (a new key, the old one
 // goes), /break (the key set is no JSON from now on).
 import http from 'node:http';
 import crypto from 'node:crypto';
@@ -13,7 +13,7 @@ function token(q) {
   const now = Math.floor(Date.now() / 1000);
   const head = b64({ alg: 'ES256', typ: 'JWT', kid: `k${number}` });
   const body = b64({
-    iss: q.get('iss') ?? 'https://issuer.test', aud: q.get('aud') ?? 'nakoso', sub: 'jane', iat: now - 60,
+    iss: q.get('iss') ?? 'https://issuer.test', aud: q.get('aud') ?? 'nakoso', sub: q.get('sub') ?? 'jane', iat: now - 60,
     exp: now + Number(q.get('exp') ?? 600), roles: (q.get('roles') ?? '').split(','),
     ...(q.get('scope') ? { scope: q.get('scope') } : {}), ...(q.get('scp') ? { scp: q.get('scp').split(' ') } : {}),
   });
