@@ -44,8 +44,8 @@ struct nk_gate_state {
     const struct nk_dialect *dialect;
     struct nk_str segment;
     /* identify */
+    struct nk_str document;         /* for everybody, that is asked for; absent: none */
     const struct gate_oauth *oauth; /* the protected resource that is asked for, or NULL */
-    struct nk_str document;         /* that anybody may read, if it is asked for */
     const struct nk_ident_certificate *certificate; /* of the connection, or NULL */
     const struct nk_principal *principal;
     struct nk_str token; /* that proved it, where an upstream may need it; absent: another proof */
