@@ -22,6 +22,13 @@ struct nk_hook {
 /* Makes the hooks of the configuration ready, behind its stores. A fault names the rule. */
 int gate_hooks_load(struct nk_setup *s, struct nk_fault *f) NK_CHECKED;
 
+/* Is it a hook's request? Then dialect, endpoint and hook are set. */
+bool gate_hook_match(struct nk_txn *t);
+/* What the request that the proxy holds asks for: store, action and resource; or refuse. */
+int gate_hook_locate(struct nk_txn *t);
+/* Asks the store: the answer's status, and the headers that say who is behind the request; or refuse. */
+int gate_hook_ask(struct nk_txn *t, int *status);
+
 enum { GATE_PATH_SEGMENTS = 64, GATE_PATH_STARS = 9 };
 
 /* A path taken apart: its segments, decoded. That of "/" is one empty segment, as is the last one of "/a/". */
