@@ -45,6 +45,7 @@ struct nk_gate_state {
     const struct nk_dialect *dialect;
     struct nk_str segment;
     /* identify */
+    struct nk_str document;         /* for everybody, that is asked for; absent: none */
     const struct gate_oauth *oauth; /* the protected resource that is asked for, or NULL */
     const struct nk_ident_certificate *certificate; /* of the connection, or NULL */
     const struct nk_principal *principal;
