@@ -67,8 +67,7 @@ struct nk_gate_state {
     struct nk_cedar_answer answer;
     bool judged;
     struct nk_gate_refusal refusal;
-    struct nk_http_header
-        headers[GATE_HEADERS_MAX]; /* of an answer of our own that is no refusal */
+    struct nk_http_header headers[GATE_HEADERS_MAX]; /* of an answer of our own */
     size_t header_count;
     struct nk_str told; /* what a policy store answered, for the record: items of a JSON list */
     /* forward */
