@@ -119,7 +119,5 @@ int gate_results_filter(struct nk_txn *t)
             return refuse(t, "There are more than 1024 results of registered tools.");
         rc = filter(t, r, tool);
     }
-    if (!rc && s->edit_count && s->reading != &s->call)
-        return refuse(t, "Results of these tools cannot go to a model of another API.");
     return rc;
 }

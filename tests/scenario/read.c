@@ -109,11 +109,18 @@ static bool is_step(struct nk_str w)
            is(w, "keep") || is(w, "expect");
 }
 
-/* limit KEY VALUE, config KEY VALUE. */
-static void read_setting(struct nk_buf *to, struct nk_str rest)
+/* What a step KEY VALUE adds members to, or NULL. */
+static struct nk_buf *members_of(struct scenario *s, struct nk_str w)
 {
+    return is(w, "limit") ? &s->config : is(w, "config") ? &s->top : NULL;
+}
+
+/* KEY VALUE: one more member */
+static void read_key_value(struct nk_buf *to, struct nk_str rest)
+{
+    struct nk_str key = word(&rest);
     nk_buf_add_char(to, ',');
-    nk_json_put_string(to, word(&rest));
+    nk_json_put_string(to, key);
     nk_buf_add_char(to, ':');
     nk_buf_add(to, rest);
 }
@@ -137,8 +144,8 @@ static bool read_line(struct scenario *s, int line, struct nk_str text)
         nk_buf_add(&s->entities, rest);
     } else if (is(w, "tool") || is(w, "tool_rules")) {
         return read_tool(s, is(w, "tool"), rest);
-    } else if (is(w, "limit") || is(w, "config")) {
-        read_setting(is(w, "limit") ? &s->config : &s->top, rest);
+    } else if (members_of(s, w)) {
+        read_key_value(members_of(s, w), rest);
     } else if (is(w, "audit")) {
         s->strict = is(rest, "strict");
     } else if (is(w, "errors")) { /* of policies: errors deny */
