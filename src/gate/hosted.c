@@ -160,10 +160,10 @@ static int rewrite(struct nk_txn *t, const struct nk_tool_use *tool)
 {
     const struct nk_config *c = &t->setup->config;
     bool openai = nk_str_eq(nk_str(t->state->dialect->name), NK_STR("openai"));
-    if (!tool->server.p || t->state->reading != &t->state->call)
+    if (!tool->server.p)
         return gate_refuse(t, NK_REFUSAL_policy_denied, "forward",
                            NK_STR("Remote MCP servers go through this gateway (remote_mcp); a "
-                                  "connector of the provider, or a call of another API, cannot."),
+                                  "connector of the provider cannot."),
                            NK_STR(""));
     int rc = set_member(t, tool->at, openai ? "server_url" : "url", quoted(t, c->remote_mcp));
     if (!rc && openai && c->remote_mcp_asks)
