@@ -18,6 +18,7 @@
  * construction. Who asks is proven before a byte of the body is kept, so that nobody unknown can
  * make the gate hold memory.
  */
+#include "gate/hook.h"
 #include "gate/driver.h"
 #include "gate/document.h"
 

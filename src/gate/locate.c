@@ -4,6 +4,7 @@
  * configuration declares. A model that nobody declared is not routable; whether it exists elsewhere
  * is not told.
  */
+#include "gate/hook.h"
 #include "gate/store.h"
 #include "gate/translate.h"
 

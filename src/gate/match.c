@@ -3,6 +3,7 @@
  * match.c - the first stage: which dialect and operation the head asks for. What no dialect
  * declares is refused and recorded (default deny).
  */
+#include "gate/hook.h"
 #include "gate/document.h"
 #include "gate/mcp.h"
 

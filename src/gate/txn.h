@@ -136,12 +136,6 @@ int gate_facts(struct nk_txn *t, struct nk_fault *f);
 unsigned gate_reply(struct nk_txn *t, const struct nk_dialect *d, int status, const char *refused);
 /* The answer of a policy store into txn->out, or a refusal. */
 int gate_answer_store(struct nk_txn *t);
-/* Is it a hook's request? Then dialect, endpoint and hook are set. */
-bool gate_hook_match(struct nk_txn *t);
-/* What the request that the proxy holds asks for: store, action and resource; or refuse. */
-int gate_hook_locate(struct nk_txn *t);
-/* Asks the store: the answer's status, and the headers that say who is behind the request; or refuse. */
-int gate_hook_ask(struct nk_txn *t, int *status);
 /* Adds the principal, as the proof of identity has it, to another store of entities. */
 int gate_add_principal(struct nk_txn *t, struct nk_cedar_entities *into);
 /* Answers lists of models from the configuration: what this principal may invoke. */
