@@ -44,3 +44,10 @@ int gate_path_read(struct nk_str raw, struct nk_arena *a, struct gate_path *out)
 /* Does it fit the pattern? `stars` receives what each * stood for. */
 bool gate_path_fits(const struct gate_path *p, struct nk_str pattern,
                     struct nk_str stars[GATE_PATH_STARS]);
+
+/* Is it a hook's request? Then dialect, endpoint and hook are set. */
+bool gate_hook_match(struct nk_txn *t);
+/* What the request that the proxy holds asks for: store, action and resource; or refuse. */
+int gate_hook_locate(struct nk_txn *t);
+/* Asks the store: the answer's status, and the headers that say who is behind the request; or refuse. */
+int gate_hook_ask(struct nk_txn *t, int *status);

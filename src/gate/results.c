@@ -6,6 +6,7 @@
 
 #include "field/field.h"
 #include "gate/tool.h"
+#include "proto/bedrock.h"
 
 static int no_memory(struct nk_txn *t)
 {
@@ -40,6 +41,16 @@ static int ask(struct nk_txn *t, const struct nk_tool_result *r, const struct nk
     return rc == NK_ENOMEM ? rc : 0; /* arguments that do not fit are a refusal */
 }
 
+/* In which form results stand in the client's body. */
+static enum nk_field_form form_of(const struct nk_gate_state *s)
+{
+    if (nk_str_eq(nk_str(s->dialect->name), NK_STR("openai")))
+        return NK_FIELD_OPENAI;
+    bool converse = nk_str_eq(nk_str(s->dialect->name), NK_STR("bedrock")) &&
+                    !nk_bedrock_is_invoke(nk_bedrock_kind(&s->call));
+    return converse ? NK_FIELD_BEDROCK : NK_FIELD_ANTHROPIC;
+}
+
 /* A text in place of what the result says. */
 static int withhold(struct nk_txn *t, uint32_t at)
 {
@@ -49,6 +60,8 @@ static int withhold(struct nk_txn *t, uint32_t at)
     struct nk_str text = s->japanese ? NK_STR("\"[このツールの結果はゲートウェイが伏せました。]\"")
                                      : NK_STR("\"[The gateway withholds this result of a tool.]\"");
     int rc = 0;
+    if (form_of(s) == NK_FIELD_BEDROCK)
+        text = nk_arena_printf(t->scratch, "[{\"text\":%.*s}]", NK_FMT(text));
     for (size_t i = 0; !rc && i < NK_COUNT(members); i++) {
         uint32_t value = nk_json_get(doc, at, nk_str(members[i]));
         if (value != NK_JSON_NONE)
@@ -77,9 +90,7 @@ static int filter(struct nk_txn *t, const struct nk_tool_result *r, const struct
                              .japanese = s->japanese};
     if (!nk_field_applies(&q))
         return 0;
-    enum nk_field_form form = nk_str_eq(nk_str(s->dialect->name), NK_STR("openai"))
-                                  ? NK_FIELD_OPENAI
-                                  : NK_FIELD_ANTHROPIC;
+    enum nk_field_form form = form_of(s);
     nk_buf_init(&out, s->body.max);
     int rc = nk_field_filter(&q, form, doc, r->at, t->scratch, &out, &report, &f);
     if (!rc && report.changed)
