@@ -77,6 +77,9 @@ struct nk_gate_state {
         *driver;          /* gate/driver.h; NULL: one call, whose answer receive.c has */
     void *drive;          /* its own state */
     uint32_t call_number; /* of a driver's calls, from 1; 0: it is the only one */
+    struct gate_results { /* of tools, in the request: see results.h */
+        int64_t hidden, stripped, left_out, withheld;
+    } results;
     /* receive */
     const struct nk_call *reading; /* `call`, or what it became in the upstream's dialect */
     int status;                    /* sent to the client */
