@@ -133,6 +133,15 @@ int gate_mcp_refuse(struct nk_txn *t, enum nk_refusal_id id, int code, const cha
     return gate_refuse(t, id, stage, detail, NK_STR(""));
 }
 
+bool gate_mcp_is_shared_list(const struct nk_txn *t)
+{
+    const struct gate_mcp *m = gate_mcp(t);
+    enum nk_mcp_op op = m->ask.op;
+    return m->endpoint->config->server_count > 1 &&
+           (op == NK_MCP_LIST_TOOLS || op == NK_MCP_LIST_PROMPTS || op == NK_MCP_LIST_RESOURCES ||
+            op == NK_MCP_LIST_TEMPLATES);
+}
+
 struct nk_str gate_mcp_name(const struct nk_txn *t, struct nk_str name, struct nk_arena *a)
 {
     const struct gate_mcp *m = gate_mcp(t);

@@ -46,6 +46,8 @@ struct gate_mcp {
     bool is_new;                   /* it is one without sessions */
     size_t server;                 /* of the endpoint */
     struct gate_mcp_session session;
+    struct nk_str
+        cursor; /* of a list of several servers: the server's own; empty: its beginning; absent: none came */
     struct nk_str name;  /* of the tool or prompt as the server knows it, or the URI */
     struct nk_str body;  /* for the server */
     struct nk_str event; /* the server's id of the last event that the client has seen, or absent */
@@ -97,6 +99,8 @@ int gate_mcp_put_capabilities(const struct nk_json *doc, uint32_t declared, unsi
 /* The capability that a server's request needs; 0: none ("ping"); -1: no request of a server. */
 int gate_mcp_needs(struct nk_str method);
 
+/* Is it a list that several servers have a part in? Then a cursor says whose part comes next. */
+bool gate_mcp_is_shared_list(const struct nk_txn *t);
 /* The name that clients use; absent when memory is out. */
 struct nk_str gate_mcp_name(const struct nk_txn *t, struct nk_str name, struct nk_arena *a);
 

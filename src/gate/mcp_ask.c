@@ -91,6 +91,10 @@ static int check_new(struct nk_txn *t, struct nk_str header)
 static int check_old(struct nk_txn *t, struct nk_str header)
 {
     struct gate_mcp *m = gate_mcp(t);
+    if (m->endpoint->config->server_count > 1) /* a session is one server's */
+        return bad(t, NK_MCP_FAILED,
+                   NK_STR("Several servers are behind this endpoint, which clients of 2026-07-28 "
+                          "alone can use."));
     if (m->ask.op == NK_MCP_INITIALIZE) {
         m->revision = m->ask.revision;
         return 0;
@@ -205,6 +209,23 @@ static int split_name(struct nk_txn *t)
                NK_STR("There is no such name; names here are SERVER___NAME."));
 }
 
+/* "1:CURSOR" is CURSOR of the second server, "1:" its first page. */
+static int split_cursor(struct nk_txn *t)
+{
+    struct gate_mcp *m = gate_mcp(t);
+    uint32_t at = nk_json_get(&m->message.doc, m->message.params, NK_STR("cursor"));
+    uint64_t server;
+    if (!gate_mcp_is_shared_list(t) || at == NK_JSON_NONE)
+        return 0;
+    struct nk_str rest = nk_json_string(&m->message.doc, at, t->arena);
+    if (nk_str_to_u64(nk_str_cut(&rest, ':'), &server) || !rest.p ||
+        server >= m->endpoint->config->server_count)
+        return bad(t, NK_MCP_INVALID_PARAMS, NK_STR("\"cursor\" is none of this endpoint."));
+    m->server = (size_t)server;
+    m->cursor = rest;
+    return 0;
+}
+
 /* What the judge is asked about: the endpoint, or one thing of a server. */
 static int locate(struct nk_txn *t)
 {
@@ -212,6 +233,8 @@ static int locate(struct nk_txn *t)
     struct gate_mcp *m = gate_mcp(t);
     s->resource = (struct nk_cedar_uid){nk_mcp_resource_type(m->ask.op), m->endpoint->config->path};
     int rc = split_name(t);
+    if (!rc)
+        rc = split_cursor(t);
     if (rc || nk_str_eq(s->resource.type, NK_STR("McpEndpoint")))
         return rc;
     s->resource.id = m->name;

@@ -128,6 +128,39 @@ static int edit_version(struct nk_txn *t, struct edits *e)
                : 0;
 }
 
+/* Takes a member out, with one of the commas beside it. */
+static void edit_away(struct nk_txn *t, struct edits *e, uint32_t object, struct nk_str name)
+{
+    const struct nk_json *doc = &gate_mcp(t)->message.doc;
+    uint32_t last = NK_JSON_NONE, i = nk_json_first(doc, object);
+    while (!nk_json_is(doc, i, name)) {
+        last = i;
+        i = nk_json_next(doc, object, i);
+    }
+    uint32_t next = nk_json_next(doc, object, i);
+    struct nk_json_edit one = {doc->tape[i].start, doc->tape[i + 1].end, {"", 0}};
+    if (next != NK_JSON_NONE)
+        one.end = doc->tape[next].start;
+    else if (last != NK_JSON_NONE)
+        one.start = doc->tape[last + 1].end;
+    size_t k = e->n++;
+    for (; k > 0 && e->list[k - 1].start > one.start; k--)
+        e->list[k] = e->list[k - 1];
+    e->list[k] = one;
+}
+
+static int edit_cursor(struct nk_txn *t, struct edits *e)
+{
+    const struct gate_mcp *m = gate_mcp(t);
+    uint32_t at = nk_json_get(&m->message.doc, m->message.params, NK_STR("cursor"));
+    if (!m->cursor.p)
+        return 0;
+    if (m->cursor.n)
+        return edit_string(t, e, at, m->cursor);
+    edit_away(t, e, m->message.params, NK_STR("cursor"));
+    return 0;
+}
+
 static int write_body(struct nk_txn *t)
 {
     struct gate_mcp *m = gate_mcp(t);
@@ -139,6 +172,8 @@ static int write_body(struct nk_txn *t)
         rc = edit_string(t, &e, m->ask.subject_at, m->name);
     if (!rc && m->ask.op == NK_MCP_INITIALIZE)
         rc = edit_version(t, &e);
+    if (!rc)
+        rc = edit_cursor(t, &e);
     if (!rc)
         rc = edit_capabilities(t, &e);
     if (rc || !e.n)

@@ -110,6 +110,29 @@ static int filter_list(struct result *r, const struct list *l, struct nk_fault *
     return rc ? rc : replace(r, r->doc->tape[list].start, r->doc->tape[list].end, &out);
 }
 
+/* The part of one server ends with its last page; the list goes on with the next server. */
+static int edit_cursor(struct result *r)
+{
+    const struct gate_mcp *m = gate_mcp(r->t);
+    uint32_t at = nk_json_get(r->doc, r->at, NK_STR("nextCursor"));
+    struct nk_str next = nk_json_string(r->doc, at, r->a);
+    struct nk_buf b;
+    if (!gate_mcp_is_shared_list(r->t) ||
+        (!next.p && m->server + 1 == m->endpoint->config->server_count))
+        return 0;
+    nk_buf_init(&b, r->doc->text.n + RESULT_EXTRA);
+    struct nk_str whole =
+        nk_arena_printf(r->a, "%zu:%.*s", next.p ? m->server : m->server + 1, NK_FMT(next));
+    if (at == NK_JSON_NONE) {
+        nk_buf_add(&b, NK_STR("\"nextCursor\":"));
+        nk_json_put_string(&b, whole);
+        nk_buf_add_char(&b, ',');
+        return replace(r, r->doc->tape[r->at].start + 1, r->doc->tape[r->at].start + 1, &b);
+    }
+    nk_json_put_string(&b, whole);
+    return replace(r, r->doc->tape[at].start, r->doc->tape[at].end, &b);
+}
+
 /* What was made for one is no answer for another. */
 static int keep_private(struct result *r)
 {
@@ -175,6 +198,8 @@ static int edit_result(struct result *r, enum nk_mcp_op op, struct nk_fault *f)
     for (size_t i = 0; i < NK_COUNT(lists); i++)
         if (lists[i].op == op) {
             int rc = filter_list(r, &lists[i], f);
+            if (!rc)
+                rc = edit_cursor(r);
             return rc ? rc : keep_private(r);
         }
     return keep_private(r);

@@ -189,6 +189,9 @@ int nk_mcp_ask(const struct nk_mcp_message *m, struct nk_arena *a, struct nk_mcp
                                .capabilities = NK_JSON_NONE,
                                .subject_at = NK_JSON_NONE,
                                .arguments = NK_JSON_NONE};
+    bool note = nk_str_starts(m->method, NK_STR("notifications/"));
+    if (note != (m->kind == NK_MCP_NOTIFICATION)) /* or it would be done without an answer */
+        return bad(&m->doc, 0, f, "a request has an \"id\", and a notification has none");
     int rc =
         nk_member_no_doubles(&m->doc, m->params, decided_params, NK_COUNT(decided_params), a, f);
     if (!rc)

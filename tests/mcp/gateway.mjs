@@ -1,14 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
 // gateway.mjs FIRST - what the gateway itself does with requests of MCP clients, by their bytes. The environment: BASE (the
-// endpoint, names with prefix), BARE (the same server, names as they are), DIRECT (the server itself), ALICE, BOB and CAROL
+// endpoint, names with prefix), BARE (the same server, names as they are), BOTH
+// (it and a second one), DIRECT (the server itself), ALICE, BOB and CAROL
 // (keys; test.cedar of tests/e2e/mcp says who may do what), FIXTURE_LOG (what the server wrote).
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { request } from "node:http";
 import { setTimeout as sleep } from "node:timers/promises";
+import { Client } from "@modelcontextprotocol/sdk/client/index.js";
+import { StreamableHTTPClientTransport } from "@modelcontextprotocol/sdk/client/streamableHttp.js";
+import { ElicitRequestSchema } from "@modelcontextprotocol/sdk/types.js";
 import { check, run, until } from "./tap.mjs";
 
-const { BASE, BARE, DIRECT, ALICE, BOB, CAROL, FIXTURE_LOG } = process.env;
+const { BASE, BARE, BOTH, DIRECT, ALICE, BOB, CAROL, FIXTURE_LOG } = process.env;
 const accept = "application/json, text/event-stream";
 
 // One request by its bytes; headers may be repeated or undefined (left out). The answer, all of it.
@@ -221,6 +225,39 @@ check("a definition that is not the approved one is not there", async () => {
   await send(ALICE, "tools/call", tool("morph"));
   assert.equal((await listed()).includes("fixture___morph"), false);
   refusedBy(await send(CAROL, "tools/call", { name: "fixture___nothing", arguments: {} }), 200, -32010, "unapproved_tool");
+});
+
+check("the official client, unmodified: lists, calls, questions, errors", async () => {
+  const client = new Client({ name: "official", version: "1" }, { capabilities: { elicitation: {} } });
+  client.setRequestHandler(ElicitRequestSchema, async () => ({ action: "accept", content: { username: "zoe", email: "z@example.com" } }));
+  const transport = new StreamableHTTPClientTransport(new URL(BASE), { requestInit: { headers: key(ALICE) } });
+  await client.connect(transport);
+  const { tools } = await client.listTools();
+  assert.equal(tools.some((t) => t.name === "fixture___test_elicitation"), true);
+  const r = await client.callTool({ name: "fixture___test_elicitation", arguments: { message: "Who?" } });
+  assert.match(r.content[0].text, /zoe/);
+  await assert.rejects(client.callTool({ name: "fixture___test_image_content", arguments: {} }), (e) => e.code === -32010 && /may not call/.test(e.message));
+  assert.match((await client.readResource({ uri: "test://static-text" })).contents[0].text, /static text/);
+  await transport.terminateSession();
+  await client.close();
+});
+
+check("several servers behind one endpoint: one list, each call to its own", async () => {
+  const url = { url: BOTH }, names = [];
+  let cursor;
+  for (let page = 0; page < 9; page++) {
+    const { result } = (await send(CAROL, "tools/list", cursor === undefined ? {} : { cursor }, url)).json;
+    names.push(...result.tools.map((t) => t.name));
+    cursor = result.nextCursor;
+    if (cursor === undefined) break;
+  }
+  for (const server of ["fixture", "second"]) {
+    assert.equal(names.filter((n) => n === `${server}___test_simple_text`).length, 1);
+    assert.match((await send(CAROL, "tools/call", { name: `${server}___test_simple_text`, arguments: {} }, url)).text, /simple text/);
+    assert.equal((await send(CAROL, "prompts/get", { name: `${server}___test_simple_prompt` }, url)).json.result.messages.length, 1);
+  }
+  for (const wrong of ["x", "7:", "-1:"]) refusedBy(await send(CAROL, "tools/list", { cursor: wrong }, url), 400, -32602, "bad_request");
+  refusedBy(await post(CAROL, initialize(), {}, BOTH), 400, -32000, "bad_request");
 });
 
 check("a session belongs to the one who began it", async () => {
