@@ -66,18 +66,16 @@ struct nk_gate_state {
     struct nk_cedar_answer answer;
     bool judged;
     struct nk_gate_refusal refusal;
-    struct nk_http_header
-        headers[GATE_HEADERS_MAX]; /* of an answer of our own that is no refusal */
+    struct nk_http_header headers[GATE_HEADERS_MAX]; /* of an answer of our own, no refusal */
     size_t header_count;
     struct nk_str told; /* what a policy store answered, for the record: items of a JSON list */
     /* forward */
     struct nk_json_edit *edits; /* of the body, by place; of this step */
     size_t edit_count, edit_cap;
-    const struct gate_driver
-        *driver;          /* gate/driver.h; NULL: one call, whose answer receive.c has */
-    void *drive;          /* its own state */
-    uint32_t call_number; /* of a driver's calls, from 1; 0: it is the only one */
-    struct gate_results { /* of tools, in the request: see results.h */
+    const struct gate_driver *driver; /* gate/driver.h; NULL: one call, for receive.c */
+    void *drive;                      /* its own state */
+    uint32_t call_number;             /* of a driver's calls, from 1; 0: it is the only one */
+    struct gate_results {             /* of tools, in the request: see results.h */
         int64_t hidden, stripped, left_out, withheld;
     } results;
     /* receive */
