@@ -3,11 +3,19 @@
  * driver.c - see driver.h. Events go to the driver; what receive.c would know of one answer is forgotten when the
  * next call begins, so that each outcome's record speaks of its own call.
  */
+#include "gate/agent.h"
 #include "gate/mcp.h"
 
 const struct gate_driver *gate_driver_of(enum nk_local local)
 {
-    return local == NK_LOCAL_MCP ? &gate_mcp_driver : NULL;
+    switch (local) {
+    case NK_LOCAL_MCP:
+        return &gate_mcp_driver;
+    case NK_LOCAL_AGENT:
+        return &gate_agent_driver;
+    default:
+        return NULL;
+    }
 }
 
 unsigned gate_drive(struct nk_txn *t, const struct nk_event *e)

@@ -138,10 +138,12 @@ int gate_forward(struct nk_txn *t)
     if (rc)
         return rc;
     rc = forward_headers(t, &c->head);
+    if (!rc)
+        rc = forward_body(t, &c->body);
+    if (!rc && s->edit_count && s->reading != &s->call)
+        rc = gate_translate_edited(t, c->body);
     if (!rc && s->reading != &s->call)
         gate_translate_call(t);
-    else if (!rc)
-        rc = forward_body(t, &c->body);
     if (rc)
         return gate_refuse(t, NK_REFUSAL_out_of_memory, "forward", NK_STR(""), NK_STR(""));
     c->head.content_length = (int64_t)c->body.n;

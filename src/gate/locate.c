@@ -4,6 +4,7 @@
  * configuration declares. A model that nobody declared is not routable; whether it exists elsewhere
  * is not told.
  */
+#include "gate/agent.h"
 #include "gate/store.h"
 #include "gate/translate.h"
 
@@ -43,6 +44,8 @@ int gate_locate(struct nk_txn *t)
         return locate_store(t);
     if (s->call.endpoint->local == NK_LOCAL_HOOK)
         return gate_hook_locate(t);
+    if (s->call.endpoint->local == NK_LOCAL_AGENT)
+        return gate_agent_locate(t);
     bool list = s->call.endpoint->local && !s->segment.p;
     if (list) {
         s->resource = (struct nk_cedar_uid){NK_STR("Gateway"), NK_STR("models")};

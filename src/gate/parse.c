@@ -27,7 +27,8 @@ int gate_parse(struct nk_txn *t)
 {
     struct nk_gate_state *s = t->state;
     struct nk_fault f = {0};
-    if (s->call.endpoint->local && s->call.endpoint->local != NK_LOCAL_STORE)
+    enum nk_local local = s->call.endpoint->local;
+    if (local && local != NK_LOCAL_STORE && local != NK_LOCAL_AGENT)
         return 0;
     s->body_digest = nk_sha256(nk_buf_str(&s->body));
     int rc = gate_prove(t);

@@ -2,6 +2,7 @@
  *
  * setup.c - see setup.h.
  */
+#include "gate/agent.h"
 #include "gate/hook.h"
 #include "gate/mcp.h"
 
@@ -134,6 +135,8 @@ static int load(struct nk_setup *s, const struct nk_setup_input *in, struct nk_f
     if (!rc)
         rc = gate_mcp_load(s, in->sessions, f);
     if (!rc)
+        rc = gate_agents_load(s, f);
+    if (!rc)
         rc = nk_ident_new(&s->config, in->keys, in->jwks, in->seed, &s->arena, &s->ident, f);
     if (!rc)
         rc = nk_ident_set_sigv4(s->ident, in->sigv4, f);
@@ -173,6 +176,7 @@ void nk_setup_release(struct nk_setup *s)
         return;
     if (s->ident)
         nk_ident_free(s->ident);
+    nk_agent_sessions_free(s->sessions);
     for (size_t i = 0; i < NK_SETUP_KNOWN; i++)
         nk_arena_free(&s->known[i].arena);
     nk_arena_free(&s->arena);

@@ -15,6 +15,8 @@
 #include "ident/ident.h"
 #include "proto/proto.h"
 
+struct nk_agent;
+struct nk_agent_sessions;
 struct nk_store;
 struct nk_hook;
 struct nk_mcp;
@@ -87,8 +89,10 @@ struct nk_setup {
     struct nk_store *stores; /* gate/store.h; config.store_count of them */
     struct nk_mcp *mcp;      /* gate/mcp.h; config.mcp_count of them */
     struct nk_seal_key session_key;
-    struct nk_hook *hooks;        /* gate/hook.h; config.hook_count of them */
-    struct nk_str token_jwks;     /* as of the input */
+    struct nk_hook *hooks;              /* gate/hook.h; config.hook_count of them */
+    struct nk_agent *agents;            /* gate/agent.h; config.agent_count of them */
+    struct nk_agent_sessions *sessions; /* of agents; NULL: there are none */
+    struct nk_str token_jwks;           /* as of the input */
     struct nk_str provenance;     /* as each record has it: ,"policies":"…","generation":… */
     struct nk_digest digest;      /* of policies and configuration */
     struct nk_mcp_used *mcp_used; /* gate/mcp_tool.h */

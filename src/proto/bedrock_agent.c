@@ -237,12 +237,17 @@ static int status(const struct nk_refusal *r)
     return r->status == 401 ? 403 : r->status == 503 ? 429 : r->status;
 }
 
+static struct nk_http_header name_refusal(const struct nk_refusal *r)
+{
+    return (struct nk_http_header){NK_STR("x-amzn-errortype"), nk_str(type_of(r))};
+}
+
 static void put_text(const struct nk_refusal *r, struct nk_str message, struct nk_buf *out)
 {
     nk_buf_add_char(out, '{');
     nk_json_put_member(out, NK_STR("__type"), nk_str(type_of(r)));
     nk_json_put_member(out, NK_STR("message"), message);
-    nk_json_put_member(out, NK_STR("code"), nk_str(r->code));
+    nk_json_put_member(out, NK_STR("reason"), nk_str(r->code));
     nk_json_put_member(out, NK_STR("requestId"), r->request);
     nk_buf_add_char(out, '}');
 }
@@ -284,6 +289,7 @@ const struct nk_dialect nk_dialect_bedrock_agent = {
     .stream_event = nk_stream_event,
     .stream_end = nk_stream_end,
     .status = status,
+    .name_refusal = name_refusal,
     .refuse = refuse,
     .refuse_stream = refuse_stream,
     .list_models = nk_dialect_no_models,

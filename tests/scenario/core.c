@@ -16,7 +16,7 @@ enum { NOW_MS = 1795314900, SOON_MS = 100 };
 
 struct core {
     struct nk_setup *setup;
-    struct nk_buf config, keys;
+    struct nk_buf config, keys, tools;
     struct nk_arena arena; /* of the running request */
     struct nk_txn *txn;
     struct nk_http_parser *upstream;
@@ -37,6 +37,8 @@ static const char *core_open(struct scenario *s, struct sighting *seen)
     nk_buf_init(&core.keys, 1 << 20);
     scenario_config(s, 1, &core.config);
     scenario_keys(s, &core.keys);
+    nk_buf_init(&core.tools, 1 << 20);
+    scenario_tools(s, &core.tools);
     struct nk_set_policy policy = {NK_STR("scenario.cedar"), nk_buf_str(&s->policy)};
     struct nk_set_policy shop = {NK_STR("shop.cedar"), nk_buf_str(&s->store)};
     struct nk_store_input store = {.policies = &shop, .policy_count = 1};
@@ -47,6 +49,8 @@ static const char *core_open(struct scenario *s, struct sighting *seen)
                                 .policy_count = s->policy.n ? 1 : 0,
                                 .keys = nk_buf_str(&core.keys),
                                 .seed = {1, 2}};
+    if (s->tools.n)
+        in.tools = nk_buf_str(&core.tools);
     if (s->entities.n)
         in.entities = nk_buf_str(&s->entities);
     torture_enter();
@@ -292,6 +296,7 @@ static void core_close(struct scenario *s, struct sighting *seen)
         nk_setup_release(core.setup);
     nk_buf_free(&core.config);
     nk_buf_free(&core.keys);
+    nk_buf_free(&core.tools);
 }
 
 const struct driver core_driver = {"core",      core_open,   core_client, core_upstream, core_gone,

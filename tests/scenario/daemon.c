@@ -131,6 +131,9 @@ static const char *daemon_open(struct scenario *s, struct sighting *seen)
     scenario_config(s, port, &text);
     write_file("nakoso.yaml", nk_buf_str(&text));
     nk_buf_clear(&text);
+    scenario_tools(s, &text);
+    write_file("tools.json", nk_buf_str(&text));
+    nk_buf_clear(&text);
     scenario_keys(s, &text);
     write_file("keys.jsonl", nk_buf_str(&text));
     nk_buf_free(&text);

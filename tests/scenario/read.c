@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "ident/keyfile.h"
+#include "tool/tool.h"
 
 static struct nk_str word(struct nk_str *rest)
 {
@@ -49,6 +50,35 @@ static bool read_model(struct scenario *s, struct nk_str rest)
     m->dialect = word(&rest);
     m->upstream_name = word(&rest);
     return m->dialect.n > 0;
+}
+
+/* tool SERVER DEFINITION, or tool_rules JSON,JSON… */
+static bool read_tool(struct scenario *s, bool one, struct nk_str rest)
+{
+    static const struct nk_json_limits lim = {1 << 20, 64, 1 << 16};
+    if (!one) {
+        nk_buf_add(&s->tool_rules, rest);
+        return true;
+    }
+    struct nk_str server = word(&rest);
+    struct nk_digest digest;
+    struct nk_fault f = {0};
+    struct nk_json doc;
+    if (nk_json_parse(&lim, rest, &s->arena, &doc, &f) || !rest.n ||
+        nk_tool_definition_digest(&doc, 0, &digest))
+        return false;
+    nk_buf_add(&s->tools, s->tools.n ? NK_STR(",{") : NK_STR("{"));
+    nk_json_put_member(&s->tools, NK_STR("server"), server);
+    nk_buf_add(&s->tools, NK_STR(",\"sha256\":\""));
+    nk_buf_add_hex(&s->tools, digest.b, sizeof digest.b);
+    nk_buf_add(&s->tools, NK_STR("\",\"approved\":\"2026-11-26T00:00:00Z\","));
+    nk_buf_add(&s->tools, nk_str_sub(rest, 1, rest.n));
+    return true;
+}
+
+void scenario_tools(const struct scenario *s, struct nk_buf *out)
+{
+    nk_buf_printf(out, "{\"format\":1,\"tools\":[%.*s]}", NK_FMT(nk_buf_str(&s->tools)));
 }
 
 /* hook PATH PROXY */
@@ -96,8 +126,8 @@ static bool read_line(struct scenario *s, int line, struct nk_str text)
         return read_rule(s, rest);
     } else if (is(w, "entities")) {
         nk_buf_add(&s->entities, rest);
-    } else if (is(w, "agents")) {
-        nk_buf_add(&s->agents, rest);
+    } else if (is(w, "tool") || is(w, "tool_rules")) {
+        return read_tool(s, is(w, "tool"), rest);
     } else if (is(w, "limit")) { /* limit KEY VALUE */
         struct nk_str key = word(&rest);
         nk_json_put_name(&s->config, key);
@@ -159,7 +189,8 @@ struct scenario *scenario_read(const char *file)
     nk_buf_init(&s->entities, 1 << 20);
     nk_buf_init(&s->config, 1 << 20);
     nk_buf_init(&s->top, 1 << 20);
-    nk_buf_init(&s->agents, 1 << 20);
+    nk_buf_init(&s->tools, 1 << 20);
+    nk_buf_init(&s->tool_rules, 1 << 20);
     s->file = file;
     struct nk_str text = slurp(&s->arena, file);
     int line = 0;
@@ -186,7 +217,8 @@ void scenario_free(struct scenario *s)
     nk_buf_free(&s->entities);
     nk_buf_free(&s->config);
     nk_buf_free(&s->top);
-    nk_buf_free(&s->agents);
+    nk_buf_free(&s->tools);
+    nk_buf_free(&s->tool_rules);
     nk_arena_free(&s->arena);
     free(s);
 }
@@ -258,8 +290,9 @@ void scenario_config(const struct scenario *s, int upstream_port, struct nk_buf 
         nk_buf_add(out, NK_STR(",\"policy_stores\":[{\"id\":\"shop\",\"directory\":\"shop\"}]"));
     if (s->hooks.n)
         nk_buf_printf(out, ",\"hooks\":[%.*s]}]", NK_FMT(nk_buf_str(&s->hooks)));
-    if (s->agents.n)
-        nk_buf_printf(out, ",\"agents\":%.*s", NK_FMT(nk_buf_str(&s->agents)));
+    if (s->tools.n)
+        nk_buf_printf(out, ",\"tools\":{\"file\":\"tools.json\",\"rules\":[%.*s]}",
+                      NK_FMT(nk_buf_str(&s->tool_rules)));
     nk_buf_add(out, NK_STR(",\"limits\":{"));
     nk_buf_add(out, s->config.n
                         ? nk_str_sub(nk_buf_str(&s->config), s->config.p[0] == ',', s->config.n)

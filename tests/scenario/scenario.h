@@ -33,7 +33,7 @@ struct scenario {
         hooks; /* policies of the policy store "shop"; hooks and their rules, JSON */
     struct nk_buf policy, entities, config; /* config: further members of "limits", JSON */
     struct nk_buf top;                      /* further members of the configuration, JSON */
-    struct nk_buf agents;                   /* JSON */
+    struct nk_buf tools, tool_rules;        /* JSON; tools: entries of tools.json */
     bool strict;
     bool errors_deny; /* policy.errors: deny */
     bool http1;       /* it is about the framing of HTTP/1.1 */
@@ -87,5 +87,7 @@ struct nk_str scenario_unescape(struct scenario *s, struct nk_str text);
 void scenario_config(const struct scenario *s, int upstream_port, struct nk_buf *out);
 /* "name: value" lines, names in lower case. */
 void scenario_put_headers(const struct nk_http_head *h, struct nk_buf *out);
+/* tools.json, with the digests of what stands in it. */
+void scenario_tools(const struct scenario *s, struct nk_buf *out);
 /* The API key file. */
 void scenario_keys(struct scenario *s, struct nk_buf *out);

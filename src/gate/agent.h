@@ -1,0 +1,99 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * agent.h - agents inside a transaction: the loop model -> decision -> tool -> field decision -> model. Each call to the
+ * model and each tool is judged about the principal who sent the request, whatever the model says, and has its
+ * records. Private to gate.
+ *
+ *   agent.c        agents of the configuration; which request is for which
+ *   agent_turn.c   the driver: calls begin, answers come, the client's answer ends
+ *   agent_model.c  the conversation, to the model and back
+ *   agent_tool.c   tools: decided, called, answered; or handed to the client, or to a person
+ */
+#pragma once
+
+#include "agent/event.h"
+#include "agent/model.h"
+#include "field/field.h"
+#include "gate/driver.h"
+#include "gate/tool.h"
+
+/* A tool of an agent. */
+struct gate_agent_tool {
+    const struct nk_config_action *action;
+    struct nk_agent_way way;
+    struct nk_str full; /* "clinic___get_patient" */
+    size_t upstream;    /* index in the configuration; SIZE_MAX: the client runs it */
+    const struct nk_tool *tool;
+    struct nk_str description, schema; /* as it is offered to the model */
+};
+
+struct nk_agent { /* an entry of the configuration, resolved */
+    const struct nk_config_agent *config;
+    const struct nk_model *model;
+    struct gate_agent_tool *tools;
+    size_t tool_count;
+};
+
+/* What a tool's result may show, from its decision on until it is there. */
+struct gate_agent_view {
+    uint64_t denied;
+    const struct nk_str *redact;
+    size_t redact_count;
+};
+
+enum gate_agent_doing { GATE_AGENT_MODEL, GATE_AGENT_TOOL, GATE_AGENT_NEXT };
+
+/* One request of an agent. */
+struct gate_drive_agent {
+    const struct nk_agent *agent;
+    const struct nk_agent_call *asked;
+    struct nk_agent_who who;
+    struct nk_digest key;  /* of the session */
+    struct nk_arena arena; /* the conversation */
+    struct nk_arena step;  /* of one call: what is said and heard */
+    struct nk_agent_memory memory;
+    enum gate_agent_doing doing;
+    bool stepping; /* a step of our own is on its way: NK_FX_WAKE */
+    size_t at;     /* of the tools that are asked for: the next one */
+    struct gate_agent_view view;
+    int64_t turns, calls, tokens_in, tokens_out;
+    unsigned traces;
+    struct nk_buf body, target; /* of the running call */
+};
+
+int gate_agents_load(struct nk_setup *s, struct nk_fault *f) NK_CHECKED;
+/* Is it a request for an agent? Then dialect, endpoint and driver are set. */
+bool gate_agent_match(struct nk_txn *t);
+int gate_agent_locate(struct nk_txn *t);
+extern const struct gate_driver gate_agent_driver;
+
+/* agent_turn.c: goes on with what is next. Effects. */
+unsigned gate_agent_next(struct nk_txn *t);
+/* Ends the answer with an exception of the client's API, before or in the stream. */
+unsigned gate_agent_give_up(struct nk_txn *t, enum nk_refusal_id id, struct nk_str detail,
+                            struct nk_str reason);
+/* The head of the answer, if it has not been sent. */
+unsigned gate_agent_begin(struct nk_txn *t);
+/* All is said: keeps the conversation and ends the answer; `fx` are the effects so far. */
+unsigned gate_agent_finish(struct nk_txn *t, unsigned fx);
+/* Adds an event of the trace, when the client wants one: the content of "orchestrationTrace". */
+void gate_agent_trace(struct nk_txn *t, struct nk_str members);
+
+/* agent_model.c */
+unsigned gate_agent_ask_model(struct nk_txn *t);
+unsigned gate_agent_hear_model(struct nk_txn *t);
+/* Adds the user's words, or the results of the tools that were asked for. NK_ELIMIT, NK_ENOMEM. */
+int gate_agent_add_text(struct gate_drive_agent *d, enum nk_model_role role,
+                        struct nk_str text) NK_CHECKED;
+int gate_agent_add_results(struct gate_drive_agent *d) NK_CHECKED;
+
+/* agent_tool.c */
+const struct gate_agent_tool *gate_agent_tool_of(const struct nk_agent *g, struct nk_str full);
+/* Decides about the next tool: it is called, answered, or left for the client. */
+unsigned gate_agent_use_tool(struct nk_txn *t);
+unsigned gate_agent_hear_tool(struct nk_txn *t);
+unsigned gate_agent_lose_tool(struct nk_txn *t, struct nk_str why);
+/* Takes what the client answered to a return of control. False: it answers nothing that was asked. */
+bool gate_agent_take_results(struct nk_txn *t);
+/* The event that hands control over. */
+unsigned gate_agent_hand_over(struct nk_txn *t);
