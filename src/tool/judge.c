@@ -122,9 +122,9 @@ int nk_tool_judge_open(const struct nk_cedar_policies *p, const struct nk_cedar_
                 r->outcome == NK_CEDAR_SATISFIED || (r->outcome == NK_CEDAR_RESIDUAL && !r->never);
             continue;
         }
-        struct nk_str decision = nk_cedar_annotation(p, r->id, NK_STR("decision"));
         if (r->outcome == NK_CEDAR_SATISFIED)
-            forbid |= effect_of(decision, &pointer) == PLAIN;
+            forbid |=
+                effect_of(nk_cedar_annotation(p, r->id, NK_STR("decision")), &pointer) == PLAIN;
         else if (r->outcome == NK_CEDAR_ERRS)
             forbid |= nk_cedar_policies_is_strict(p);
     }
