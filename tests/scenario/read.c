@@ -109,6 +109,21 @@ static bool is_step(struct nk_str w)
            is(w, "keep") || is(w, "expect");
 }
 
+/* limit KEY VALUE, or config KEY VALUE */
+static void read_key_value(struct scenario *s, bool limit, struct nk_str rest)
+{
+    struct nk_str key = word(&rest);
+    if (limit) {
+        nk_json_put_name(&s->config, key);
+        nk_buf_add(&s->config, rest);
+        return;
+    }
+    nk_buf_add_char(&s->top, ',');
+    nk_json_put_string(&s->top, key);
+    nk_buf_add_char(&s->top, ':');
+    nk_buf_add(&s->top, rest);
+}
+
 static bool read_line(struct scenario *s, int line, struct nk_str text)
 {
     struct nk_str rest = text, w = word(&rest);
@@ -128,16 +143,8 @@ static bool read_line(struct scenario *s, int line, struct nk_str text)
         nk_buf_add(&s->entities, rest);
     } else if (is(w, "tool") || is(w, "tool_rules")) {
         return read_tool(s, is(w, "tool"), rest);
-    } else if (is(w, "limit")) { /* limit KEY VALUE */
-        struct nk_str key = word(&rest);
-        nk_json_put_name(&s->config, key);
-        nk_buf_add(&s->config, rest);
-    } else if (is(w, "config")) { /* config KEY VALUE */
-        struct nk_str key = word(&rest);
-        nk_buf_add_char(&s->top, ',');
-        nk_json_put_string(&s->top, key);
-        nk_buf_add_char(&s->top, ':');
-        nk_buf_add(&s->top, rest);
+    } else if (is(w, "limit") || is(w, "config")) {
+        read_key_value(s, is(w, "limit"), rest);
     } else if (is(w, "audit")) {
         s->strict = is(rest, "strict");
     } else if (is(w, "errors")) { /* of policies: errors deny */
