@@ -124,6 +124,14 @@ static void read_key_value(struct scenario *s, bool limit, struct nk_str rest)
     nk_buf_add(&s->top, rest);
 }
 
+static bool add_step(struct scenario *s, int line, struct nk_str w, struct nk_str rest)
+{
+    if (s->step_count == STEPS_MAX)
+        return false;
+    s->steps[s->step_count++] = (struct scenario_step){line, w, rest};
+    return true;
+}
+
 static bool read_line(struct scenario *s, int line, struct nk_str text)
 {
     struct nk_str rest = text, w = word(&rest);
@@ -157,9 +165,7 @@ static bool read_line(struct scenario *s, int line, struct nk_str text)
     } else if (is(w, "model")) {
         return read_model(s, rest);
     } else if (is_step(w)) {
-        if (s->step_count == STEPS_MAX)
-            return false;
-        s->steps[s->step_count++] = (struct scenario_step){line, w, rest};
+        return add_step(s, line, w, rest);
     } else {
         return false;
     }
