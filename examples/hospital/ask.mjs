@@ -68,12 +68,12 @@ function* payloads(bytes) {
 async function agent(text) {
   const path = "/agents/DESK/agentAliases/TSTALIASID/sessions/hospital-1/text";
   const response = await post(path, { inputText: text, enableTrace: true, sessionState: { sessionAttributes: forged, promptSessionAttributes: forged } });
-  let said = "";
+  let said = "", traces = "";
   for (const [headers, payload] of payloads(Buffer.from(await response.arrayBuffer())))
     if (payload.bytes) said += Buffer.from(payload.bytes, "base64").toString("utf8");
     else if (headers.includes("exception")) throw new Error(payload.message);
-    else said += `\n[trace] ${JSON.stringify(payload)}`;
-  return said;
+    else traces += `[trace] ${JSON.stringify(payload)}\n`;
+  return traces + said;
 }
 
 const ways = { mcp, chat, agent };

@@ -127,8 +127,14 @@ static void put_row(struct row *r, uint64_t n)
     cell(r, either(text(r, "request", NULL, NULL), text(r, "of", NULL, NULL)), 18);
     cell(r, either(entity(r, "principal"), proven(r)), 24);
     cell(r, what, 12);
-    cell(r, either(entity(r, "resource"), model), 24);
-    cell(r, either(text(r, "decision", NULL, NULL), text(r, "event", NULL, NULL)), 8);
+    struct nk_str tool = text(r, "tool", "name", NULL), outcome = text(r, "tool", "outcome", NULL);
+    cell(r, either(entity(r, "resource"), either(tool, model)), 24);
+    /* A call that waits for a person is a denial of its own kind. */
+    cell(r,
+         nk_str_eq(outcome, NK_STR("step_up"))
+             ? outcome
+             : either(text(r, "decision", NULL, NULL), text(r, "event", NULL, NULL)),
+         8);
     cell(r, why(r), 24);
     struct nk_str status = text(r, "status", NULL, NULL);
     nk_audit_put_safe(r->out, status.n ? status : NK_STR("-"));

@@ -53,6 +53,10 @@ static void put_difference(struct replay *r, uint64_t n, const struct nk_replay 
     nk_recorded_put_verdict(&r->out, &d->recorded);
     nk_buf_add(&r->out, NK_STR(", now "));
     nk_recorded_put_verdict(&r->out, &d->now);
+    if (!d->same_beside)
+        nk_buf_add(&r->out,
+                   NK_STR("; what goes with a tool's call (a person's consent, redactions, data "
+                          "classes) differs"));
     nk_buf_add_char(&r->out, '\n');
 }
 

@@ -262,7 +262,8 @@ int nk_ask_http(const struct nk_ask *ask, struct nk_arena *a, struct nk_told *ou
     }
     if (rc == 0)
         out->body = nk_arena_copy(a, x.body.n ? nk_buf_str(&x.body) : NK_STR(""));
-    nk_secret_wipe(x.out.p, x.out.n);
+    if (x.out.n)
+        nk_secret_wipe(x.out.p, x.out.n);
     nk_buf_free(&x.out);
     nk_buf_free(&x.body);
     return rc || out->body.p ? rc : nk_fault_set(f, NK_ENOMEM, "tools", 0, "out of memory");

@@ -7,12 +7,15 @@
 #include <stdio.h>
 #include "cmd/audit_args.h"
 #include "cmd/options.h"
+#include "edge/file.h"
+#include "tool/tool.h"
 
 struct job {
     const char *approved, *config, *server;
     bool json;
     struct nk_arena arena;
     struct nk_approved_file file;
+    const struct nk_tools *tools; /* with --config: what its rules make of them; or NULL */
 };
 
 static int usage(void)
@@ -20,13 +23,27 @@ static int usage(void)
     fputs(
         "usage: nakoso tools list [--config FILE | --approved FILE] [--server NAME] [--json]\n"
         "Lists the approved tools by server, each with the beginning of its digest and when it was "
-        "approved.\nThe file is that of --approved, `tools.file` of the configuration, or "
-        "tools.json.\n",
+        "approved;\nwith --config also its action groups, by the rules. The file is that of "
+        "--approved, `tools.file` of the\nconfiguration, or tools.json.\n",
         stderr);
     return 2;
 }
 
-static void put_text(const struct nk_approval *t, bool first, struct nk_buf *out)
+/* The groups of actions that the tool belongs to. */
+static void put_groups(const struct job *j, const struct nk_approval *t, struct nk_buf *out)
+{
+    const struct nk_tool *tool = j->tools ? nk_tools_find_of(j->tools, t->server, t->name) : NULL;
+    const char *before = "  ";
+    for (unsigned i = 0; tool && i < NK_TOOL_GROUPS; i++) {
+        if (!(tool->groups & 1u << i))
+            continue;
+        nk_buf_printf(out, "%s%.*s", before, NK_FMT(nk_tool_group_name(i)));
+        before = ", ";
+    }
+}
+
+static void put_text(const struct job *j, const struct nk_approval *t, bool first,
+                     struct nk_buf *out)
 {
     if (first) {
         nk_trust_put_seen(out, t->server);
@@ -40,6 +57,7 @@ static void put_text(const struct nk_approval *t, bool first, struct nk_buf *out
         nk_buf_add(out, NK_STR("  "));
         nk_trust_put_seen(out, t->since);
     }
+    put_groups(j, t, out);
     nk_buf_add_char(out, '\n');
 }
 
@@ -56,6 +74,20 @@ static void put_json(const struct nk_approval *t, struct nk_buf *out)
     nk_buf_add(out, NK_STR("}\n"));
 }
 
+/* The registry as a gateway would have it: a rule or a server that does not fit is a fault here too. */
+static int read_registry(struct job *j, const char *path, struct nk_fault *f)
+{
+    static const uint64_t seed[2] = {1, 2};
+    struct nk_config *c = nk_arena_alloc(&j->arena, sizeof *c);
+    struct nk_str text = {NULL, 0};
+    if (!c)
+        return nk_fault_set(f, NK_ENOMEM, "tools", 0, "out of memory");
+    int rc = nk_config_load(j->config, &j->arena, c, f);
+    if (rc == 0 && j->file.approvals.n)
+        rc = nk_file_read(path, NK_TRUST_FILE_MAX, NK_FILE_PUBLIC, &j->arena, &text, f);
+    return rc ? rc : nk_tools_new(c, text, seed, &j->arena, &j->tools, f);
+}
+
 static int list(struct job *j)
 {
     struct nk_fault f = {0};
@@ -63,6 +95,8 @@ static int list(struct job *j)
     int rc = nk_approved_path(j->approved, j->config, &j->arena, &path, &f);
     if (rc == 0)
         rc = nk_approved_open(&j->file, path, false, &j->arena, &f);
+    if (rc == 0 && j->config && !j->approved)
+        rc = read_registry(j, path, &f);
     if (rc) {
         fprintf(stderr, "nakoso tools list: %s\n", f.message);
         return 1;
@@ -77,7 +111,7 @@ static int list(struct job *j)
         if (j->json)
             put_json(t, &out);
         else
-            put_text(t, !nk_str_eq(t->server, last), &out);
+            put_text(j, t, !nk_str_eq(t->server, last), &out);
         last = t->server;
     }
     bool ok = nk_audit_print(&out);

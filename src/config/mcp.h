@@ -12,6 +12,7 @@ struct nk_config_mcp {
     struct nk_str path;
     const struct nk_config_text *servers; /* names of upstreams; at most NK_CONFIG_MCP_SERVERS */
     size_t server_count;
+    bool is_open;                       /* tools that nobody approved are decided by their names */
     bool is_bare;                       /* names without "SERVER___"; one server */
     const struct nk_config_text *hosts; /* none: this machine's own names */
     size_t host_count;

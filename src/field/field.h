@@ -56,7 +56,8 @@ struct nk_field_rule {
 int nk_field_hide_named(struct nk_str name, enum nk_field_hide *out) NK_CHECKED;
 
 /* What becomes of a result that is not as its tool's output schema has it. The result is the JSON value; results
- * that say of themselves that they are errors have no declared shape: their value is then left out. */
+ * that say of themselves that they are errors have no declared shape: where shapes are looked at, their texts
+ * pass when nothing is denied, and nothing of them passes when something is. */
 enum nk_field_shape {
     NK_FIELD_PASS,   /* the schema is not looked at */
     NK_FIELD_REFUSE, /* NK_EDENIED, also when there is no value */

@@ -4,9 +4,9 @@
  */
 #include "gate/calls.h"
 
-#include "gate/driver.h"
+#include "gate/tool.h"
 
-enum { QUESTION_MAX = 4096, WHY_MAX = 4096, RECORD_MAX = 60 << 10 };
+enum { WHY_MAX = 4096 };
 
 /* What is said in place of a call: which one, and why. */
 static struct nk_str text_of(struct nk_txn *t, const struct nk_tool_use *call, struct nk_str why)
@@ -19,49 +19,50 @@ static struct nk_str text_of(struct nk_txn *t, const struct nk_tool_use *call, s
                            NK_FMT(call->name), between, NK_FMT(call->id), NK_FMT(why));
 }
 
-static struct nk_str context_of(struct nk_txn *t, int64_t calls)
+const struct nk_tool *gate_calls_tool(const struct nk_txn *t, struct nk_str name)
 {
-    const struct nk_gate_state *s = t->state;
-    struct nk_buf b;
-    nk_buf_init(&b, QUESTION_MAX);
-    nk_buf_add_char(&b, '{');
-    nk_json_put_member(&b, NK_STR("dialect"), nk_str(s->dialect->name));
-    nk_json_put_member(&b, NK_STR("strength"), nk_str(s->principal->proof));
-    nk_buf_printf(&b, ",\"session\":{\"turn\":%lld,\"calls\":%lld}}",
-                  (long long)s->call.answer_count + 1,
-                  (long long)s->call.result_count + (long long)calls);
-    struct nk_str text = nk_arena_copy(t->scratch, nk_buf_str(&b));
-    nk_buf_free(&b);
-    return text;
+    const struct nk_tool *tool = nk_tools_find(t->setup->tools, name);
+    return tool ? tool : nk_tools_find_of(t->setup->tools, NK_STR("client"), name);
 }
 
-/* One call: its record, and what is said in its place, if it is refused. */
+/* The text for a verdict that is no release; nobody can be asked to agree here. */
+static int say(struct nk_txn *t, const struct nk_tool_use *call, const struct nk_tool_verdict *v,
+               struct nk_str *text)
+{
+    struct nk_str more = NK_STR("");
+    if (v->outcome == NK_TOOL_STEP_UP)
+        more = t->state->japanese ? NK_STR(" この API では承認を求めることができません。")
+                                  : NK_STR(" There is no way to ask for it in this API.");
+    const struct nk_str parts[] = {nk_str_sub(v->why, 0, WHY_MAX), more};
+    struct nk_str why = nk_arena_join(t->scratch, parts, NK_COUNT(parts));
+    if (why.p)
+        *text = text_of(t, call, why);
+    return text->p ? 0 : NK_ENOMEM;
+}
+
+/* One call: its record, and what is said in its place, if it is refused. Policies see the arguments of registered
+ * tools alone. */
 static int decide(struct nk_txn *t, const struct nk_tool_use *call, struct nk_str *text,
                   struct nk_fault *f)
 {
-    struct gate_question q = {.action = NK_STR("CallTool"),
-                              .resource = {NK_STR("Tool"), call->name},
-                              .context = context_of(t, t->state->tool_calls)};
-    struct nk_cedar_answer answer;
-    struct nk_buf record, why;
-    nk_buf_init(&record, RECORD_MAX);
-    nk_buf_init(&why, WHY_MAX);
-    nk_buf_add(&record, NK_STR(",\"tool\":{"));
-    nk_json_put_member(&record, NK_STR("name"), call->name);
-    if (call->id.n)
-        nk_json_put_member(&record, NK_STR("call"), call->id);
-    nk_buf_add_char(&record, '}');
-    int rc = q.context.p ? gate_question_decide(t, &q, &answer, &record, f) : NK_ENOMEM;
-    if (!rc)
-        (void)gate_record_members(t, NK_STR(""), nk_buf_str(&record));
-    if (!rc && !answer.allow) {
-        gate_question_why(t, &q, &answer, &why);
-        *text = text_of(t, call, nk_buf_str(&why));
-        rc = text->p ? 0 : NK_ENOMEM;
-    }
-    nk_buf_free(&record);
-    nk_buf_free(&why);
-    return rc ? rc : t->record_lost ? NK_ENOMEM : 0;
+    struct nk_gate_state *s = t->state;
+    const struct nk_tool *tool = gate_calls_tool(t, call->name);
+    struct nk_tool_verdict v;
+    struct nk_tool_ask ask;
+    struct nk_fault why = {0};
+    int rc = gate_tool_ask(t, tool ? tool->full : call->name, &ask, f);
+    if (rc)
+        return rc;
+    if (tool)
+        ask.arguments = call->arguments;
+    ask.session.turn = s->call.answer_count + 1;
+    ask.session.calls = (int64_t)s->call.result_count + s->tool_calls;
+    if (nk_tool_decide(&ask, t->scratch, &v, &why) == NK_ENOMEM)
+        return NK_ENOMEM;
+    (void)gate_record_tool(t, &v, call->id);
+    if (t->record_lost || !v.record.p)
+        return NK_ENOMEM;
+    return v.outcome == NK_TOOL_ALLOW ? 0 : say(t, call, &v, text);
 }
 
 int gate_calls_decide(struct nk_txn *t, const struct nk_tool_use *calls, size_t n,

@@ -13,6 +13,8 @@
 
 #include "gate/txn.h"
 
+struct nk_tool;
+
 /* A question to the judge beside that about the model call: same principal, same policies. */
 struct gate_question {
     struct nk_str action;
@@ -28,6 +30,9 @@ int gate_question_decide(struct nk_txn *t, const struct gate_question *q,
 void gate_question_why(const struct nk_txn *t, const struct gate_question *q,
                        const struct nk_cedar_answer *answer, struct nk_buf *out);
 
+/* The registered tool that a model calls by this name: by its full name, or as one that the client has defined; or
+ * NULL. */
+const struct nk_tool *gate_calls_tool(const struct nk_txn *t, struct nk_str name);
 /* Decides each call, with a record each. texts[i] is what is said in place of calls[i], in the transaction's
  * arena, or absent: it is released. *refused counts them. NK_ENOMEM, NK_ELIMIT: none may be released. */
 int gate_calls_decide(struct nk_txn *t, const struct nk_tool_use *calls, size_t n,

@@ -158,6 +158,30 @@ static void add_certificate(struct facts *f, struct nk_str name,
     add(f, name, own.failed ? NULL : nk_cedar_record(f->arena, members, own.n));
 }
 
+/* Who acts for the principal. */
+static void add_actor(struct facts *f, struct nk_str name, const struct nk_principal *p)
+{
+    struct nk_cedar_member members[4];
+    struct facts own = {.json = f->json, .arena = f->arena, .members = members, .room = 4};
+    struct nk_str *chain = nk_arena_array(f->arena, p->actor_count, sizeof *chain);
+    struct nk_cedar_uid agent = {NK_STR("Agent"), p->actors[0].id};
+    for (size_t i = 0; chain && i < p->actor_count; i++)
+        chain[i] = p->actors[i].id;
+    add_string(&own, named(&own, NK_STR("{\"id\":")), p->actors[0].id);
+    struct nk_str agent_name = named(&own, NK_STR(",\"agent\":"));
+    nk_buf_add(f->json, NK_STR("{\"__entity\":"));
+    put_uid(f->json, agent);
+    nk_buf_add_char(f->json, '}');
+    add(&own, agent_name, nk_cedar_entity(f->arena, agent));
+    if (chain)
+        add_set(&own, named(&own, NK_STR(",\"chain\":")), chain, p->actor_count);
+    if (p->actors[0].issuer.p)
+        add_string(&own, named(&own, NK_STR(",\"issuer\":")), p->actors[0].issuer);
+    nk_buf_add_char(f->json, '}');
+    f->failed |= own.failed || !chain;
+    add(f, name, f->failed ? NULL : nk_cedar_record(f->arena, members, own.n));
+}
+
 static int put_context(struct nk_txn *t, struct nk_buf *out)
 {
     struct nk_gate_state *s = t->state;
@@ -176,6 +200,8 @@ static int put_context(struct nk_txn *t, struct nk_buf *out)
     add_tools(&f, named(&f, NK_STR(",\"hostedTools\":")), &s->call, true);
     if (s->certificate)
         add_certificate(&f, named(&f, NK_STR(",\"clientCertificate\":")), s->certificate);
+    if (s->principal->actor_count)
+        add_actor(&f, named(&f, NK_STR(",\"actor\":")), s->principal);
     nk_buf_add_char(out, '}');
     s->given = f.failed ? NULL : nk_cedar_record(t->scratch, members, f.n);
     return s->given ? 0 : NK_ENOMEM;

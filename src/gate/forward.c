@@ -6,6 +6,7 @@
  * of tools.
  */
 #include "gate/hosted.h"
+#include "gate/results.h"
 #include "gate/translate.h"
 
 #include <string.h>
@@ -74,6 +75,22 @@ static int rename_model(struct nk_txn *t)
     return rc;
 }
 
+/* Results of calls that were refused in the answer from which this request goes on. */
+static int answer_refused(struct nk_txn *t)
+{
+    struct nk_gate_state *s = t->state;
+    struct nk_json_edit edits[NK_CALL_EDITS];
+    struct nk_fault f = {0};
+    size_t n = 0;
+    int rc = s->dialect->edit_call ? s->dialect->edit_call(&s->call, t->scratch, edits, &n, &f) : 0;
+    for (size_t i = 0; !rc && i < n; i++)
+        rc = gate_edit_add(t, edits[i].start, edits[i].end, edits[i].with);
+    if (rc == NK_EINVAL)
+        return gate_refuse(t, NK_REFUSAL_bad_request, "forward",
+                           nk_arena_copy(t->arena, nk_str(f.message)), NK_STR(""));
+    return rc ? gate_refuse(t, NK_REFUSAL_out_of_memory, "forward", NK_STR(""), NK_STR("")) : 0;
+}
+
 static int forward_body(struct nk_txn *t, struct nk_str *out)
 {
     struct nk_gate_state *s = t->state;
@@ -114,13 +131,19 @@ int gate_forward(struct nk_txn *t)
     c->head = (struct nk_http_head){
         .method = s->head->method, .target = forward_target(s), .content_length = -1};
     int rc = gate_hosted_rewrite(t);
+    if (!rc && s->call.result_count)
+        rc = gate_results_filter(t);
+    if (!rc && s->call.goes_on)
+        rc = answer_refused(t);
     if (rc)
         return rc;
     rc = forward_headers(t, &c->head);
+    if (!rc)
+        rc = forward_body(t, &c->body);
+    if (!rc && s->edit_count && s->reading != &s->call)
+        rc = gate_translate_edited(t, c->body);
     if (!rc && s->reading != &s->call)
         gate_translate_call(t);
-    else if (!rc)
-        rc = forward_body(t, &c->body);
     if (rc)
         return gate_refuse(t, NK_REFUSAL_out_of_memory, "forward", NK_STR(""), NK_STR(""));
     c->head.content_length = (int64_t)c->body.n;

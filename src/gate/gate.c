@@ -19,7 +19,7 @@
  * make the gate hold memory.
  */
 #include "gate/driver.h"
-#include "gate/oauth.h"
+#include "gate/document.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -179,7 +179,7 @@ static unsigned on_request_end(struct nk_txn *t, const struct nk_event *e)
 {
     struct nk_gate_state *s = t->state;
     if (s->call.endpoint->local == NK_LOCAL_PUBLIC)
-        return gate_answer_public(t);
+        return gate_document_answer(t);
     if (s->driver && s->driver->start)
         return gate_drive(t, e);
     if (gate_body_stages(t))

@@ -8,12 +8,15 @@
 
 #include "ident/token.h"
 
-static int actors_of(const struct nk_txn *t, struct nk_str actor, struct nk_str *out)
+/* The agent that calls, then those who act for the principal by its own token. */
+static size_t actors_of(const struct nk_txn *t, struct nk_str actor, struct nk_str *out)
 {
-    (void)t;
-    int n = 0;
+    const struct nk_principal *p = t->state->principal;
+    size_t n = 0;
     if (actor.p)
         out[n++] = actor;
+    for (size_t i = 0; i < p->actor_count && n < NK_TOKEN_ACTORS; i++)
+        out[n++] = p->actors[i].id;
     return n;
 }
 
@@ -28,7 +31,7 @@ int gate_call_identity(struct nk_txn *t, struct nk_str actor, struct nk_str tool
     const struct nk_token_about about = {
         .principal = s->principal,
         .actors = actors,
-        .actor_count = (size_t)actors_of(t, actor, actors),
+        .actor_count = actors_of(t, actor, actors),
         .tool = tool,
         .id = nk_arena_printf(t->arena, "%.*s-%u", NK_FMT(s->id), (unsigned)s->call_number),
         .attributes = c->token.attributes,

@@ -4,8 +4,8 @@
  * declares is refused and recorded (default deny).
  */
 #include "gate/agent.h"
+#include "gate/document.h"
 #include "gate/mcp.h"
-#include "gate/oauth.h"
 
 static bool is_media(const struct nk_dialect *d, struct nk_str type)
 {
@@ -47,7 +47,7 @@ int gate_match(struct nk_txn *t)
     int rc = gate_mcp_match(t);
     if (rc)
         return rc;
-    if (!s->call.endpoint && !gate_oauth_match(t) && !gate_hook_match(t) && !gate_agent_match(t))
+    if (!s->call.endpoint && !gate_document_match(t) && !gate_hook_match(t) && !gate_agent_match(t))
         s->call.endpoint = nk_proto_match(s->head, t->arena, &s->dialect, &s->segment);
     s->call.dialect = s->dialect;
     s->call.segment = s->segment;

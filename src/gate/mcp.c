@@ -4,7 +4,7 @@
  * own lead to ours (DNS rebinding). So Host and Origin have to be names that the operator knows, and they are
  * looked at here: the server behind us sees only the name under which we call it.
  */
-#include "gate/mcp.h"
+#include "gate/mcp_tool.h"
 
 #include "gate/oauth.h"
 
@@ -33,6 +33,9 @@ int gate_mcp_load(struct nk_setup *s, struct nk_str secret, struct nk_fault *f)
     if (s->config.mcp_count && secret.n < 32)
         return nk_fault_set(f, NK_EINVAL, "config", 0,
                             "session_secret: a secret of 32 bytes or more is needed");
+    s->mcp_used = nk_arena_alloc(&s->arena, sizeof *s->mcp_used);
+    if (!s->mcp_used)
+        return NK_ENOMEM;
     s->session_key = nk_seal_key(secret, NK_STR("nakoso mcp session"));
     return 0;
 }
@@ -141,7 +144,11 @@ struct nk_str gate_mcp_name(const struct nk_txn *t, struct nk_str name, struct n
 
 static unsigned start(struct nk_txn *t)
 {
-    if (gate_mcp_ask(t) || gate_mcp_forward(t))
+    if (gate_mcp_ask(t))
+        return gate_refused(t);
+    if (gate_mcp(t)->ask.op == NK_MCP_CALL_TOOL)
+        return gate_mcp_call_tool(t);
+    if (gate_mcp_forward(t))
         return gate_refused(t);
     return gate_record_decision(t) | NK_FX_CALL;
 }

@@ -49,9 +49,12 @@ struct gate_mcp {
     struct nk_str name;  /* of the tool or prompt as the server knows it, or the URI */
     struct nk_str body;  /* for the server */
     struct nk_str event; /* the server's id of the last event that the client has seen, or absent */
-    enum nk_mcp_op answers; /* what results on this request's stream are the results of */
-    struct nk_str shown;    /* session id for the client; absent: none */
-    bool has_result;        /* the answer to the request has come */
+    enum nk_mcp_op answers;     /* what results on this request's stream are the results of */
+    struct nk_str shown;        /* session id for the client; absent: none */
+    struct gate_mcp_tool *tool; /* a tool's call that was allowed, or NULL */
+    struct nk_str approval;     /* what a person says to have agreed to, or absent */
+    bool declined;              /* a person was asked, and did not agree */
+    bool has_result;            /* the answer to the request has come */
 };
 
 static inline struct gate_mcp *gate_mcp(const struct nk_txn *t)
@@ -101,6 +104,19 @@ struct nk_str gate_mcp_name(const struct nk_txn *t, struct nk_str name, struct n
 int gate_mcp_open(struct nk_txn *t, struct nk_str id, struct gate_mcp_session *out) NK_CHECKED;
 /* The id for the client; absent when memory is out. */
 struct nk_str gate_mcp_close(struct nk_txn *t, const struct gate_mcp_session *s);
+
+/* Sealed for this endpoint, its servers and the principal, in base64url, appended to `out`. What it is for and the
+ * session (or absent) are bound as well. NK_ELIMIT, NK_ENOMEM, NK_ECRYPTO. */
+int gate_mcp_seal(const struct nk_txn *t, struct nk_str purpose, struct nk_str session,
+                  const struct nk_buf *plain, struct nk_buf *out) NK_CHECKED;
+/* The reverse, a copy in the transaction's arena. NK_ENOTFOUND: it is none of these. */
+int gate_mcp_unseal(const struct nk_txn *t, struct nk_str purpose, struct nk_str session,
+                    struct nk_str text, struct nk_str *out) NK_CHECKED;
+/* Texts behind one another, each with its length. */
+void gate_mcp_put_part(struct nk_buf *b, struct nk_str part);
+bool gate_mcp_get_part(struct nk_str *from, struct nk_str *part);
+/* If a person's answer to us comes with the call: takes it out, and *body is the message without it. */
+int gate_mcp_take_approval(struct nk_txn *t, struct nk_str *body) NK_CHECKED;
 
 /* Appends the id of an event for the client, which says what its stream answers. */
 int gate_mcp_put_event_id(struct nk_txn *t, struct nk_str id, struct nk_buf *out) NK_CHECKED;

@@ -4,7 +4,7 @@
  * and each goes on as soon as it has been read: every message, whether it comes alone or in a stream, is strict
  * JSON, is what the protocol lets a server say here, and answers this request if it answers one at all.
  */
-#include "gate/mcp.h"
+#include "gate/mcp_tool.h"
 
 enum { HEADERS_MAX = 10 };
 
@@ -97,7 +97,8 @@ static int check_message(const struct nk_txn *t, const struct nk_mcp_message *m,
                    : nk_fault_set(f, NK_EINVAL, "mcp", 0, "a notification of no known kind");
     if (m->kind == NK_MCP_REQUEST) {
         int needs = gate_mcp_needs(m->method);
-        if (own->is_new || needs < 0 || ((unsigned)needs & ~own->session.can))
+        if (own->is_new || needs < 0 || ((unsigned)needs & ~own->session.can) ||
+            (needs && !gate_mcp_tells(t, m)))
             return nk_fault_set(f, NK_EINVAL, "mcp", 0,
                                 "the server asks for what it may not ask for");
         return 0;
@@ -179,6 +180,8 @@ static int take_event(struct nk_txn *t, const struct nk_sse_event *e, struct nk_
     nk_arena_reset(&s->event_arena);
     if (e->data.n) /* a comment, or an event that only says its id */
         rc = read_message(t, e->data, t->setup->config.limits.event_bytes, &s->event_arena, &m, f);
+    if (!rc && e->data.n && m.kind == NK_MCP_NOTIFICATION && !gate_mcp_tells(t, &m))
+        return 0;
     if (!rc && e->data.n)
         rc = take_message(t, &m, &s->event_arena, &with, f);
     if (rc)
@@ -223,6 +226,13 @@ unsigned gate_mcp_data(struct nk_txn *t, struct nk_str bytes)
                           : 0;
 }
 
+static unsigned record_end(struct nk_txn *t, const char *how)
+{
+    const struct gate_mcp *m = gate_mcp(t);
+    return m->tool && m->ask.op == NK_MCP_CALL_TOOL ? gate_mcp_end_tool(t, how)
+                                                    : gate_record_outcome(t, how);
+}
+
 static unsigned end_stream(struct nk_txn *t)
 {
     struct nk_gate_state *s = t->state;
@@ -234,7 +244,7 @@ static unsigned end_stream(struct nk_txn *t)
     if (nk_sse_pending(&s->sse))
         return gate_answer_failed(t, NK_REFUSAL_upstream_failed,
                                   NK_STR("the stream ended within an event"));
-    return fx | gate_record_outcome(t, "complete") | NK_FX_END;
+    return fx | record_end(t, "complete") | NK_FX_END;
 }
 
 /* The message of a whole answer. What is no message becomes one, with the server's status: an error that says
@@ -278,6 +288,6 @@ unsigned gate_mcp_end(struct nk_txn *t)
         add(&t->reply_head, "content-type", NK_STR("application/json"));
     }
     t->reply_head.content_length = s->status == 204 ? -1 : (int64_t)t->out.n;
-    return gate_record_outcome(t, s->upstream_status < 300 ? "complete" : "upstream_error") |
-           NK_FX_HEAD | NK_FX_DATA | NK_FX_END;
+    return record_end(t, s->upstream_status < 300 ? "complete" : "upstream_error") | NK_FX_HEAD |
+           NK_FX_DATA | NK_FX_END;
 }

@@ -20,7 +20,7 @@ static int fault(struct nk_txn *t, int rc, int code, const struct nk_fault *f)
     return bad(t, code, nk_arena_printf(t->arena, "%s.", f->message));
 }
 
-static int read_json(struct nk_txn *t)
+static int read_json(struct nk_txn *t, struct nk_str text)
 {
     struct nk_gate_state *s = t->state;
     struct nk_fault f = {0};
@@ -28,8 +28,7 @@ static int read_json(struct nk_txn *t)
     struct nk_json_limits json = {.max_bytes = (uint32_t)lim->body_bytes,
                                   .max_depth = (uint32_t)lim->json_depth,
                                   .max_values = (uint32_t)lim->json_values};
-    s->body_digest = nk_sha256(nk_buf_str(&s->body));
-    int rc = nk_json_parse(&json, nk_buf_str(&s->body), t->scratch, &s->call.body, &f);
+    int rc = nk_json_parse(&json, text, t->scratch, &s->call.body, &f);
     if (!rc || rc == NK_ENOMEM)
         return rc ? fault(t, rc, 0, &f) : 0;
     return gate_mcp_refuse(t, rc == NK_ELIMIT ? NK_REFUSAL_too_large : NK_REFUSAL_bad_json,
@@ -146,12 +145,12 @@ static int read_last_event(struct nk_txn *t)
     return rc ? gate_refuse(t, NK_REFUSAL_out_of_memory, "parse", NK_STR(""), NK_STR("")) : 0;
 }
 
-static int read_message(struct nk_txn *t)
+static int read_text(struct nk_txn *t, struct nk_str text)
 {
     struct gate_mcp *m = gate_mcp(t);
     struct nk_gate_state *s = t->state;
     struct nk_fault f = {0};
-    int rc = read_json(t);
+    int rc = read_json(t, text);
     if (rc)
         return rc;
     rc = nk_mcp_read(&s->call.body, t->arena, &m->message, &f);
@@ -167,6 +166,19 @@ static int read_message(struct nk_txn *t)
     s->call.endpoint = nk_mcp_endpoint(m->ask.op);
     s->call.method = m->message.method;
     return 0;
+}
+
+static int read_message(struct nk_txn *t)
+{
+    struct gate_mcp *m = gate_mcp(t);
+    struct nk_str body = {NULL, 0};
+    t->state->body_digest = nk_sha256(nk_buf_str(&t->state->body));
+    int rc = read_text(t, nk_buf_str(&t->state->body));
+    if (rc || m->ask.op != NK_MCP_CALL_TOOL)
+        return rc;
+    if (gate_mcp_take_approval(t, &body))
+        return gate_refuse(t, NK_REFUSAL_out_of_memory, "parse", NK_STR(""), NK_STR(""));
+    return body.p ? read_text(t, body) : 0;
 }
 
 /* A name that clients use is the server's behind "SERVER___"; whose it is, it says itself. */
@@ -291,5 +303,5 @@ int gate_mcp_ask(struct nk_txn *t)
         rc = read_last_event(t);
     if (!rc)
         rc = locate(t);
-    return rc ? rc : authorize(t);
+    return rc || m->ask.op == NK_MCP_CALL_TOOL ? rc : authorize(t); /* tools: mcp_tool.c */
 }

@@ -134,7 +134,7 @@ static int write_body(struct nk_txn *t)
     struct edits e = {.n = 0};
     struct nk_buf whole;
     int rc = 0;
-    m->body = nk_buf_str(&t->state->body);
+    m->body = m->message.doc.text;
     if (!nk_str_eq(m->name, m->ask.subject))
         rc = edit_string(t, &e, m->ask.subject_at, m->name);
     if (!rc && m->ask.op == NK_MCP_INITIALIZE)

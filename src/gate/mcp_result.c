@@ -4,7 +4,7 @@
  * it would be judged if it were asked for, and those that would be refused are gone. What is left is for this one
  * alone, so caches are told so.
  */
-#include "gate/mcp.h"
+#include "gate/mcp_tool.h"
 
 enum { RESULT_EXTRA = 64 << 10, EDITS_MAX = 8 };
 
@@ -77,6 +77,8 @@ static int put_entry(struct result *r, const struct list *l, uint32_t item, stru
     uint32_t at = nk_json_get(r->doc, item, nk_str(l->key));
     struct nk_str key = nk_json_string(r->doc, at, r->a);
     bool visible;
+    if (l->asked == NK_MCP_CALL_TOOL)
+        return gate_mcp_put_tool(r->t, r->doc, item, r->a, out);
     if (!key.n) /* nobody could ask for it */
         return 0;
     int rc = is_visible(r, l, key, &visible);
@@ -146,8 +148,24 @@ static int edit_discover(struct result *r, struct nk_fault *f)
     return replace(r, r->doc->tape[list].start, r->doc->tape[list].end, &b);
 }
 
+/* A tool's result, without what its reader may not see. */
+static int filter_call(struct result *r, struct nk_fault *f)
+{
+    struct nk_buf out;
+    const struct gate_mcp_tool *c = gate_mcp(r->t)->tool;
+    if (!c || !c->filters)
+        return 0;
+    nk_buf_init(&out, (size_t)r->t->setup->config.limits.reply_bytes);
+    int rc = gate_mcp_put_result(r->t, r->doc, r->at, r->a, &out, f);
+    if (rc)
+        nk_buf_free(&out);
+    return rc ? rc : replace(r, r->doc->tape[r->at].start, r->doc->tape[r->at].end, &out);
+}
+
 static int edit_result(struct result *r, enum nk_mcp_op op, struct nk_fault *f)
 {
+    if (op == NK_MCP_CALL_TOOL)
+        return filter_call(r, f);
     if (op == NK_MCP_INITIALIZE)
         return check_initialize(r, f);
     if (op == NK_MCP_DISCOVER) {
@@ -162,6 +180,21 @@ static int edit_result(struct result *r, enum nk_mcp_op op, struct nk_fault *f)
     return keep_private(r);
 }
 
+/* An error in the place of a result that does not go on. */
+static int refuse_result(const struct nk_txn *t, struct nk_str id, struct nk_arena *a,
+                         struct nk_str *out)
+{
+    struct nk_buf b;
+    nk_buf_init(&b, 4096);
+    nk_mcp_put_error(&b, id, NK_MCP_REFUSED,
+                     t->state->japanese ? NK_STR("ツールの結果が、宣言された形に従っていません。")
+                                        : NK_STR("The tool's result is not as it was declared."),
+                     NK_STR(""));
+    *out = b.error ? (struct nk_str){NULL, 0} : nk_arena_copy(a, nk_buf_str(&b));
+    nk_buf_free(&b);
+    return out->p ? 0 : NK_ENOMEM;
+}
+
 int gate_mcp_result(struct nk_txn *t, const struct nk_mcp_message *m, struct nk_arena *a,
                     struct nk_str *out, struct nk_fault *f)
 {
@@ -169,6 +202,8 @@ int gate_mcp_result(struct nk_txn *t, const struct nk_mcp_message *m, struct nk_
     struct nk_buf whole;
     t->state->context = (struct nk_str){NULL, 0}; /* the facts of the request's own step are gone */
     int rc = edit_result(&r, gate_mcp(t)->answers, f);
+    if (rc == NK_EDENIED)
+        return refuse_result(t, m->id, a, out);
     if (rc || !r.n)
         return rc;
     size_t extra = RESULT_EXTRA;

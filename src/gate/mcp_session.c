@@ -6,22 +6,22 @@
  * 2025-11-25, security best practices, "Session Hijacking").
  *
  *   session   version, revision, capabilities, end (decimal, Unix milliseconds), the server's own id
- *   event     version, operation, id of the request, name of what it is about, the server's own id of the event;
- *             bound to the session as well. A client whose stream broke off asks for what came behind an event: so
+ *   event     version, operation, id of the request, name of what it is about, what is hidden in its result, the server's
+ *             own id of the event; bound to the session as well. A client whose stream broke off asks for what came behind an event: so
  *             the rest of an answer is known for what it is, and filtered as if it had come at once.
  */
-#include "gate/mcp.h"
+#include "gate/mcp_tool.h"
 
 enum { SEALED_MAX = 8192, VERSION = '1' };
 
-static void put_part(struct nk_buf *b, struct nk_str part)
+void gate_mcp_put_part(struct nk_buf *b, struct nk_str part)
 {
     nk_buf_add_u64(b, part.n);
     nk_buf_add_char(b, ':');
     nk_buf_add(b, part);
 }
 
-static bool get_part(struct nk_str *from, struct nk_str *part)
+bool gate_mcp_get_part(struct nk_str *from, struct nk_str *part)
 {
     struct nk_str rest = *from;
     uint64_t n;
@@ -41,12 +41,11 @@ static void put_bound(const struct nk_txn *t, struct nk_str purpose, struct nk_s
         purpose, gate_mcp(t)->endpoint->config->path, gate_mcp_upstream(t)->name, p->type, p->id,
         session};
     for (size_t i = 0; i < NK_COUNT(parts); i++)
-        put_part(b, parts[i]);
+        gate_mcp_put_part(b, parts[i]);
 }
 
-/* Sealed and in base64url, appended to `out`. */
-static int seal(const struct nk_txn *t, struct nk_str purpose, struct nk_str session,
-                const struct nk_buf *plain, struct nk_buf *out)
+int gate_mcp_seal(const struct nk_txn *t, struct nk_str purpose, struct nk_str session,
+                  const struct nk_buf *plain, struct nk_buf *out)
 {
     struct nk_buf bound, sealed;
     nk_buf_init(&bound, SEALED_MAX);
@@ -62,9 +61,8 @@ static int seal(const struct nk_txn *t, struct nk_str purpose, struct nk_str ses
     return rc ? rc : out->error;
 }
 
-/* The reverse, a copy in the transaction's arena. NK_ENOTFOUND: it is none of these. */
-static int unseal(const struct nk_txn *t, struct nk_str purpose, struct nk_str session,
-                  struct nk_str text, struct nk_str *out)
+int gate_mcp_unseal(const struct nk_txn *t, struct nk_str purpose, struct nk_str session,
+                    struct nk_str text, struct nk_str *out)
 {
     struct nk_buf bound, plain, sealed;
     int rc = NK_ENOTFOUND;
@@ -99,7 +97,7 @@ struct nk_str gate_mcp_close(struct nk_txn *t, const struct gate_mcp_session *s)
     nk_buf_init(&plain, SEALED_MAX);
     nk_buf_init(&text, 2 * SEALED_MAX);
     put_session(s, &plain);
-    int rc = seal(t, NK_STR("session"), NK_STR(""), &plain, &text);
+    int rc = gate_mcp_seal(t, NK_STR("session"), NK_STR(""), &plain, &text);
     struct nk_str out = rc ? (struct nk_str){NULL, 0} : nk_arena_copy(t->arena, nk_buf_str(&text));
     nk_buf_free(&plain);
     nk_buf_free(&text);
@@ -109,7 +107,7 @@ struct nk_str gate_mcp_close(struct nk_txn *t, const struct gate_mcp_session *s)
 int gate_mcp_open(struct nk_txn *t, struct nk_str id, struct gate_mcp_session *out)
 {
     struct nk_str plain;
-    int rc = unseal(t, NK_STR("session"), NK_STR(""), id, &plain);
+    int rc = gate_mcp_unseal(t, NK_STR("session"), NK_STR(""), id, &plain);
     if (rc)
         return rc;
     struct nk_str rest = nk_str_sub(plain, 3, plain.n), until = nk_str_cut(&rest, ' ');
@@ -128,11 +126,12 @@ int gate_mcp_put_event_id(struct nk_txn *t, struct nk_str id, struct nk_buf *out
     struct nk_buf plain;
     nk_buf_init(&plain, SEALED_MAX);
     nk_buf_add_char(&plain, VERSION);
-    put_part(&plain, nk_str(nk_mcp_endpoint(m->answers)->name));
-    put_part(&plain, m->message.id);
-    put_part(&plain, m->name);
+    gate_mcp_put_part(&plain, nk_str(nk_mcp_endpoint(m->answers)->name));
+    gate_mcp_put_part(&plain, m->message.id);
+    gate_mcp_put_part(&plain, m->name);
+    gate_mcp_put_hidden(t, &plain);
     nk_buf_add(&plain, id);
-    int rc = seal(t, NK_STR("event"), m->session.id, &plain, out);
+    int rc = gate_mcp_seal(t, NK_STR("event"), m->session.id, &plain, out);
     nk_buf_free(&plain);
     return rc;
 }
@@ -141,15 +140,15 @@ int gate_mcp_resume(struct nk_txn *t, struct nk_str id, struct nk_str *out)
 {
     struct gate_mcp *m = gate_mcp(t);
     struct nk_str plain, op;
-    int rc = unseal(t, NK_STR("event"), m->session.id, id, &plain);
+    int rc = gate_mcp_unseal(t, NK_STR("event"), m->session.id, id, &plain);
     if (rc)
         return rc;
     *out = nk_str_sub(plain, 1, plain.n);
-    if (plain.p[0] != VERSION || !get_part(out, &op) || !get_part(out, &m->message.id) ||
-        !get_part(out, &m->name))
+    if (plain.p[0] != VERSION || !gate_mcp_get_part(out, &op) ||
+        !gate_mcp_get_part(out, &m->message.id) || !gate_mcp_get_part(out, &m->name))
         return NK_ENOTFOUND;
     for (int i = 0; i < NK_MCP_OPS; i++)
         if (nk_str_eq(op, nk_str(nk_mcp_endpoint((enum nk_mcp_op)i)->name)))
             m->answers = (enum nk_mcp_op)i;
-    return 0;
+    return gate_mcp_get_hidden(t, out);
 }

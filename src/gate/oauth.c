@@ -111,28 +111,18 @@ const struct nk_ident_resource *gate_oauth_wants(const struct gate_oauth *o)
 bool gate_oauth_match(struct nk_txn *t)
 {
     struct nk_gate_state *s = t->state;
-    if (!nk_str_eq(s->head->method, NK_STR("GET")) ||
-        !nk_str_starts(s->head->target, nk_str(well_known)))
+    if (!nk_str_starts(s->head->target, nk_str(well_known)))
         return false;
     for (size_t i = 0; i < t->setup->config.mcp_count; i++) {
         const struct gate_oauth *o = t->setup->mcp[i].oauth;
         if (!o || !nk_str_eq(nk_http_path(s->head), o->path))
             continue;
-        s->oauth = o;
+        s->document = o->metadata;
         s->dialect = nk_mcp_dialect();
         s->call.endpoint = &endpoint;
         return true;
     }
     return false;
-}
-
-unsigned gate_answer_public(struct nk_txn *t)
-{
-    struct nk_gate_state *s = t->state;
-    unsigned fx = gate_record_members(t, NK_STR(""), NK_STR(",\"decision\":\"public\""));
-    s->phase = NK_PHASE_OVER;
-    nk_buf_add(&t->out, s->oauth->metadata);
-    return fx | gate_reply(t, s->dialect, 200, NULL);
 }
 
 struct nk_str gate_oauth_challenge(const struct nk_txn *t)

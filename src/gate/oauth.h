@@ -20,9 +20,7 @@ int gate_oauth_new(const struct nk_config_mcp *m, struct nk_arena *a,
                    const struct gate_oauth **out) NK_CHECKED;
 /* What a token has to be for; NULL: what the issuer's entry says. */
 const struct nk_ident_resource *gate_oauth_wants(const struct gate_oauth *o);
-/* Is it a request for the metadata of an endpoint? Then dialect, endpoint and `oauth` are set. */
+/* Is this GET for the metadata of an endpoint? Then dialect, endpoint and document are set. */
 bool gate_oauth_match(struct nk_txn *t);
-/* Answers it, and records that. */
-unsigned gate_answer_public(struct nk_txn *t);
 /* The value of WWW-Authenticate for this refusal; absent: there is nothing to say. */
 struct nk_str gate_oauth_challenge(const struct nk_txn *t);

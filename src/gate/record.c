@@ -147,6 +147,18 @@ static void put_store(struct nk_buf *b, const struct nk_gate_state *s)
     nk_buf_add_char(b, '}');
 }
 
+/* What of the tools' results in the request was kept from the model. */
+static void put_results(struct nk_buf *b, const struct gate_results *r)
+{
+    if (!r->hidden && !r->stripped && !r->left_out && !r->withheld)
+        return;
+    put_number(b, NK_STR(",\"results\":{\"hidden\":"), r->hidden);
+    put_number(b, NK_STR(",\"stripped\":"), r->stripped);
+    put_number(b, NK_STR(",\"leftOut\":"), r->left_out);
+    put_number(b, NK_STR(",\"withheld\":"), r->withheld);
+    nk_buf_add_char(b, '}');
+}
+
 static void put_uid(struct nk_buf *b, struct nk_str before, struct nk_str type, struct nk_str id)
 {
     put_text(b, before, type);
@@ -247,6 +259,7 @@ static void put_decision(struct nk_buf *b, const struct nk_txn *t, const char *h
     if (s->model)
         nk_buf_add(b, s->model->located);
     put_store(b, s);
+    put_results(b, &s->results);
     nk_buf_add_char(b, '}');
     if (s->judged)
         put_judgement(b, t);

@@ -20,6 +20,7 @@ struct nk_agent_sessions;
 struct nk_store;
 struct nk_hook;
 struct nk_mcp;
+struct nk_mcp_used;
 
 /* A policy store's files; absent slices: there is none. */
 struct nk_store_input {
@@ -92,10 +93,11 @@ struct nk_setup {
     struct nk_agent *agents;            /* gate/agent.h; config.agent_count of them */
     struct nk_agent_sessions *sessions; /* of agents; NULL: there are none */
     struct nk_str token_jwks;           /* as of the input */
-    struct nk_str provenance; /* as each record has it: ,"policies":"…","generation":… */
-    struct nk_digest digest;  /* of policies and configuration */
-    uint32_t generation;      /* of the configuration, given by the warden */
-    uint32_t holders;         /* transactions that still use it, and the role itself */
+    struct nk_str provenance;     /* as each record has it: ,"policies":"…","generation":… */
+    struct nk_digest digest;      /* of policies and configuration */
+    struct nk_mcp_used *mcp_used; /* gate/mcp_tool.h */
+    uint32_t generation;          /* of the configuration, given by the warden */
+    uint32_t holders;             /* transactions that still use it, and the role itself */
     void *owner; /* of the slices; told by freed(owner) when the setup is gone; may be NULL */
     void (*freed)(void *owner);
 };

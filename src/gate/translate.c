@@ -8,11 +8,12 @@
 
 enum { ROOM = 1 << 20, MESSAGE_MAX = 1024 };
 
-static int write_converse(struct nk_txn *t, struct nk_buf *out, struct nk_fault *f)
+static int write_converse(struct nk_txn *t, const struct nk_json *doc, struct nk_buf *out,
+                          struct nk_fault *f)
 {
     struct nk_gate_state *s = t->state;
     struct nk_model_request r;
-    int rc = nk_converse_read(&s->call.body, t->scratch, &r, f);
+    int rc = nk_converse_read(doc, t->scratch, &r, f);
     if (rc)
         return rc;
     r.model = s->model->upstream_name.p ? s->model->upstream_name : s->model->name;
@@ -27,31 +28,50 @@ static enum nk_refusal_id refusal_for(int rc)
                              : NK_REFUSAL_bad_request;
 }
 
+/* Writes the call's body from the client's, or refuses. */
+static int write_body(struct nk_txn *t, const struct nk_json *doc, const char *stage)
+{
+    struct nk_gate_state *s = t->state;
+    struct gate_translation *x = s->drive;
+    struct nk_fault f = {0};
+    struct nk_buf body;
+    nk_buf_init(&body, doc->text.n * 2 + ROOM);
+    int rc = nk_bedrock_is_invoke(nk_bedrock_kind(&s->call)) ? gate_frame_write(t, doc, &body, &f)
+                                                             : write_converse(t, doc, &body, &f);
+    if (!rc) {
+        x->body = nk_arena_copy(t->arena, nk_buf_str(&body));
+        rc = x->body.p ? 0 : NK_ENOMEM;
+    }
+    nk_buf_free(&body);
+    return rc ? gate_refuse(t, refusal_for(rc), stage, nk_arena_copy(t->arena, nk_str(f.message)),
+                            NK_STR(""))
+              : 0;
+}
+
 int gate_translate(struct nk_txn *t)
 {
     struct nk_gate_state *s = t->state;
     struct gate_translation *x = nk_arena_alloc(t->arena, sizeof *x);
-    struct nk_fault f = {0};
-    struct nk_buf body;
-    int rc = x ? 0 : NK_ENOMEM;
-    nk_buf_init(&body, s->body.max * 2 + ROOM);
     s->drive = x;
-    if (!rc)
-        rc = nk_bedrock_is_invoke(nk_bedrock_kind(&s->call)) ? gate_frame_write(t, &body, &f)
-                                                             : write_converse(t, &body, &f);
-    if (!rc)
-        x->body = nk_arena_copy(t->arena, nk_buf_str(&body));
-    nk_buf_free(&body);
-    if (!rc && !x->body.p)
-        rc = NK_ENOMEM;
-    if (rc)
-        return gate_refuse(t, refusal_for(rc), "locate", nk_arena_copy(t->arena, nk_str(f.message)),
-                           NK_STR(""));
+    if (!x)
+        return gate_refuse(t, NK_REFUSAL_out_of_memory, "locate", NK_STR(""), NK_STR(""));
     x->call = (struct nk_call){.dialect = s->model->dialect,
                                .endpoint = &s->model->dialect->endpoints[0],
                                .stream = s->call.stream};
     s->reading = &x->call;
-    return 0;
+    return write_body(t, &s->call.body, "locate");
+}
+
+int gate_translate_edited(struct nk_txn *t, struct nk_str body)
+{
+    const struct nk_config_limits *lim = &t->setup->config.limits;
+    const struct nk_json_limits json = {(uint32_t)body.n, (uint32_t)lim->json_depth,
+                                        (uint32_t)lim->json_values};
+    struct nk_json doc;
+    if (nk_json_parse(&json, body, t->scratch, &doc, NULL))
+        return gate_refuse(t, NK_REFUSAL_too_large, "forward", NK_STR(""),
+                           NK_STR("the body, as it became, cannot be read"));
+    return write_body(t, &doc, "forward");
 }
 
 static void add(struct nk_http_head *h, struct nk_str name, struct nk_str value)

@@ -17,6 +17,8 @@ enum { GATE_TRANSLATE_HEADERS = 4 }; /* that a translated call has of its own */
 
 /* Before anything is decided: writes the body for the model that was found. Refuses what cannot be said to it. */
 int gate_translate(struct nk_txn *t);
+/* The same again from the client's body as it became by edits (addresses of servers, results of tools). */
+int gate_translate_edited(struct nk_txn *t, struct nk_str body);
 /* Headers and body of the call, and who handles its answer. */
 void gate_translate_call(struct nk_txn *t);
 
@@ -32,7 +34,8 @@ struct gate_translation {
 extern const struct gate_driver gate_converse, gate_frame;
 
 /* The body of InvokeModel as the upstream wants it. */
-int gate_frame_write(struct nk_txn *t, struct nk_buf *out, struct nk_fault *f) NK_CHECKED;
+int gate_frame_write(struct nk_txn *t, const struct nk_json *doc, struct nk_buf *out,
+                     struct nk_fault *f) NK_CHECKED;
 /* Head of a stream of events in the client's framing. NK_ENOMEM. */
 int gate_translate_head(struct nk_txn *t) NK_CHECKED;
 /* An answer of status 400 and more, whose body is state->reply, in the client's form, with its record. */

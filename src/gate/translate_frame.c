@@ -23,9 +23,9 @@ static bool is_token(struct nk_str s)
 }
 
 /* "anthropic_beta": a list of names, which is a header elsewhere. */
-static int read_betas(struct nk_txn *t, struct gate_translation *x, struct nk_fault *f)
+static int read_betas(struct nk_txn *t, const struct nk_json *doc, struct gate_translation *x,
+                      struct nk_fault *f)
 {
-    const struct nk_json *doc = &t->state->call.body;
     uint32_t list = nk_json_get(doc, 0, NK_STR("anthropic_beta"));
     struct nk_buf out;
     int rc = 0;
@@ -51,11 +51,11 @@ static int read_betas(struct nk_txn *t, struct gate_translation *x, struct nk_fa
               : 0;
 }
 
-int gate_frame_write(struct nk_txn *t, struct nk_buf *out, struct nk_fault *f)
+int gate_frame_write(struct nk_txn *t, const struct nk_json *doc, struct nk_buf *out,
+                     struct nk_fault *f)
 {
     struct nk_gate_state *s = t->state;
-    const struct nk_json *doc = &s->call.body;
-    int rc = read_betas(t, s->drive, f);
+    int rc = read_betas(t, doc, s->drive, f);
     if (rc)
         return rc;
     nk_buf_add_char(out, '{');

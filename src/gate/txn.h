@@ -44,6 +44,7 @@ struct nk_gate_state {
     const struct nk_dialect *dialect;
     struct nk_str segment;
     /* identify */
+    struct nk_str document;         /* for everybody, that is asked for; absent: none */
     const struct gate_oauth *oauth; /* the protected resource that is asked for, or NULL */
     const struct nk_ident_certificate *certificate; /* of the connection, or NULL */
     const struct nk_principal *principal;
@@ -76,6 +77,9 @@ struct nk_gate_state {
         *driver;          /* gate/driver.h; NULL: one call, whose answer receive.c has */
     void *drive;          /* its own state */
     uint32_t call_number; /* of a driver's calls, from 1; 0: it is the only one */
+    struct gate_results { /* of tools, in the request: see results.h */
+        int64_t hidden, stripped, left_out, withheld;
+    } results;
     /* receive */
     const struct nk_call *reading; /* `call`, or what it became in the upstream's dialect */
     int status;                    /* sent to the client */

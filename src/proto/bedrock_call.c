@@ -10,6 +10,7 @@
 #include "proto/bedrock.h"
 
 #include "proto/anthropic.h"
+#include "proto/history.h"
 #include "proto/member.h"
 #include "proto/offer.h"
 
@@ -52,20 +53,54 @@ static int read_tools(struct nk_offer *o, const struct nk_json *doc, struct nk_f
     return r;
 }
 
-/* How many answers of the model, and results of tools, the conversation has. */
-static void count_turns(struct nk_call *call, uint32_t list)
+static int read_use(struct nk_history *h, const struct nk_json *doc, uint32_t use,
+                    struct nk_fault *f)
+{
+    struct nk_history_call c = {
+        .id = nk_json_string(doc, nk_json_get(doc, use, NK_STR("toolUseId")), h->arena),
+        .name = nk_json_string(doc, nk_json_get(doc, use, NK_STR("name")), h->arena),
+        .arguments = nk_json_span(doc, nk_json_get(doc, use, NK_STR("input")))};
+    return c.id.n ? nk_history_call(h, &c, f) : nk_member_missing(doc, use, NK_STR("toolUseId"), f);
+}
+
+static int read_result(struct nk_history *h, const struct nk_json *doc, uint32_t result,
+                       struct nk_fault *f)
+{
+    struct nk_str none = {NULL, 0};
+    struct nk_str id = nk_json_string(doc, nk_json_get(doc, result, NK_STR("toolUseId")), h->arena);
+    return id.n ? nk_history_result(h, id, none, result, f)
+                : nk_member_missing(doc, result, NK_STR("toolUseId"), f);
+}
+
+static int read_block(struct nk_history *h, const struct nk_json *doc, uint32_t block,
+                      struct nk_fault *f)
+{
+    uint32_t use = nk_json_get(doc, block, NK_STR("toolUse"));
+    uint32_t result = nk_json_get(doc, block, NK_STR("toolResult"));
+    int r = use != NK_JSON_NONE ? read_use(h, doc, use, f) : 0;
+    return r || result == NK_JSON_NONE ? r : read_result(h, doc, result, f);
+}
+
+/* Calls and results in the conversation (history.h). */
+static int read_history(struct nk_call *call, uint32_t list, struct nk_arena *a, struct nk_fault *f)
 {
     const struct nk_json *doc = &call->body;
-    for (uint32_t i = nk_json_first(doc, list); i != NK_JSON_NONE; i = nk_json_next(doc, list, i)) {
+    struct nk_history h = {.arena = a};
+    int r = 0;
+    for (uint32_t i = nk_json_first(doc, list); !r && i != NK_JSON_NONE;
+         i = nk_json_next(doc, list, i), h.message++) {
         uint32_t content = nk_json_get(doc, i, NK_STR("content"));
-        call->answer_count +=
-            nk_json_is(doc, nk_json_get(doc, i, NK_STR("role")), NK_STR("assistant"));
-        if (content == NK_JSON_NONE || nk_json_type(doc, content) != NK_JSON_ARRAY)
-            continue;
-        for (uint32_t b = nk_json_first(doc, content); b != NK_JSON_NONE;
+        if (nk_json_is(doc, nk_json_get(doc, i, NK_STR("role")), NK_STR("assistant")))
+            h.turn = ++call->answer_count;
+        if (content != NK_JSON_NONE && nk_json_type(doc, content) != NK_JSON_ARRAY)
+            content = NK_JSON_NONE;
+        for (uint32_t b = nk_json_first(doc, content); !r && b != NK_JSON_NONE;
              b = nk_json_next(doc, content, b))
-            call->result_count += nk_json_get(doc, b, NK_STR("toolResult")) != NK_JSON_NONE;
+            r = read_block(&h, doc, b, f);
     }
+    call->results = h.results;
+    call->result_count = h.result_count;
+    return r;
 }
 
 static int parse_converse(struct nk_call *call, struct nk_arena *a, struct nk_fault *f)
@@ -84,10 +119,11 @@ static int parse_converse(struct nk_call *call, struct nk_arena *a, struct nk_fa
         r = nk_member_count(doc, settings, NK_STR("maxTokens"), &call->max_tokens, f);
     if (!r)
         r = read_tools(&offer, doc, f);
+    if (!r)
+        r = read_history(call, list, a, f);
     if (r)
         return r;
     call->message_count = doc->tape[list].count;
-    count_turns(call, list);
     call->tools = offer.tools;
     call->tool_count = offer.n;
     return 0;

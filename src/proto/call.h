@@ -31,6 +31,8 @@ struct nk_tool_result {
     int64_t turn, calls;     /* of the call: in which answer of the model, behind how many calls */
 };
 
+enum { NK_CALL_EDITS = 2 };
+
 struct nk_call {
     const struct nk_dialect *dialect;
     const struct nk_endpoint *endpoint;
@@ -39,6 +41,7 @@ struct nk_call {
     uint32_t model_at;     /* tape entry of the model's name, to be spliced; or NK_JSON_NONE */
     struct nk_json body;   /* n == 0: no body */
     bool stream;
+    bool goes_on; /* from an answer that the provider keeps */
     int64_t message_count;
     int64_t answer_count; /* of the model, in the conversation so far */
     int64_t max_tokens;   /* 0: not given */

@@ -136,6 +136,7 @@ const struct nk_dialect nk_dialect_openai = {
     .parse_call = nk_openai_parse_call,
     .parse_reply = nk_openai_parse_reply,
     .stream_new = stream_new,
+    .edit_call = nk_openai_edit_call,
     .edit_reply = nk_openai_edit_reply,
     .stream_event = nk_stream_event,
     .stream_edit = nk_stream_edit,

@@ -65,3 +65,7 @@ int nk_openai_items_edit(struct nk_assembly *s, const struct nk_json *doc, struc
                          struct nk_buf *out) NK_CHECKED;
 int nk_openai_items_stream_edit(struct nk_stream *s, const struct nk_sse_event *e,
                                 const struct nk_json *data, struct nk_buf *out) NK_CHECKED;
+/* The edit_call of the dialect: results of refused calls that a previous_response_id brings back. */
+int nk_openai_edit_call(const struct nk_call *call, struct nk_arena *a,
+                        struct nk_json_edit edits[NK_CALL_EDITS], size_t *n,
+                        struct nk_fault *f) NK_CHECKED;

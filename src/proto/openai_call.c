@@ -178,8 +178,8 @@ static int read_responses(struct nk_call *call, struct nk_offer *o, struct nk_fa
     int r = nk_member_of(doc, 0, NK_STR("prompt"), NK_JSON_OBJECT, &prompt, f);
     if (!r && prompt != NK_JSON_NONE)
         r = nk_offer_add(o, NK_STR("prompt"), true, f);
-    bool elsewhere = prompt != NK_JSON_NONE ||
-                     nk_member_get(doc, 0, NK_STR("previous_response_id")) != NK_JSON_NONE ||
+    call->goes_on = nk_member_get(doc, 0, NK_STR("previous_response_id")) != NK_JSON_NONE;
+    bool elsewhere = prompt != NK_JSON_NONE || call->goes_on ||
                      nk_member_get(doc, 0, NK_STR("conversation")) != NK_JSON_NONE;
     if (!r)
         r = read_input(call, o, !elsewhere, f);

@@ -9,6 +9,11 @@
  *   response.completed …  the message in `output`
  *
  * Events are counted anew from there on, since clients look for gaps in sequence_number.
+ *
+ * Where the provider keeps the response, it keeps the call as well, and asks for its result when the client goes on from
+ * there (previous_response_id). So the ids of refused calls go along in the response's id, "resp_1.refused.fcall_2" (f: of
+ * a function, c: of a custom tool), and come back with the next request, which then gets their results from here. A
+ * client that makes such an id up says no more than it could in its input.
  */
 #include "proto/member.h"
 #include "proto/edit.h"
@@ -58,11 +63,52 @@ static void put_message(const struct nk_json *doc, uint32_t item, const struct n
     nk_buf_add(out, NK_STR("]}"));
 }
 
+static const struct nk_str mark = {".refused.", 9};
+
+static bool is_token(struct nk_str s)
+{
+    for (size_t i = 0; i < s.n; i++) {
+        char c = s.p[i];
+        if (!((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+              c == '_' || c == '-'))
+            return false;
+    }
+    return s.n > 0 && s.n <= NK_ASSEMBLY_NAME;
+}
+
+/* The response's id with those of its refused calls; false: it has none that could come back. */
+static bool put_response_id(const struct answer *a, const struct nk_json *doc, uint32_t name,
+                            struct nk_buf *out)
+{
+    struct nk_str id = nk_json_string(doc, name + 1, a->arena);
+    size_t n = 0;
+    if (!is_token(id))
+        return false;
+    for (size_t i = 0; i < a->calls->count; i++) {
+        const struct nk_assembly_call *c = &a->calls->calls[i];
+        if (c->refusal.p && !c->use.hosted && is_token(c->use.id))
+            n++;
+    }
+    if (n == 0)
+        return false;
+    nk_edit_comma(out);
+    nk_buf_printf(out, "\"id\":\"%.*s.refused", NK_FMT(id));
+    for (size_t i = 0; i < a->calls->count; i++) {
+        const struct nk_assembly_call *c = &a->calls->calls[i];
+        if (c->refusal.p && !c->use.hosted && is_token(c->use.id))
+            nk_buf_printf(out, ".%c%.*s", c->plain ? 'c' : 'f', NK_FMT(c->use.id));
+    }
+    nk_buf_add_char(out, '"');
+    return true;
+}
+
 static bool answer_member(void *ctx, const struct nk_json *doc, uint32_t name, struct nk_buf *out)
 {
     struct answer *a = ctx;
     uint32_t list = name + 1;
     int64_t position = 0;
+    if (nk_json_is(doc, name, NK_STR("id")))
+        return put_response_id(a, doc, name, out);
     if (!nk_json_is(doc, name, NK_STR("output")) || nk_json_type(doc, list) != NK_JSON_ARRAY)
         return false;
     nk_edit_comma(out);
@@ -212,4 +258,71 @@ int nk_openai_items_stream_edit(struct nk_stream *s, const struct nk_sse_event *
     nk_edit_object(data, 0, event_member, &a, out);
     nk_edit_event_end(from, out);
     return out->error;
+}
+
+/* Requests ---------------------------------------------------------------------------------------- */
+
+static int bad_id(const struct nk_json *doc, uint32_t at, struct nk_fault *f)
+{
+    return nk_fault_set(f, NK_EINVAL, "proto", doc->tape[at].start,
+                        "\"previous_response_id\" is none that came from here");
+}
+
+/* The results of the refused calls that an id brings back. */
+static int put_results(const struct nk_json *doc, uint32_t at, struct nk_str calls,
+                       struct nk_buf *out, struct nk_fault *f)
+{
+    while (calls.p) {
+        struct nk_str call = nk_str_cut(&calls, '.'), id = nk_str_sub(call, 1, call.n);
+        if (!is_token(id) || (call.p[0] != 'f' && call.p[0] != 'c'))
+            return bad_id(doc, at, f);
+        nk_edit_comma(out);
+        nk_buf_printf(out,
+                      "{\"type\":\"%s_output\",\"call_id\":\"%.*s\",\"output\":\"[The gateway "
+                      "refused this call.]\"}",
+                      call.p[0] == 'f' ? "function_call" : "custom_tool_call", NK_FMT(id));
+    }
+    return 0;
+}
+
+int nk_openai_edit_call(const struct nk_call *call, struct nk_arena *a,
+                        struct nk_json_edit edits[NK_CALL_EDITS], size_t *n, struct nk_fault *f)
+{
+    const struct nk_json *doc = &call->body;
+    uint32_t at = nk_member_get(doc, 0, NK_STR("previous_response_id"));
+    uint32_t input = nk_member_get(doc, 0, NK_STR("input"));
+    struct nk_str id = nk_json_string(doc, at, a);
+    ptrdiff_t end = nk_str_search(id, mark);
+    *n = 0;
+    if (end < 0)
+        return 0;
+    bool list = nk_json_type(doc, input) == NK_JSON_ARRAY;
+    struct nk_buf out;
+    nk_buf_init(&out, id.n * 100 + nk_json_span(doc, input).n + 100);
+    nk_buf_add_char(&out, '[');
+    int r = is_token(nk_str_sub(id, 0, (size_t)end))
+                ? put_results(doc, at, nk_str_sub(id, (size_t)end + mark.n, id.n), &out, f)
+                : bad_id(doc, at, f);
+    if (nk_json_type(doc, input) == NK_JSON_STRING)
+        nk_buf_printf(&out, ",{\"role\":\"user\",\"content\":%.*s}",
+                      NK_FMT(nk_json_span(doc, input)));
+    else if (list && doc->tape[input].count)
+        nk_buf_add_char(&out, ',');
+    if (!list)
+        nk_buf_add_char(&out, ']');
+    struct nk_str text =
+        r || out.error ? (struct nk_str){NULL, 0} : nk_arena_copy(a, nk_buf_str(&out));
+    nk_buf_free(&out);
+    if (r)
+        return r;
+    struct nk_str own = nk_arena_printf(a, "\"%.*s\"", (int)end, id.p);
+    if (!text.p || !own.p)
+        return nk_fault_set(f, NK_ENOMEM, "proto", 0, "out of memory at \"previous_response_id\"");
+    edits[(*n)++] = (struct nk_json_edit){doc->tape[at].start, doc->tape[at].end, own};
+    if (input == NK_JSON_NONE)
+        return 0;
+    /* Of a list, its opening bracket alone: what stands in it may be edited as well. */
+    uint32_t from = doc->tape[input].start;
+    edits[(*n)++] = (struct nk_json_edit){from, list ? from + 1 : doc->tape[input].end, text};
+    return 0;
 }

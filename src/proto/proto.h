@@ -58,6 +58,10 @@ struct nk_dialect {
                         const struct nk_tool_use **calls, size_t *call_count, struct nk_fault *f);
     /* What is known so far (no tool calls), and whether the stream said that it is complete. */
     bool (*stream_end)(const struct nk_stream *s, struct nk_reply *so_far);
+    /* What of the request's body has to be written in another way before it goes upstream: *n edits. Asked where
+     * call->goes_on. NULL: nothing ever. */
+    int (*edit_call)(const struct nk_call *call, struct nk_arena *a,
+                     struct nk_json_edit edits[NK_CALL_EDITS], size_t *n, struct nk_fault *f);
     /* The answer without its refused calls: refused[n] is what is said in place of call number n; absent: it
      * stays. NULL (of both): answers have no calls. */
     int (*edit_reply)(const struct nk_call *call, const struct nk_json *body,

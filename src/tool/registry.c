@@ -208,10 +208,26 @@ static int by_full(const void *x, const void *y)
     return nk_str_cmp(((const struct nk_tool *)x)->full, ((const struct nk_tool *)y)->full);
 }
 
+/* A star in the middle would look as if it meant something. */
+static int check_rules(struct making *m)
+{
+    for (size_t i = 0; i < m->config->tools.rule_count; i++) {
+        struct nk_str pattern = m->config->tools.rules[i].tool;
+        ptrdiff_t star = nk_str_find(pattern, '*');
+        if (star >= 0 && (size_t)star + 1 != pattern.n)
+            return nk_fault_set(m->f, NK_EINVAL, stage, 0,
+                                "tools.rules[%zu].tool \"%.*s\": * stands at the end alone", i,
+                                NK_FMT(pattern));
+    }
+    return 0;
+}
+
 static int take_all(struct making *m, struct nk_str file, const uint64_t seed[2])
 {
     struct nk_approvals all = {.n = 0};
-    int rc = nk_approvals_read(file, m->a, &all, m->f);
+    int rc = check_rules(m);
+    if (!rc)
+        rc = nk_approvals_read(file, m->a, &all, m->f);
     size_t room = all.n + m->config->tools.rule_count + 1;
     if (rc)
         return rc;

@@ -56,7 +56,8 @@ const told = (r) => say(text(`Elicitation completed: action=${r.action}, content
 const elicit = (ctx, message, properties, required) => ctx.mcpReq.elicitInput({ mode: "form", message, requestedSchema: object(properties, required) });
 
 // name -> [description, run, input schema]
-const tools = {
+let morphed = false;
+const tools = () => ({
   test_simple_text: ["Says one sentence", () => say(text("This is a simple text response for testing."))],
   test_image_content: ["Shows one pixel", () => say(image)],
   test_audio_content: ["Plays one sample", () => say({ type: "audio", data: wav, mimeType: "audio/wav" })],
@@ -135,6 +136,16 @@ const tools = {
   }],
   test_headers: ["Has a parameter that headers mirror", ({ region }) => say(text(`Region ${region}`)),
     fromJsonSchema(object({ region: { type: "string", "x-mcp-header": "Region" }, count: { type: "integer" } }, ["region"]))],
+  patient: ["Gets a patient, and talks while it does", async ({ id }, ctx) => {
+    const token = ctx.mcpReq._meta?.progressToken;
+    const record = { id, name: "Jane", medical: { diagnosis: "secret-diagnosis" }, wards: [{ name: "A", medical: { bed: "secret-bed" } }] };
+    if (token !== undefined)
+      for (const message of ["secret-diagnosis", undefined])
+        await ctx.mcpReq.notify({ method: "notifications/progress", params: { progressToken: token, progress: message ? 1 : 2, total: 2, message } });
+    return { structuredContent: record, content: [text(JSON.stringify(record)), text("It is a secret-diagnosis.")] };
+  }, z.object({ id: z.int() })],
+  pay: ["Pays", ({ to, amount }) => say(text(`Paid ${amount} to ${to}.`)), z.object({ to: z.string(), amount: z.int() })],
+  morph: [morphed ? "Does something else now" : "Changes its own definition", () => { morphed = true; return say(text("Changed.")); }],
   tell_headers: ["Tells the headers that it was called with", (_, ctx) => say(text(JSON.stringify(Object.fromEntries(ctx.http.req.headers))))],
   wait: ["Waits until nobody wants it any more", (_, ctx) => new Promise((done) => {
     console.error("waits");
@@ -157,7 +168,7 @@ const tools = {
     else: { required: ["email"] },
     additionalProperties: false,
   })],
-};
+});
 
 // name -> [description, run, arguments]
 const user = (content) => ({ role: "user", content });
@@ -197,7 +208,7 @@ function build({ era } = {}) {
     requestState: { verify: state.verify },
     cacheHints: { "tools/list": { ttlMs: 1000, cacheScope: "public" }, "resources/read": { ttlMs: 1000, cacheScope: "public" } },
   });
-  for (const [name, [description, run, inputSchema]] of Object.entries(tools))
+  for (const [name, [description, run, inputSchema]] of Object.entries(tools()))
     server.registerTool(name, { description, inputSchema }, inputSchema ? run : (ctx) => run({}, ctx));
   for (const [name, [description, run, argsSchema]] of Object.entries(prompts))
     server.registerPrompt(name, { description, argsSchema }, run);

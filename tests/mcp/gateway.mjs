@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // gateway.mjs FIRST - what the gateway itself does with requests of MCP clients, by their bytes. The environment: BASE (the
-// endpoint, names with prefix), BARE (the same server, names as they are), DIRECT (the server itself), ALICE and BOB
+// endpoint, names with prefix), BARE (the same server, names as they are), DIRECT (the server itself), ALICE, BOB and CAROL
 // (keys; test.cedar of tests/e2e/mcp says who may do what), FIXTURE_LOG (what the server wrote).
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
@@ -8,7 +8,7 @@ import { request } from "node:http";
 import { setTimeout as sleep } from "node:timers/promises";
 import { check, run, until } from "./tap.mjs";
 
-const { BASE, BARE, DIRECT, ALICE, BOB, FIXTURE_LOG } = process.env;
+const { BASE, BARE, DIRECT, ALICE, BOB, CAROL, FIXTURE_LOG } = process.env;
 const accept = "application/json, text/event-stream";
 
 // One request by its bytes; headers may be repeated or undefined (left out). The answer, all of it.
@@ -102,7 +102,7 @@ check("a list shows exactly what may be called", async () => {
   const all = (await send(undefined, "tools/list", {}, { url: DIRECT })).json.result.tools.map((t) => t.name);
   const listed = (await send(ALICE, "tools/list")).json.result.tools.map((t) => t.name);
   assert.equal(listed.length > 3 && listed.length < all.length, true);
-  for (const name of all.filter((n) => n !== "wait")) {
+  for (const name of all.filter((n) => !["wait", "morph"].includes(n))) {
     const r = await send(ALICE, "tools/call", { ...tool(name), arguments: { region: "x", message: "m", prompt: "p", email: "e" } }, { headers: { "mcp-param-region": "x" } });
     assert.equal(r.refused === "policy_denied", !listed.includes(`fixture___${name}`), name);
   }
@@ -118,7 +118,7 @@ check("what is refused is an error of the protocol that says why", async () => {
   const r = await send(BOB, "tools/call", tool("test_simple_text"));
   refusedBy(r, 200, -32010, "policy_denied");
   assert.equal(r.json.id, 7);
-  assert.match(r.json.error.message, /User::"bob" may not CallTool Tool::"fixture___test_simple_text"/);
+  assert.match(r.json.error.message, /User::"bob" may not call the tool fixture___test_simple_text/);
   assert.equal(r.json.error.data.request, r.headers["x-request-id"]);
   refusedBy(await send(ALICE, "resources/read", { uri: "test://static-binary" }), 200, -32010, "policy_denied");
   assert.equal((await send(ALICE, "resources/read", { uri: "test://static-text" })).json.result.contents[0].uri, "test://static-text");
@@ -158,6 +158,69 @@ check("a server may ask the client only for what the judge permits", async () =>
   const capabilities = { sampling: {}, elicitation: {} };
   const r = await send(ALICE, "tools/call", tool("test_input_required_result_capabilities"), { capabilities });
   assert.deepEqual(Object.keys(r.json.result.inputRequests), ["name"], "alice may be asked, her model not");
+});
+
+check("arguments are what the approved definition says", async () => {
+  const call = (args) => send(ALICE, "tools/call", { name: "fixture___patient", arguments: args });
+  for (const args of [{ id: "7" }, {}, { id: 7.5 }, { id: [7] }]) refusedBy(await call(args), 200, -32602, "bad_arguments");
+  assert.equal((await call({ id: 7 })).status, 200);
+});
+
+check("headers that repeat arguments are held to the approved definition", async () => {
+  const call = (headers) => send(ALICE, "tools/call", { name: "fixture___test_headers", arguments: { region: "eu" } }, { headers });
+  assert.match((await call({ "mcp-param-region": "eu" })).json.result.content[0].text, /Region eu/);
+  for (const headers of [{}, { "mcp-param-region": "us" }, { "mcp-param-region": "=?base64?ZXU?=" }]) refusedBy(await call(headers), 400, -32020, "bad_request");
+});
+
+check("fields that may not be read are gone, wherever they stand", async () => {
+  const call = (who) => send(who, "tools/call", { name: "fixture___patient", arguments: { id: 7 }, _meta: {} });
+  const mine = await call(CAROL);
+  assert.match(mine.text, /secret-diagnosis/);
+  const other = await call(ALICE);
+  assert.deepEqual(other.json.result.structuredContent, { id: 7, name: "Jane", wards: [{ name: "A" }] });
+  assert.doesNotMatch(other.text, /secret/);
+  // The same in a stream that also tells how far it is, once with the secret and once without.
+  const body = { jsonrpc: "2.0", id: 7, method: "tools/call", params: { name: "fixture___patient", arguments: { id: 7 },
+    _meta: { ...meta()._meta, progressToken: "p" } } };
+  const streamed = await post(ALICE, JSON.stringify(body), { "mcp-protocol-version": NEW, "mcp-method": "tools/call", "mcp-name": "fixture___patient" });
+  assert.equal((streamed.text.match(/notifications\/progress/g) ?? []).length, 1, streamed.text);
+  assert.doesNotMatch(streamed.text, /secret/);
+  const begun = await post(ALICE, initialize());
+  const session = { "mcp-session-id": begun.headers["mcp-session-id"], "mcp-protocol-version": "2025-11-25" };
+  const old = await post(ALICE, JSON.stringify({ jsonrpc: "2.0", id: 9, method: "tools/call", params: { name: "fixture___patient", arguments: { id: 7 } } }), session);
+  assert.deepEqual(old.json.result.structuredContent, { id: 7, name: "Jane", wards: [{ name: "A" }] });
+  assert.doesNotMatch(old.text, /secret/);
+});
+
+check("what a person has to agree to is asked, once, for exactly this", async () => {
+  const can = { capabilities: { elicitation: {} } };
+  const pay = (args, rest = {}, who = CAROL, by = can) => send(who, "tools/call", { name: "fixture___pay", arguments: args, ...rest }, by);
+  const asked = (await pay({ to: "Zoe", amount: 5 })).json.result;
+  assert.equal(asked.resultType, "input_required");
+  assert.match(asked.inputRequests.nakoso_approval.params.message, /"to":"Zoe","amount":5/);
+  const answer = (content, action = "accept", requestState = asked.requestState) => ({ requestState, inputResponses: { nakoso_approval: { action, content } } });
+  const yes = answer({ approve: true });
+  const again = (r) => assert.equal(r.json.result?.resultType, "input_required", r.text);
+  again(await pay({ to: "Zoe", amount: 6 }, yes)); // other arguments; and now it is used
+  const second = (await pay({ to: "Zoe", amount: 5 })).json.result;
+  const good = answer({ approve: true }, "accept", second.requestState);
+  again(await pay({ to: "Zoe", amount: 5 }, answer({ approve: true }, "accept", `${second.requestState}A`)));
+  assert.match((await pay({ to: "Zoe", amount: 5 }, good)).json.result.content[0].text, /Paid 5 to Zoe/);
+  again(await pay({ to: "Zoe", amount: 5 }, good)); // once
+  const third = (await pay({ to: "Zoe", amount: 5 })).json.result;
+  again(await pay({ to: "Zoe", amount: 5 }, answer({ approve: true }, "accept", third.requestState), ALICE)); // somebody else's
+  refusedBy(await pay({ to: "Zoe", amount: 5 }, answer({ approve: false }, "accept", third.requestState)), 200, -32010, "policy_denied");
+  refusedBy(await pay({ to: "Zoe", amount: 5 }, answer(undefined, "decline", third.requestState)), 200, -32010, "policy_denied");
+  refusedBy(await pay({ to: "Zoe", amount: 500 }), 200, -32010, "policy_denied");
+  refusedBy(await pay({ to: "Zoe", amount: 5 }, {}, CAROL, {}), 200, -32010, "policy_denied");
+});
+
+check("a definition that is not the approved one is not there", async () => {
+  const listed = async () => (await send(ALICE, "tools/list")).json.result.tools.map((t) => t.name);
+  assert.equal((await listed()).includes("fixture___morph"), true);
+  await send(ALICE, "tools/call", tool("morph"));
+  assert.equal((await listed()).includes("fixture___morph"), false);
+  refusedBy(await send(CAROL, "tools/call", { name: "fixture___nothing", arguments: {} }), 200, -32010, "unapproved_tool");
 });
 
 check("a session belongs to the one who began it", async () => {

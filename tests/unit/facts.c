@@ -71,6 +71,12 @@ static const struct nk_principal *principal(struct nk_arena *a)
         attrs[i].strings = texts(a, &attrs[i].string_count);
     }
     p->attrs = attrs;
+    p->actor_count = random_below(3);
+    struct nk_actor *actors = nk_arena_array(a, p->actor_count + 1, sizeof *actors);
+    for (size_t i = 0; i < p->actor_count; i++)
+        actors[i] =
+            (struct nk_actor){text(a), random_below(2) ? text(a) : (struct nk_str){NULL, 0}};
+    p->actors = actors;
     if (serial)
         state = here;
     return p;

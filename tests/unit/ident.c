@@ -119,6 +119,10 @@ static void render(const struct nk_principal *p, struct nk_buf *out)
             nk_buf_add(out, NK_STR("] "));
         }
     }
+    for (size_t i = 0; i < p->actor_count; i++)
+        nk_buf_printf(out, "%s%.*s%s%.*s%s", i ? "," : "actors ", NK_FMT(p->actors[i].id),
+                      p->actors[i].issuer.p ? "@" : "", NK_FMT(p->actors[i].issuer),
+                      i + 1 == p->actor_count ? " " : "");
     nk_buf_printf(out, "until %lld", (long long)p->expires_ms);
 }
 

@@ -356,6 +356,7 @@ int main(void)
     refuses("a path that cannot be",
             "{\"tool\":\"ehr___x\",\"fields\":[{\"path\":\"medical\",\"class\":\"c\"}]}",
             "{\"server\":\"ehr\",\"name\":\"x\",\"inputSchema\":{}}", "tools.rules: ehr___x");
+    refuses("a star in the middle", "{\"tool\":\"ehr___*_get\"}", "", "at the end alone");
     refuses("two tools of one name", "",
             "{\"server\":\"client\",\"name\":\"a\",\"inputSchema\":{}},"
             "{\"server\":\"client\",\"name\":\"a\",\"inputSchema\":{}}",

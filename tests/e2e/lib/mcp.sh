@@ -20,6 +20,10 @@ mcp_run() { # mcp_run NAME SCRIPT: its checks go on where ours ended
   grep -q '^not ok ' "$out" && tap_failed=1 && return
   [ "$status" = 0 ] || echo "exit status $status" | tap "$1"
 }
+mcp_approve() { # mcp_approve SERVER PORT: all tools that it offers, as they are now, in tools.json
+  "$nakoso" tools approve --server "$1" --from "http://127.0.0.1:$2/mcp" --approved "$dir/tools.json" --all >"$dir/approve" 2>&1 ||
+    cat "$dir/approve" | tap "mcp: the tools of $1 are approved"
+}
 mcp_audit() { # the log of a daemon that has stopped
   { "$nakoso" audit verify "$dir/audit" >"$dir/verify" 2>&1 || cat "$dir/verify"; } | tap "mcp: the log verifies"
   { "$nakoso" replay "$dir/audit" >"$dir/replay" 2>&1 || tail -5 "$dir/replay"; } | tap "mcp: the log is decided again alike"
