@@ -161,7 +161,8 @@ int nk_agent_session_put(struct nk_agent_sessions *s, const struct nk_digest *ke
         struct nk_arena arena;
         nk_arena_init(&arena, NK_AGENT_SESSION_BYTES);
         struct nk_agent_memory *own = nk_arena_alloc(&arena, sizeof *own);
-        if (own && copy(m, from, &arena, own)) {
+        bool fits = m->message_count - from <= NK_AGENT_KEPT;
+        if (own && fits && copy(m, from, &arena, own)) {
             slot_free(one);
             *one = (struct slot){*key, now_ms, arena, own};
             return 0;

@@ -15,8 +15,9 @@ enum {
     NK_AGENT_SESSION_BYTES = 512 << 10, /* one larger than that loses its oldest turns */
     NK_AGENT_SESSION_MS = 3600000,      /* since it was used */
     NK_AGENT_WAIT_MS = 600000,          /* for the client or a person */
-    NK_AGENT_MESSAGES = 256,            /* of one conversation */
-    NK_AGENT_USES = 32,                 /* tools that one answer asks for */
+    NK_AGENT_MESSAGES = 256,            /* of one conversation, */
+    NK_AGENT_KEPT = 128, /* and as many as are kept for the next request: whole turns */
+    NK_AGENT_USES = 32,  /* tools that one answer asks for */
 };
 
 /* A tool that the model asked for, on its way to a result. */

@@ -192,6 +192,8 @@ static unsigned call(struct nk_txn *t, struct nk_agent_use *u, const struct gate
     t->call.upstream = tool->upstream;
     t->call.head.method = is_lambda(tool) ? NK_STR("POST") : tool->way.method;
     t->call.head.target = nk_buf_str(&d->target);
+    if (gate_call_identity(t, d->who.name, u->name))
+        t->out.error = NK_ENOMEM; /* a tool is not called without the identity that it should get */
     gate_call_header(t, "accept", NK_STR("application/json"));
     gate_call_header(t, "accept-encoding", NK_STR("identity"));
     if (d->body.n)
@@ -236,7 +238,7 @@ unsigned gate_agent_use_tool(struct nk_txn *t)
         return gate_agent_give_up(t, NK_REFUSAL_agent_limit,
                                   NK_STR("Too many tools were called (agents[].max_calls)."),
                                   NK_STR(""));
-    if (gate_call_new(t, 0, "POST", NK_STR("/"), 4))
+    if (gate_call_new(t, 0, "POST", NK_STR("/"), 5))
         t->out.error = NK_ENOMEM;
     unsigned fx = decide(t, u, &v);
     if (t->out.error)

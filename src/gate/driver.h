@@ -45,6 +45,7 @@ int gate_body_stages(struct nk_txn *t);
 /* Answers and records a refusal before anything was sent to the client: effects. */
 unsigned gate_refused(struct nk_txn *t);
 
+enum nk_refusal_id gate_refusal_of(int fail); /* enum nk_upstream_fail */
 /* The refusal as the event that ends a stream, into txn->out. */
 void gate_refusal_event(struct nk_txn *t);
 

@@ -120,7 +120,6 @@ unsigned gate_answer_refusal(struct nk_txn *t);
 /* The same in the middle of a stream. */
 unsigned gate_cut_stream(struct nk_txn *t, enum nk_refusal_id id, struct nk_str detail);
 const char *gate_refusal_name(enum nk_refusal_id id);
-enum nk_refusal_id gate_refusal_of(int fail); /* enum nk_upstream_fail */
 
 /* Adds the decision's or the outcome's audit record (record): NK_FX_RECORD. */
 unsigned gate_record_decision(struct nk_txn *t);
@@ -138,7 +137,6 @@ int gate_answer_store(struct nk_txn *t);
 int gate_add_principal(struct nk_txn *t, struct nk_cedar_entities *into);
 /* Answers lists of models from the configuration: what this principal may invoke. */
 unsigned gate_answer_models(struct nk_txn *t);
-/* Would the judge permit `action` on this model? Used for lists; decides exactly as authorize does.
- */
+/* Would the judge permit `action` on this model? For lists; decides exactly as authorize does. */
 int gate_judge(struct nk_txn *t, struct nk_str action, struct nk_cedar_uid resource,
                struct nk_cedar_answer *out);

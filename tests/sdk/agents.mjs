@@ -2,6 +2,7 @@
 // agents.mjs - the official client of Amazon Bedrock's agents, unmodified but for its endpoint; over HTTP/2, its own
 // way, and over HTTP/1.1 (WAY=h1). JOHN and JANE are "KEY SECRET" of a receptionist and a doctor.
 import assert from 'node:assert/strict';
+import { createPublicKey, verify } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { BedrockAgentRuntimeClient, InvokeAgentCommand } from '@aws-sdk/client-bedrock-agent-runtime';
 import { NodeHttpHandler } from '@smithy/node-http-handler';
@@ -28,7 +29,8 @@ async function invoke(by, input) {
   }
   return seen;
 }
-const events = () => readFileSync(FUNCTIONS_LOG, 'utf8').split('\n').filter(Boolean).map((l) => JSON.parse(l).event);
+const heard = () => readFileSync(FUNCTIONS_LOG, 'utf8').split('\n').filter(Boolean).map((l) => JSON.parse(l));
+const events = () => heard().map((l) => l.event);
 async function fails(type, status, promise) {
   const e = await promise.then((r) => assert.fail(`it was answered: ${r.text}`), (e) => e);
   assert.equal(e.name, type, e.stack);
@@ -48,7 +50,7 @@ check('a receptionist who says that he is a doctor gets his own fields, and no m
   assert.equal(r.sessionId, id);
   assert.match(r.text, /Sato/);
   assert.doesNotMatch(JSON.stringify([r.text, r.traces]), /influenza|oseltamivir/);
-  for (const m of upstream(id.length ? 'ID 1234' : '').requests) assert.doesNotMatch(m.body, /color|role..:..doctor/);
+  for (const m of upstream('ID 1234').requests) assert.doesNotMatch(m.body, /color|role..:..doctor/);
 });
 check('the doctor gets both', async () => {
   const r = await invoke(jane, { inputText: story });
@@ -69,6 +71,16 @@ check('functions are told who asks, as it was proven, whatever the client and th
   }
   assert.equal(said[1].sessionAttributes.seen, '1234');
   assert.equal(said[1].promptSessionAttributes.leak, undefined);
+});
+check('functions get a signed identity: who asks, who acts, for whom it is good', async () => {
+  await invoke(john, { inputText: story, sessionState: forged });
+  const [head, claims, signature] = heard().at(-1).headers.authorization.replace('Bearer ', '').split('.');
+  const json = (part) => JSON.parse(Buffer.from(part, 'base64url'));
+  const { keys } = await (await fetch(`${BASE_URL}/.well-known/jwks.json`)).json();
+  const key = createPublicKey({ key: keys.find((k) => k.kid === json(head).kid), format: 'jwk' });
+  assert.ok(verify(null, Buffer.from(`${head}.${claims}`), key, Buffer.from(signature, 'base64url')));
+  const c = json(claims);
+  assert.deepEqual([c.iss, c.sub, c.aud, c.act.sub, c.tool, c.groups], ['https://nakoso.test', 'john.doe', 'urn:clinic', 'hospital', 'clinic___get_patient', ['receptionist']]);
 });
 check('traces as Bedrock has them', async () => {
   const r = await invoke(john, { inputText: story, enableTrace: true });
