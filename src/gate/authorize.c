@@ -69,6 +69,19 @@ static struct nk_str why_denied(struct nk_txn *t)
     return text;
 }
 
+/* Which policies decided is told when the request is over, long after this step: see nk_txn_facts. */
+static int keep_reasons(struct nk_txn *t)
+{
+    struct nk_cedar_answer *a = &t->state->answer;
+    struct nk_str *own = nk_arena_array(t->arena, a->reason_count, sizeof *own);
+    if (!own)
+        return gate_refuse(t, NK_REFUSAL_out_of_memory, "authorize", NK_STR(""), NK_STR(""));
+    for (size_t i = 0; i < a->reason_count; i++)
+        own[i] = a->reasons[i];
+    a->reasons = own;
+    return 0;
+}
+
 int gate_authorize(struct nk_txn *t)
 {
     struct nk_gate_state *s = t->state;
@@ -78,6 +91,8 @@ int gate_authorize(struct nk_txn *t)
             NK_STR("Put *.cedar files into the directory that policy.directory names."),
             NK_STR(""));
     int rc = gate_judge(t, nk_str(s->call.endpoint->action), s->resource, &s->answer);
+    if (!rc)
+        rc = keep_reasons(t);
     if (rc)
         return rc;
     s->judged = true;

@@ -9,8 +9,10 @@
 #include <stdlib.h>
 #include <string.h>
 #include "scenario/torture.h"
+#include "base/utf8.h"
 #include "chain/chain.h"
 #include "chain/replay.h"
+#include "gate/counts.h"
 
 enum { NOW_MS = 1795314900, SOON_MS = 100 };
 
@@ -120,10 +122,24 @@ static void step(struct sighting *seen, enum nk_event_type type, const struct nk
     step(seen, NK_EV_WAKE, NULL, NK_STR(""), 0);
 }
 
+/* What is told of a request when it is over has outlived its steps. */
+static void look_back(const struct nk_txn *t)
+{
+    struct nk_txn_counts counts;
+    struct nk_txn_facts facts;
+    nk_txn_counts(t, &counts);
+    nk_txn_facts(t, &facts);
+    for (size_t i = 0; i < counts.policies; i++)
+        NK_MUST(facts.policies[i].p && facts.policies[i].n < 4096 &&
+                nk_utf8_check(facts.policies[i]) == facts.policies[i].n);
+}
+
 static void end_request(void)
 {
-    if (core.txn)
+    if (core.txn) {
+        look_back(core.txn);
         nk_txn_free(core.txn);
+    }
     core.txn = NULL;
     nk_arena_free(&core.arena);
     nk_arena_free(&core.upstream_arena);
