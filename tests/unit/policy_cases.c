@@ -5,6 +5,7 @@
  */
 #include "cases.h"
 #include "cedar/cedar.h"
+#include "proto/proto.h"
 #include "tap.h"
 
 #include <dirent.h>
@@ -226,6 +227,23 @@ static void run_suite(struct nk_str name)
     nk_arena_free(&s.arena);
 }
 
+/* What the gate may ask about, the shipped schema declares: otherwise nobody could write a policy for it. */
+static void all_actions_are_declared(void)
+{
+    struct nk_arena a;
+    size_t n;
+    nk_arena_init(&a, BIG);
+    struct nk_str schema = read_file(&a, "policy/nakoso.cedarschema");
+    const struct nk_dialect *const *dialects = nk_dialects(&n);
+    for (size_t i = 0; i < n; i++)
+        for (size_t k = 0; k < dialects[i]->endpoint_count; k++) {
+            const char *action = dialects[i]->endpoints[k].action;
+            struct nk_str line = nk_arena_printf(&a, "\naction %s ", action);
+            tap_ok(nk_str_search(schema, line) >= 0, "the schema has Action::\"%s\"", action);
+        }
+    nk_arena_free(&a);
+}
+
 int main(void)
 {
     DIR *list = opendir("policy");
@@ -241,5 +259,6 @@ int main(void)
     if (list)
         closedir(list);
     TAP_CHECK(suites > 0);
+    all_actions_are_declared();
     return tap_done();
 }
