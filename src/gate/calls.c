@@ -152,6 +152,20 @@ int gate_calls_stream(struct nk_txn *t, const struct nk_sse_event *e,
 
 /* Whole answers ----------------------------------------------------------------------------------- */
 
+/* What is known of the answer is told when it is over: it must not stand in the text that is given up. */
+static int keep_known(struct nk_txn *t)
+{
+    struct nk_str *const known[] = {&t->state->finish, &t->state->reply_model};
+    for (size_t i = 0; i < NK_COUNT(known); i++) {
+        struct nk_str own = nk_arena_copy(t->arena, *known[i]);
+        if (!own.p)
+            return NK_ENOMEM;
+        if (known[i]->n)
+            *known[i] = own;
+    }
+    return 0;
+}
+
 static int write_anew(struct nk_txn *t, const struct nk_json *doc, const struct nk_str *texts,
                       struct nk_fault *f)
 {
@@ -160,6 +174,8 @@ static int write_anew(struct nk_txn *t, const struct nk_json *doc, const struct 
     struct nk_buf out;
     nk_buf_init(&out, (size_t)(lim->reply_bytes + lim->event_bytes));
     int rc = s->reading->dialect->edit_reply(s->reading, doc, texts, t->scratch, &out, f);
+    if (!rc)
+        rc = keep_known(t);
     if (rc) {
         nk_buf_free(&out);
         return rc;
