@@ -194,16 +194,14 @@ static int read_answer(struct nk_txn *t, struct nk_model_answer *out, struct nk_
 {
     struct nk_gate_state *s = t->state;
     struct gate_drive_agent *d = s->drive;
-    const struct nk_config_limits *lim = &t->setup->config.limits;
-    struct nk_json_limits json = {(uint32_t)lim->reply_bytes, (uint32_t)lim->json_depth,
-                                  (uint32_t)lim->json_values};
     struct nk_json doc;
     if (s->reply.error)
         return nk_fault_set(f, s->reply.error, "agent", 0, "answer over limits.reply_bytes");
     if (s->upstream_status != 200)
         return nk_fault_set(f, NK_EINVAL, "agent", 0, "the model's provider answered %d",
                             s->upstream_status);
-    int rc = nk_json_parse(&json, nk_buf_str(&s->reply), t->scratch, &doc, f);
+    int rc = gate_read_json(t, nk_buf_str(&s->reply), t->setup->config.limits.reply_bytes,
+                            t->scratch, &doc, f);
     return rc ? rc : nk_model_read(d->agent->model->dialect, &doc, &d->arena, out, f);
 }
 

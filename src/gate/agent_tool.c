@@ -146,10 +146,8 @@ static unsigned decide(struct nk_txn *t, struct nk_agent_use *u, struct nk_tool_
 static int parse(struct nk_txn *t, struct nk_str text, struct nk_arena *a, struct nk_json *doc,
                  struct nk_fault *f)
 {
-    const struct nk_config_limits *lim = &t->setup->config.limits;
-    struct nk_json_limits json = {(uint32_t)lim->reply_bytes, (uint32_t)lim->json_depth,
-                                  (uint32_t)lim->json_values};
-    return nk_json_parse(&json, text.n ? text : NK_STR("{}"), a, doc, f);
+    return gate_read_json(t, text.n ? text : NK_STR("{}"), t->setup->config.limits.reply_bytes, a,
+                          doc, f);
 }
 
 static bool is_lambda(const struct gate_agent_tool *tool)

@@ -78,8 +78,7 @@ int gate_call_new(struct nk_txn *t, size_t upstream, const char *method, struct 
 
 void gate_call_header(struct nk_txn *t, const char *name, struct nk_str value)
 {
-    struct nk_http_head *h = &t->call.head;
-    h->headers[h->header_count++] = (struct nk_http_header){nk_str(name), value};
+    nk_http_add(&t->call.head, nk_str(name), value);
 }
 
 void gate_call_body(struct nk_txn *t, struct nk_str body)

@@ -73,9 +73,8 @@ unsigned gate_record_members(struct nk_txn *t, struct nk_str facts, struct nk_st
 /* Adds an outcome's record with these facts, `"name":{…}`: NK_FX_RECORD. */
 unsigned gate_record_end(struct nk_txn *t, const char *how, struct nk_str facts);
 
-/* An answer's media type, whatever parameters it has; is its body compressed? */
+/* An answer's media type, whatever parameters it has. */
 bool gate_answer_is_type(const struct nk_http_head *h, struct nk_str type);
-bool gate_answer_is_encoded(const struct nk_http_head *h);
 /* The answer does not pass: one of ours in its place, or the end of a stream that has begun. */
 unsigned gate_answer_failed(struct nk_txn *t, enum nk_refusal_id id, struct nk_str reason);
 

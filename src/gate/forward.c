@@ -26,13 +26,12 @@ static int forward_headers(struct nk_txn *t, struct nk_http_head *out)
             gate_trace_forwards(t, h->name))
             out->headers[out->header_count++] = *h;
     }
-    out->headers[out->header_count++] =
-        (struct nk_http_header){NK_STR("accept-encoding"), NK_STR("identity")};
+    nk_http_add(out, NK_STR("accept-encoding"), NK_STR("identity"));
     struct nk_str trace = {NULL, 0};
     if (s->env.is_traced)
         trace = gate_trace_header(t);
     if (trace.p)
-        out->headers[out->header_count++] = (struct nk_http_header){NK_STR("traceparent"), trace};
+        nk_http_add(out, NK_STR("traceparent"), trace);
     return 0;
 }
 

@@ -8,11 +8,6 @@
 
 enum { HEADERS_MAX = 10 };
 
-static void add(struct nk_http_head *h, const char *name, struct nk_str value)
-{
-    h->headers[h->header_count++] = (struct nk_http_header){nk_str(name), value};
-}
-
 /* A session begins with the answer to initialize; the client gets an id of ours. */
 static int open_session(struct nk_txn *t, const struct nk_http_head *from)
 {
@@ -35,40 +30,26 @@ static int begin_head(struct nk_txn *t, const struct nk_http_head *from)
     h->headers = nk_arena_array(t->arena, HEADERS_MAX, sizeof *h->headers);
     if (!h->headers || open_session(t, from))
         return NK_ENOMEM;
-    add(h, "x-request-id", t->state->id);
+    nk_http_add(h, NK_STR("x-request-id"), t->state->id);
     if (gate_mcp(t)->shown.p)
-        add(h, "mcp-session-id", gate_mcp(t)->shown);
+        nk_http_add(h, NK_STR("mcp-session-id"), gate_mcp(t)->shown);
     if (from->status == 405 && allow.p)
-        add(h, "allow", nk_arena_copy(t->arena, allow));
+        nk_http_add(h, NK_STR("allow"), nk_arena_copy(t->arena, allow));
     return 0;
 }
 
 static unsigned begin_stream(struct nk_txn *t)
 {
-    struct nk_gate_state *s = t->state;
-    add(&t->reply_head, "content-type", NK_STR("text/event-stream"));
-    add(&t->reply_head, "cache-control", NK_STR("no-cache, no-transform"));
-    add(&t->reply_head, "x-accel-buffering", NK_STR("no"));
-    t->reply_head.chunked = true;
-    s->streaming = true;
-    s->began = true;
-    s->status = t->reply_head.status;
-    return NK_FX_HEAD;
+    nk_http_add(&t->reply_head, NK_STR("content-type"), NK_STR("text/event-stream"));
+    return gate_receive_stream(t);
 }
 
 unsigned gate_mcp_head(struct nk_txn *t, const struct nk_http_head *h)
 {
     struct nk_gate_state *s = t->state;
-    s->upstream_status = h->status;
-    if (h->status == 401 || h->status == 403)
-        return gate_answer_failed(t, NK_REFUSAL_upstream_credential,
-                                  NK_STR("the server answered 401 or 403"));
-    if (h->status < 200 || (h->status >= 300 && h->status < 400))
-        return gate_answer_failed(t, NK_REFUSAL_bad_answer,
-                                  NK_STR("the server answered with a redirect or 1xx"));
-    if (gate_answer_is_encoded(h))
-        return gate_answer_failed(t, NK_REFUSAL_bad_answer,
-                                  NK_STR("the server's answer is compressed, unasked"));
+    unsigned fx = gate_receive_check(t, h, "the server");
+    if (fx)
+        return fx;
     if (begin_head(t, h))
         return gate_answer_failed(t, NK_REFUSAL_out_of_memory, NK_STR("headers of the answer"));
     s->complete = gate_answer_is_type(h, NK_STR("application/json"));
@@ -79,11 +60,8 @@ unsigned gate_mcp_head(struct nk_txn *t, const struct nk_http_head *h)
 static int read_message(struct nk_txn *t, struct nk_str text, int64_t max, struct nk_arena *a,
                         struct nk_mcp_message *out, struct nk_fault *f)
 {
-    const struct nk_config_limits *lim = &t->setup->config.limits;
-    struct nk_json_limits json = {(uint32_t)max, (uint32_t)lim->json_depth,
-                                  (uint32_t)lim->json_values};
     struct nk_json doc;
-    int rc = nk_json_parse(&json, text, a, &doc, f);
+    int rc = gate_read_json(t, text, max, a, &doc, f);
     return rc ? rc : nk_mcp_read(&doc, a, out, f);
 }
 
@@ -285,7 +263,7 @@ unsigned gate_mcp_end(struct nk_txn *t)
             return gate_answer_failed(
                 t, rc == NK_ENOMEM ? NK_REFUSAL_out_of_memory : NK_REFUSAL_bad_answer,
                 nk_arena_printf(t->arena, "%s at byte %zu", f.message, f.offset));
-        add(&t->reply_head, "content-type", NK_STR("application/json"));
+        nk_http_add(&t->reply_head, NK_STR("content-type"), NK_STR("application/json"));
     }
     t->reply_head.content_length = s->status == 204 ? -1 : (int64_t)t->out.n;
     return record_end(t, s->upstream_status < 300 ? "complete" : "upstream_error") | NK_FX_HEAD |

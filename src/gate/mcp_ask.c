@@ -24,11 +24,8 @@ static int read_json(struct nk_txn *t, struct nk_str text)
 {
     struct nk_gate_state *s = t->state;
     struct nk_fault f = {0};
-    const struct nk_config_limits *lim = &t->setup->config.limits;
-    struct nk_json_limits json = {.max_bytes = (uint32_t)lim->body_bytes,
-                                  .max_depth = (uint32_t)lim->json_depth,
-                                  .max_values = (uint32_t)lim->json_values};
-    int rc = nk_json_parse(&json, text, t->scratch, &s->call.body, &f);
+    int rc =
+        gate_read_json(t, text, t->setup->config.limits.body_bytes, t->scratch, &s->call.body, &f);
     if (!rc || rc == NK_ENOMEM)
         return rc ? fault(t, rc, 0, &f) : 0;
     return gate_mcp_refuse(t, rc == NK_ELIMIT ? NK_REFUSAL_too_large : NK_REFUSAL_bad_json,

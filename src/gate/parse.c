@@ -5,15 +5,21 @@
  */
 #include "gate/txn.h"
 
+int gate_read_json(const struct nk_txn *t, struct nk_str text, int64_t max, struct nk_arena *a,
+                   struct nk_json *doc, struct nk_fault *f)
+{
+    const struct nk_config_limits *lim = &t->setup->config.limits;
+    const struct nk_json_limits json = {(uint32_t)max, (uint32_t)lim->json_depth,
+                                        (uint32_t)lim->json_values};
+    return nk_json_parse(&json, text, a, doc, f);
+}
+
 static int parse_body(struct nk_txn *t)
 {
     struct nk_gate_state *s = t->state;
     struct nk_fault f = {0};
-    const struct nk_config_limits *lim = &t->setup->config.limits;
-    struct nk_json_limits json = {.max_bytes = (uint32_t)lim->body_bytes,
-                                  .max_depth = (uint32_t)lim->json_depth,
-                                  .max_values = (uint32_t)lim->json_values};
-    int rc = nk_json_parse(&json, nk_buf_str(&s->body), t->scratch, &s->call.body, &f);
+    int rc = gate_read_json(t, nk_buf_str(&s->body), t->setup->config.limits.body_bytes, t->scratch,
+                            &s->call.body, &f);
     if (rc == NK_ENOMEM)
         return gate_refuse(t, NK_REFUSAL_out_of_memory, "parse", NK_STR(""), NK_STR(""));
     if (rc)

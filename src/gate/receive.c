@@ -23,7 +23,7 @@ bool gate_answer_is_type(const struct nk_http_head *h, struct nk_str type)
 }
 
 /* Only identity was asked for, so that each byte can be read here. */
-bool gate_answer_is_encoded(const struct nk_http_head *h)
+static bool is_encoded(const struct nk_http_head *h)
 {
     struct nk_str coding = nk_http_get(h, NK_STR("content-encoding"));
     return coding.p && !nk_str_eq_nocase(coding, NK_STR("identity"));
@@ -65,9 +65,16 @@ static int copy_headers(struct nk_txn *t, const struct nk_http_head *h, size_t e
     return 0;
 }
 
-static void add_header(struct nk_http_head *h, struct nk_str name, struct nk_str value)
+unsigned gate_receive_stream(struct nk_txn *t)
 {
-    h->headers[h->header_count++] = (struct nk_http_header){name, value};
+    struct nk_gate_state *s = t->state;
+    nk_http_add(&t->reply_head, NK_STR("cache-control"), NK_STR("no-cache, no-transform"));
+    nk_http_add(&t->reply_head, NK_STR("x-accel-buffering"), NK_STR("no"));
+    t->reply_head.chunked = true;
+    s->streaming = true;
+    s->began = true;
+    s->status = t->reply_head.status;
+    return NK_FX_HEAD;
 }
 
 static unsigned begin_stream(struct nk_txn *t)
@@ -76,39 +83,35 @@ static unsigned begin_stream(struct nk_txn *t)
     s->stream = s->reading->dialect->stream_new(s->reading, t->arena);
     if (!s->stream)
         return gate_answer_failed(t, NK_REFUSAL_out_of_memory, NK_STR("stream state"));
-    add_header(&t->reply_head, NK_STR("cache-control"), NK_STR("no-cache, no-transform"));
-    add_header(&t->reply_head, NK_STR("x-accel-buffering"), NK_STR("no"));
-    t->reply_head.chunked = true;
-    s->streaming = true;
-    s->began = true;
-    s->status = t->reply_head.status;
-    return NK_FX_HEAD;
+    return gate_receive_stream(t);
 }
 
-unsigned gate_receive_check(struct nk_txn *t, const struct nk_http_head *h)
+unsigned gate_receive_check(struct nk_txn *t, const struct nk_http_head *h, const char *who)
 {
     t->state->upstream_status = h->status;
     if (h->status == 401 || h->status == 403)
         return gate_answer_failed(t, NK_REFUSAL_upstream_credential,
-                                  NK_STR("upstream answered 401 or 403"));
+                                  nk_arena_printf(t->arena, "%s answered 401 or 403", who));
     if (h->status < 200 || (h->status >= 300 && h->status < 400))
-        return gate_answer_failed(t, NK_REFUSAL_bad_answer,
-                                  NK_STR("upstream answered with a redirect or 1xx"));
-    if (gate_answer_is_encoded(h))
-        return gate_answer_failed(t, NK_REFUSAL_bad_answer,
-                                  NK_STR("upstream's answer is compressed, unasked"));
+        return gate_answer_failed(
+            t, NK_REFUSAL_bad_answer,
+            nk_arena_printf(t->arena, "%s answered with a redirect or 1xx", who));
+    if (is_encoded(h))
+        return gate_answer_failed(
+            t, NK_REFUSAL_bad_answer,
+            nk_arena_printf(t->arena, "%s's answer is compressed, unasked", who));
     return 0;
 }
 
 unsigned gate_receive_head(struct nk_txn *t, const struct nk_http_head *h)
 {
     struct nk_gate_state *s = t->state;
-    unsigned fx = gate_receive_check(t, h);
+    unsigned fx = gate_receive_check(t, h, "upstream");
     if (fx)
         return fx;
     if (copy_headers(t, h, 4))
         return gate_answer_failed(t, NK_REFUSAL_out_of_memory, NK_STR("headers of the answer"));
-    add_header(&t->reply_head, NK_STR("x-request-id"), s->id);
+    nk_http_add(&t->reply_head, NK_STR("x-request-id"), s->id);
     if (h->status == 200 && s->call.stream && gate_answer_is_type(h, NK_STR("text/event-stream")))
         return begin_stream(t);
     if (!gate_answer_is_type(h, NK_STR("application/json")))
@@ -120,13 +123,11 @@ unsigned gate_receive_head(struct nk_txn *t, const struct nk_http_head *h)
 int gate_event_parse(struct nk_txn *t, const struct nk_sse_event *e, struct nk_json *data,
                      struct nk_fault *f)
 {
-    const struct nk_config_limits *lim = &t->setup->config.limits;
-    struct nk_json_limits json = {(uint32_t)lim->event_bytes, (uint32_t)lim->json_depth,
-                                  (uint32_t)lim->json_values};
     *data = (struct nk_json){0};
     if (!e->data.p || nk_str_eq(e->data, NK_STR("[DONE]")))
         return 0;
-    return nk_json_parse(&json, e->data, &t->state->event_arena, data, f);
+    return gate_read_json(t, e->data, t->setup->config.limits.event_bytes, &t->state->event_arena,
+                          data, f);
 }
 
 static int stream_event(struct nk_txn *t, const struct nk_sse_event *e, struct nk_fault *f)
@@ -201,12 +202,10 @@ unsigned gate_receive_data(struct nk_txn *t, struct nk_str bytes)
 static int read_reply(struct nk_txn *t, struct nk_fault *f)
 {
     struct nk_gate_state *s = t->state;
-    const struct nk_config_limits *lim = &t->setup->config.limits;
-    struct nk_json_limits json = {(uint32_t)lim->reply_bytes, (uint32_t)lim->json_depth,
-                                  (uint32_t)lim->json_values};
     struct nk_json doc;
     struct nk_reply reply = {.usage = {-1, -1}};
-    int rc = nk_json_parse(&json, nk_buf_str(&s->reply), t->scratch, &doc, f);
+    int rc = gate_read_json(t, nk_buf_str(&s->reply), t->setup->config.limits.reply_bytes,
+                            t->scratch, &doc, f);
     if (rc || s->upstream_status > 299)
         return rc;
     rc = s->reading->dialect->parse_reply(s->reading, &doc, t->arena, &reply, f);

@@ -12,5 +12,7 @@ unsigned gate_receive_head(struct nk_txn *t, const struct nk_http_head *h);
 unsigned gate_receive_data(struct nk_txn *t, struct nk_str bytes);
 unsigned gate_receive_end(struct nk_txn *t);
 unsigned gate_receive_fail(struct nk_txn *t, int fail, struct nk_str why);
-/* What the head of no answer may say: the effects of its refusal, or 0. */
-unsigned gate_receive_check(struct nk_txn *t, const struct nk_http_head *h);
+/* What the head of no answer may say: the effects of its refusal, or 0. `who` answered, for the record: "upstream". */
+unsigned gate_receive_check(struct nk_txn *t, const struct nk_http_head *h, const char *who);
+/* Begins a stream of events: the last headers of its head (room for two), and NK_FX_HEAD. */
+unsigned gate_receive_stream(struct nk_txn *t);

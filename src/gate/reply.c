@@ -4,11 +4,6 @@
  */
 #include "gate/oauth.h"
 
-static void add(struct nk_http_head *h, const char *name, struct nk_str value)
-{
-    h->headers[h->header_count++] = (struct nk_http_header){nk_str(name), value};
-}
-
 unsigned gate_reply(struct nk_txn *t, const struct nk_dialect *d, int status, const char *refused)
 {
     enum { HEADERS = 7 + GATE_HEADERS_MAX }; /* one is gate_answer_refusal's */
@@ -18,18 +13,18 @@ unsigned gate_reply(struct nk_txn *t, const struct nk_dialect *d, int status, co
     h->headers = nk_arena_array(t->arena, HEADERS, sizeof *h->headers);
     if (!h->headers)
         return NK_FX_CUT;
-    add(h, "content-type", nk_str(d->media ? d->media : "application/json"));
-    add(h, "x-request-id", s->id);
-    add(h, "request-id", s->id); /* where Anthropic's SDK looks */
+    nk_http_add(h, NK_STR("content-type"), nk_str(d->media ? d->media : "application/json"));
+    nk_http_add(h, NK_STR("x-request-id"), s->id);
+    nk_http_add(h, NK_STR("request-id"), s->id); /* where Anthropic's SDK looks */
     if (d->request_header)
-        add(h, d->request_header, s->id);
+        nk_http_add(h, nk_str(d->request_header), s->id);
     struct nk_str challenge = gate_oauth_challenge(t);
     if (challenge.p)
-        add(h, "www-authenticate", challenge);
+        nk_http_add(h, NK_STR("www-authenticate"), challenge);
     else if (d->challenge && status == 401)
-        add(h, "www-authenticate", nk_str(d->challenge));
+        nk_http_add(h, NK_STR("www-authenticate"), nk_str(d->challenge));
     if (refused)
-        add(h, "x-nakoso-refused", nk_str(refused));
+        nk_http_add(h, NK_STR("x-nakoso-refused"), nk_str(refused));
     for (size_t i = 0; i < s->header_count && !refused; i++)
         h->headers[h->header_count++] = s->headers[i];
     h->content_length = status == 204 ? -1 : (int64_t)t->out.n; /* RFC 9110, section 8.6 */

@@ -64,19 +64,11 @@ int gate_translate(struct nk_txn *t)
 
 int gate_translate_edited(struct nk_txn *t, struct nk_str body)
 {
-    const struct nk_config_limits *lim = &t->setup->config.limits;
-    const struct nk_json_limits json = {(uint32_t)body.n, (uint32_t)lim->json_depth,
-                                        (uint32_t)lim->json_values};
     struct nk_json doc;
-    if (nk_json_parse(&json, body, t->scratch, &doc, NULL))
+    if (gate_read_json(t, body, (int64_t)body.n, t->scratch, &doc, NULL))
         return gate_refuse(t, NK_REFUSAL_too_large, "forward", NK_STR(""),
                            NK_STR("the body, as it became, cannot be read"));
     return write_body(t, &doc, "forward");
-}
-
-static void add(struct nk_http_head *h, struct nk_str name, struct nk_str value)
-{
-    h->headers[h->header_count++] = (struct nk_http_header){name, value};
 }
 
 void gate_translate_call(struct nk_txn *t)
@@ -84,13 +76,13 @@ void gate_translate_call(struct nk_txn *t)
     struct nk_gate_state *s = t->state;
     const struct gate_translation *x = s->drive;
     struct nk_str name, version = nk_model_version(s->model->dialect, &name);
-    add(&t->call.head, NK_STR("content-type"), NK_STR("application/json"));
-    add(&t->call.head, NK_STR("accept"),
-        s->call.stream ? NK_STR("text/event-stream") : NK_STR("application/json"));
+    nk_http_add(&t->call.head, NK_STR("content-type"), NK_STR("application/json"));
+    nk_http_add(&t->call.head, NK_STR("accept"),
+                s->call.stream ? NK_STR("text/event-stream") : NK_STR("application/json"));
     if (version.p)
-        add(&t->call.head, name, version);
+        nk_http_add(&t->call.head, name, version);
     if (x->beta.p)
-        add(&t->call.head, NK_STR("anthropic-beta"), x->beta);
+        nk_http_add(&t->call.head, NK_STR("anthropic-beta"), x->beta);
     t->call.head.target = nk_model_path(s->model->dialect);
     t->call.body = x->body;
     s->driver = nk_bedrock_is_invoke(nk_bedrock_kind(&s->call)) ? &gate_frame : &gate_converse;
@@ -101,32 +93,26 @@ int gate_translate_head(struct nk_txn *t)
     enum { HEADERS = 6 };
     struct nk_gate_state *s = t->state;
     struct nk_http_head *h = &t->reply_head;
-    *h = (struct nk_http_head){
-        .status = 200, .chunked = true, .content_length = -1, .keep_alive = true};
+    *h = (struct nk_http_head){.status = 200, .content_length = -1, .keep_alive = true};
     h->headers = nk_arena_array(t->arena, HEADERS, sizeof *h->headers);
     if (!h->headers)
         return NK_ENOMEM;
-    add(h, NK_STR("content-type"), NK_STR("application/vnd.amazon.eventstream"));
-    add(h, NK_STR("x-request-id"), s->id);
-    add(h, nk_str(s->dialect->request_header), s->id);
+    nk_http_add(h, NK_STR("content-type"), NK_STR("application/vnd.amazon.eventstream"));
+    nk_http_add(h, NK_STR("x-request-id"), s->id);
+    nk_http_add(h, nk_str(s->dialect->request_header), s->id);
     if (s->driver == &gate_frame)
-        add(h, NK_STR("x-amzn-bedrock-content-type"), NK_STR("application/json"));
-    add(h, NK_STR("cache-control"), NK_STR("no-cache, no-transform"));
-    add(h, NK_STR("x-accel-buffering"), NK_STR("no"));
-    s->streaming = s->began = true;
-    s->status = 200;
+        nk_http_add(h, NK_STR("x-amzn-bedrock-content-type"), NK_STR("application/json"));
+    (void)gate_receive_stream(t);
     return 0;
 }
 
 /* What the upstream says went wrong, in a few words. */
 static struct nk_str message_of(struct nk_txn *t)
 {
-    const struct nk_config_limits *lim = &t->setup->config.limits;
-    struct nk_json_limits json = {(uint32_t)lim->reply_bytes, (uint32_t)lim->json_depth,
-                                  (uint32_t)lim->json_values};
     struct nk_json doc;
     struct nk_str text = {NULL, 0};
-    if (nk_json_parse(&json, nk_buf_str(&t->state->reply), t->scratch, &doc, NULL) == 0)
+    if (gate_read_json(t, nk_buf_str(&t->state->reply), t->setup->config.limits.reply_bytes,
+                       t->scratch, &doc, NULL) == 0)
         text = nk_json_string(
             &doc, nk_json_get(&doc, nk_json_get(&doc, 0, NK_STR("error")), NK_STR("message")),
             t->scratch);
@@ -143,6 +129,6 @@ unsigned gate_translate_error(struct nk_txn *t)
     nk_bedrock_put_error(message_of(t), &t->out);
     unsigned fx = gate_reply(t, s->dialect, status, NULL);
     if (t->reply_head.headers)
-        add(&t->reply_head, NK_STR("x-amzn-errortype"), nk_str(name));
+        nk_http_add(&t->reply_head, NK_STR("x-amzn-errortype"), nk_str(name));
     return gate_record_outcome(t, "upstream_error") | fx;
 }

@@ -40,7 +40,7 @@ static unsigned head(struct nk_txn *t, const struct nk_http_head *h)
 {
     struct nk_gate_state *s = t->state;
     struct gate_translation *x = s->drive;
-    unsigned fx = gate_receive_check(t, h);
+    unsigned fx = gate_receive_check(t, h, "upstream");
     if (fx)
         return fx;
     bool streams = h->status == 200 && s->call.stream;
@@ -148,13 +148,11 @@ static unsigned end_stream(struct nk_txn *t)
 static int read_whole(struct nk_txn *t, struct nk_model_answer *out, struct nk_fault *f)
 {
     struct nk_gate_state *s = t->state;
-    const struct nk_config_limits *lim = &t->setup->config.limits;
-    struct nk_json_limits json = {(uint32_t)lim->reply_bytes, (uint32_t)lim->json_depth,
-                                  (uint32_t)lim->json_values};
     struct gate_translation *x = s->drive;
     struct nk_model_part *parts;
     struct nk_json doc;
-    int rc = nk_json_parse(&json, nk_buf_str(&s->reply), t->scratch, &doc, f);
+    int rc = gate_read_json(t, nk_buf_str(&s->reply), t->setup->config.limits.reply_bytes,
+                            t->scratch, &doc, f);
     if (!rc)
         rc = nk_model_read(s->model->dialect, &doc, t->arena, out, f);
     if (rc)

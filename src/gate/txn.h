@@ -107,6 +107,9 @@ int gate_identify(struct nk_txn *t);
 /* The second half of identify, where a signature is over a body that had to come first. */
 int gate_prove(struct nk_txn *t);
 int gate_parse(struct nk_txn *t);
+/* Reads strict JSON of at most `max` bytes, as deep and large as limits.json_… allow. As nk_json_parse. */
+int gate_read_json(const struct nk_txn *t, struct nk_str text, int64_t max, struct nk_arena *a,
+                   struct nk_json *doc, struct nk_fault *f) NK_CHECKED;
 int gate_locate(struct nk_txn *t);
 int gate_limit(struct nk_txn *t);
 int gate_authorize(struct nk_txn *t);

@@ -69,6 +69,12 @@ int nk_http_parse_eof(struct nk_http_parser *p, enum nk_http_event *event) NK_CH
 const struct nk_http_head *nk_http_parser_head(const struct nk_http_parser *p);
 struct nk_str nk_http_parser_body(const struct nk_http_parser *p);
 
+/* Adds a header; the head's array has room for it. */
+static inline void nk_http_add(struct nk_http_head *h, struct nk_str name, struct nk_str value)
+{
+    h->headers[h->header_count++] = (struct nk_http_header){name, value};
+}
+
 /* Writing. Names and values with CR, LF or NUL are refused (NK_EINVAL): a head is written whole or
  * not at all. content_length -1 with chunked writes Transfer-Encoding; the writer owns the framing
  * headers (Content-Length, Transfer-Encoding, Connection), so they are dropped from head->headers.
