@@ -17,9 +17,9 @@ int nk_set_configure(struct nk_set *s, const struct nk_config *c, struct nk_aren
     for (size_t i = 0; i < c->model_count; i++) {
         models[i] =
             (struct nk_set_model){.name = c->models[i].name, .upstream = c->models[i].upstream};
-        for (size_t k = 0; k < c->upstream_count; k++)
-            if (nk_str_eq(c->upstreams[k].name, models[i].upstream))
-                models[i].dialect = c->upstreams[k].dialect;
+        const struct nk_config_upstream *u = nk_config_upstream_named(c, models[i].upstream);
+        if (u)
+            models[i].dialect = u->dialect;
     }
     s->upstreams = upstreams;
     s->upstream_count = c->upstream_count;

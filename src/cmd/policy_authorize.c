@@ -171,17 +171,10 @@ static int batch(struct job *j)
 int nk_policy_authorize(int argc, char **argv)
 {
     static struct job j;
-    const struct nk_option options[] = {{"--policies", &j.files.policies, NULL},
-                                        {"--entities", &j.files.entities, NULL},
-                                        {"--schema", &j.files.schema, NULL},
-                                        {"--errors", &j.files.errors, NULL},
-                                        {"--principal", &j.request.principal, NULL},
-                                        {"--action", &j.request.action, NULL},
-                                        {"--resource", &j.request.resource, NULL},
-                                        {"--context", &j.request.context, NULL},
-                                        {"--batch", &j.batch, NULL},
-                                        {"--json", NULL, &j.json}};
+    const struct nk_option own[] = {{"--batch", &j.batch, NULL}, {"--json", NULL, &j.json}};
+    struct nk_option options[NK_INPUT_ROWS + NK_COUNT(own)];
     int words;
+    nk_input_rows(&j.files, &j.request, own, NK_COUNT(own), options);
     if (nk_options_read("policy authorize", argc, argv, options, NK_COUNT(options), &words) ||
         words || !j.files.policies)
         return usage();

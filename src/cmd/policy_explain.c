@@ -314,18 +314,11 @@ static int run(struct job *j)
 int nk_policy_explain(int argc, char **argv)
 {
     static struct job j = {.near_count = NEAR};
-    const struct nk_option options[] = {{"--policies", &j.files.policies, NULL},
-                                        {"--entities", &j.files.entities, NULL},
-                                        {"--schema", &j.files.schema, NULL},
-                                        {"--errors", &j.files.errors, NULL},
-                                        {"--principal", &j.request.principal, NULL},
-                                        {"--action", &j.request.action, NULL},
-                                        {"--resource", &j.request.resource, NULL},
-                                        {"--context", &j.request.context, NULL},
-                                        {"--near", &j.near, NULL},
-                                        {"--lang", &j.lang, NULL},
-                                        {"--json", NULL, &j.json}};
+    const struct nk_option own[] = {
+        {"--near", &j.near, NULL}, {"--lang", &j.lang, NULL}, {"--json", NULL, &j.json}};
+    struct nk_option options[NK_INPUT_ROWS + NK_COUNT(own)];
     int words;
+    nk_input_rows(&j.files, &j.request, own, NK_COUNT(own), options);
     if (nk_options_read("policy explain", argc, argv, options, NK_COUNT(options), &words) ||
         words || !j.files.policies || nk_lang_of("policy explain", j.lang, &j.language) ||
         (j.near && (nk_str_to_u64(nk_str(j.near), &j.near_count) || j.near_count > UINT32_MAX)))

@@ -319,6 +319,18 @@ int nk_input_context(const char *given, const struct nk_cedar_schema *schema, st
     return read_context(&doc, 0, schema, a, out, f);
 }
 
+void nk_input_rows(struct nk_input_files *files, struct nk_input_options *request,
+                   const struct nk_option *own, size_t n, struct nk_option *out)
+{
+    const struct nk_option shared[NK_INPUT_ROWS] = {
+        {"--policies", &files->policies, NULL},     {"--entities", &files->entities, NULL},
+        {"--schema", &files->schema, NULL},         {"--errors", &files->errors, NULL},
+        {"--principal", &request->principal, NULL}, {"--action", &request->action, NULL},
+        {"--resource", &request->resource, NULL},   {"--context", &request->context, NULL}};
+    memcpy(out, shared, sizeof shared);
+    memcpy(out + NK_INPUT_ROWS, own, n * sizeof *own);
+}
+
 int nk_input_options(const struct nk_input_options *o, const struct nk_cedar_schema *schema,
                      struct nk_arena *a, struct nk_cedar_request *out, struct nk_fault *f)
 {

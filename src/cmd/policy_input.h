@@ -7,6 +7,7 @@
 
 #include "cedar/schema.h"
 #include "chain/set.h"
+#include "cmd/options.h"
 
 enum {
     NK_INPUT_MAX = 256 << 20,    /* most bytes of one file */
@@ -80,3 +81,7 @@ struct nk_input_options {
 int nk_input_options(const struct nk_input_options *o, const struct nk_cedar_schema *schema,
                      struct nk_arena *a, struct nk_cedar_request *out,
                      struct nk_fault *f) NK_CHECKED;
+/* The rows of all options of the two, and then `n` of a command's own, into out[NK_INPUT_ROWS + n]. */
+enum { NK_INPUT_ROWS = 8 };
+void nk_input_rows(struct nk_input_files *files, struct nk_input_options *request,
+                   const struct nk_option *own, size_t n, struct nk_option *out);

@@ -9,23 +9,6 @@
 
 static const char stage[] = "config";
 
-static uint32_t item_at(const struct nk_json *doc, uint32_t list, size_t i)
-{
-    uint32_t item = nk_json_first(doc, list);
-    for (; i > 0 && item != NK_JSON_NONE; i--)
-        item = nk_json_next(doc, list, item);
-    return item;
-}
-
-/* Offset of key `key` of entry i of a list; of the entry, the list or the root where it is absent.
- */
-static size_t offset_of(const struct nk_json *doc, uint32_t list, size_t i, const char *key)
-{
-    uint32_t item = item_at(doc, list, i), at = nk_json_get(doc, item, nk_str(key));
-    at = at == NK_JSON_NONE ? item : at;
-    return at == NK_JSON_NONE ? 0 : doc->tape[at].start;
-}
-
 /* Refuses two entries with the same name. Lists are short enough (1024) for the plain way. */
 static int check_unique(const struct nk_str *names, size_t n, const struct nk_json *doc,
                         uint32_t list, const char *what, const char *key, struct nk_fault *f)
@@ -33,7 +16,7 @@ static int check_unique(const struct nk_str *names, size_t n, const struct nk_js
     for (size_t i = 1; i < n; i++)
         for (size_t j = 0; j < i; j++)
             if (nk_str_eq(names[i], names[j]))
-                return nk_fault_set(f, NK_ECONFLICT, stage, offset_of(doc, list, i, key),
+                return nk_fault_set(f, NK_ECONFLICT, stage, nk_config_offset_in(doc, list, i, key),
                                     "%s[%zu].%s \"%.*s\" is already that of %s[%zu]", what, i, key,
                                     NK_FMT(names[i]), what, j);
     return 0;
@@ -43,22 +26,23 @@ static int check_listen_tls(const struct nk_config_listen *l, size_t i, const st
                             uint32_t list, struct nk_fault *f)
 {
     if (!l->tls_certificate.p != !l->tls_key.p)
-        return nk_fault_set(f, NK_EINVAL, stage, offset_of(doc, list, i, "address"),
+        return nk_fault_set(f, NK_EINVAL, stage, nk_config_offset_in(doc, list, i, "address"),
                             "listen[%zu]: tls_certificate and tls_key go together; write both "
                             "or neither",
                             i);
     if (l->tls_certificate.p && l->certificate_count)
-        return nk_fault_set(f, NK_ECONFLICT, stage, offset_of(doc, list, i, "certificates"),
+        return nk_fault_set(f, NK_ECONFLICT, stage,
+                            nk_config_offset_in(doc, list, i, "certificates"),
                             "listen[%zu]: tls_certificate is the short form of certificates; write "
                             "one or the other",
                             i);
     if (l->client_ca.p && !l->tls_certificate.p && !l->certificate_count)
-        return nk_fault_set(f, NK_EINVAL, stage, offset_of(doc, list, i, "client_ca"),
+        return nk_fault_set(f, NK_EINVAL, stage, nk_config_offset_in(doc, list, i, "client_ca"),
                             "listen[%zu].client_ca is for listeners with TLS: write certificates, "
                             "too",
                             i);
     if (l->client_crl.p && !l->client_ca.p)
-        return nk_fault_set(f, NK_EINVAL, stage, offset_of(doc, list, i, "client_crl"),
+        return nk_fault_set(f, NK_EINVAL, stage, nk_config_offset_in(doc, list, i, "client_crl"),
                             "listen[%zu].client_crl is for listeners with client_ca", i);
     return 0;
 }
@@ -112,7 +96,7 @@ static int check_upstreams(const struct nk_config *c, struct nk_str *names,
     for (size_t i = 0; i < c->upstream_count; i++) {
         const struct nk_config_upstream *u = &c->upstreams[i];
         names[i] = u->name;
-        int rc = nk_config_check_upstream(c, i, doc, item_at(doc, list, i), f);
+        int rc = nk_config_check_upstream(c, i, doc, nk_config_item(doc, list, i), f);
         if (rc)
             return rc;
     }
@@ -145,9 +129,10 @@ static int check_models(const struct nk_config *c, const struct nk_str *upstream
         while (u < c->upstream_count && !nk_str_eq(upstreams[u], c->models[i].upstream))
             u++;
         if (u == c->upstream_count)
-            return unknown_upstream(c, i, upstreams, offset_of(doc, list, i, "upstream"), f);
+            return unknown_upstream(c, i, upstreams, nk_config_offset_in(doc, list, i, "upstream"),
+                                    f);
         if (nk_config_serves_tools(&c->upstreams[u]))
-            return nk_fault_set(f, NK_EINVAL, stage, offset_of(doc, list, i, "upstream"),
+            return nk_fault_set(f, NK_EINVAL, stage, nk_config_offset_in(doc, list, i, "upstream"),
                                 "models[%zu].upstream: \"%.*s\" serves tools and no models (its "
                                 "dialect is %.*s)",
                                 i, NK_FMT(c->models[i].upstream), NK_FMT(c->upstreams[u].dialect));
@@ -175,13 +160,14 @@ static int check_issuers(const struct nk_config *c, const struct nk_json *doc, s
     uint32_t list = nk_json_get(doc, identity, NK_STR("issuers"));
     for (size_t i = 0; i < c->issuer_count; i++) {
         const struct nk_config_issuer *s = &c->issuers[i];
-        int rc = check_attributes(s, i, offset_of(doc, list, i, "attributes"), f);
+        int rc = check_attributes(s, i, nk_config_offset_in(doc, list, i, "attributes"), f);
         if (rc)
             return rc;
         for (size_t j = 0; j < i; j++)
             if (nk_str_eq(s->issuer, c->issuers[j].issuer) &&
                 nk_str_eq(s->audience, c->issuers[j].audience))
-                return nk_fault_set(f, NK_ECONFLICT, stage, offset_of(doc, list, i, "issuer"),
+                return nk_fault_set(f, NK_ECONFLICT, stage,
+                                    nk_config_offset_in(doc, list, i, "issuer"),
                                     "identity.issuers[%zu] has issuer and audience of "
                                     "identity.issuers[%zu]",
                                     i, j);
@@ -215,7 +201,7 @@ static int check_telemetry(const struct nk_config *c, const struct nk_json *doc,
                             "telemetry.otlp: headers and ca are of no use without an endpoint");
     if (t->header_count && !tls && !nk_config_is_local(t->endpoint))
         return nk_fault_set(
-            f, NK_EINVAL, stage, offset_of(doc, list, 0, "value"),
+            f, NK_EINVAL, stage, nk_config_offset_in(doc, list, 0, "value"),
             "telemetry.otlp.endpoint: headers that hold a secret are only sent over "
             "https or to this machine; write https://");
     if (t->ca.p && !tls)
@@ -223,7 +209,7 @@ static int check_telemetry(const struct nk_config *c, const struct nk_json *doc,
                             "telemetry.otlp.ca is for https:// URLs only");
     for (size_t i = 0; i < t->header_count; i++)
         if (!header_ok(t->headers[i].name))
-            return nk_fault_set(f, NK_EINVAL, stage, offset_of(doc, list, i, "name"),
+            return nk_fault_set(f, NK_EINVAL, stage, nk_config_offset_in(doc, list, i, "name"),
                                 "telemetry.otlp.headers[%zu].name: not a header that may be set "
                                 "here",
                                 i);

@@ -16,29 +16,11 @@ struct place {
     char who[96]; /* "agents[0].actions[1]" */
 };
 
-static uint32_t item_at(const struct nk_json *doc, uint32_t object, const char *list, size_t i)
-{
-    uint32_t at = nk_json_first(doc, nk_json_get(doc, object, nk_str(list)));
-    while (i-- && at != NK_JSON_NONE)
-        at = nk_json_next(doc, nk_json_get(doc, object, nk_str(list)), at);
-    return at;
-}
-
 static int wrong(const struct place *p, int code, uint32_t object, const char *key,
                  const char *what)
 {
-    uint32_t at = nk_json_get(p->doc, object, nk_str(key));
-    at = at == NK_JSON_NONE ? object : at;
-    return nk_fault_set(p->fault, code, stage, at == NK_JSON_NONE ? 0 : p->doc->tape[at].start,
-                        "%s%s", p->who, what);
-}
-
-static const struct nk_config_upstream *upstream_of(const struct nk_config *c, struct nk_str name)
-{
-    for (size_t i = 0; i < c->upstream_count; i++)
-        if (nk_str_eq(c->upstreams[i].name, name))
-            return &c->upstreams[i];
-    return NULL;
+    return nk_fault_set(p->fault, code, stage, nk_config_offset(p->doc, object, key), "%s%s",
+                        p->who, what);
 }
 
 static bool has_model(const struct nk_config *c, struct nk_str name)
@@ -54,7 +36,7 @@ static int check_tools(const struct nk_config_action *a, const struct place *p, 
     bool rest = nk_str_eq(a->form, NK_STR("rest"));
     for (size_t i = 0; i < a->tool_count; i++) {
         const struct nk_config_agent_tool *t = &a->tools[i];
-        uint32_t item = item_at(p->doc, object, "tools", i);
+        uint32_t item = nk_config_item(p->doc, nk_json_get(p->doc, object, NK_STR("tools")), i);
         if (!t->method.p != !t->path.p)
             return wrong(p, NK_EINVAL, item, "name",
                          ".tools: method and path go together; write both or neither");
@@ -74,7 +56,8 @@ static int check_action(const struct nk_config *c, const struct nk_config_action
                         const struct place *p, uint32_t object)
 {
     bool control = nk_str_eq(a->form, NK_STR("control"));
-    const struct nk_config_upstream *u = a->upstream.p ? upstream_of(c, a->upstream) : NULL;
+    const struct nk_config_upstream *u =
+        a->upstream.p ? nk_config_upstream_named(c, a->upstream) : NULL;
     if (control && a->upstream.p)
         return wrong(p, NK_EINVAL, object, "upstream",
                      ".upstream: of form control nothing is called; leave it out");
@@ -97,7 +80,7 @@ static int check_actions(const struct nk_config *c, const struct nk_config_agent
 {
     size_t n = strlen(p->who);
     for (size_t i = 0; i < g->action_count; i++) {
-        uint32_t item = item_at(p->doc, object, "actions", i);
+        uint32_t item = nk_config_item(p->doc, nk_json_get(p->doc, object, NK_STR("actions")), i);
         snprintf(p->who + n, sizeof p->who - n, ".actions[%zu]", i);
         for (size_t j = 0; j < i; j++)
             if (nk_str_eq(g->actions[i].name, g->actions[j].name))
@@ -115,7 +98,7 @@ int nk_config_check_agents(const struct nk_config *c, const struct nk_json *doc,
     struct place p = {.doc = doc, .fault = f};
     for (size_t i = 0; i < c->agent_count; i++) {
         const struct nk_config_agent *g = &c->agents[i];
-        uint32_t item = item_at(doc, 0, "agents", i);
+        uint32_t item = nk_config_item(doc, nk_json_get(doc, 0, NK_STR("agents")), i);
         snprintf(p.who, sizeof p.who, "agents[%zu]", i);
         if (c->workers > 1)
             return wrong(&p, NK_EINVAL, item, "name",

@@ -7,35 +7,11 @@
 
 static const char stage[] = "config";
 
-static uint32_t item_at(const struct nk_json *doc, uint32_t list, size_t i)
-{
-    uint32_t at = nk_json_first(doc, list);
-    while (i-- && at != NK_JSON_NONE)
-        at = nk_json_next(doc, list, at);
-    return at;
-}
-
-/* Where the value of `key` of an entry stands, or the entry. */
-static size_t offset_of(const struct nk_json *doc, uint32_t item, const char *key)
-{
-    uint32_t at = nk_json_get(doc, item, nk_str(key));
-    at = at == NK_JSON_NONE ? item : at;
-    return at == NK_JSON_NONE ? 0 : doc->tape[at].start;
-}
-
-static const struct nk_config_upstream *upstream_of(const struct nk_config *c, struct nk_str name)
-{
-    for (size_t i = 0; i < c->upstream_count; i++)
-        if (nk_str_eq(c->upstreams[i].name, name))
-            return &c->upstreams[i];
-    return NULL;
-}
-
 static int check_server(const struct nk_config *c, size_t i, size_t j, size_t offset,
                         struct nk_fault *f)
 {
     struct nk_str name = c->mcp[i].servers[j].text;
-    const struct nk_config_upstream *u = upstream_of(c, name);
+    const struct nk_config_upstream *u = nk_config_upstream_named(c, name);
     if (!u)
         return nk_fault_set(f, NK_ENOTFOUND, stage, offset,
                             "mcp[%zu].servers[%zu]: there is no upstream \"%.*s\" under "
@@ -121,7 +97,7 @@ static int check_resource(const struct nk_config *c, size_t i, const struct nk_j
                           uint32_t item, struct nk_fault *f)
 {
     const struct nk_config_mcp *m = &c->mcp[i];
-    size_t at = offset_of(doc, item, "resource");
+    size_t at = nk_config_offset(doc, item, "resource");
     if (!m->resource.p && (m->issuer_count || m->scope_count))
         return nk_fault_set(
             f, NK_EINVAL, stage, at,
@@ -150,7 +126,7 @@ static int check_endpoint(const struct nk_config *c, size_t i, const struct nk_j
                           uint32_t item, struct nk_fault *f)
 {
     const struct nk_config_mcp *m = &c->mcp[i];
-    size_t at = offset_of(doc, item, "path");
+    size_t at = nk_config_offset(doc, item, "path");
     if (m->path.p[0] != '/' || nk_str_find(m->path, '?') >= 0 || is_taken(c, m->path))
         return nk_fault_set(f, NK_EINVAL, stage, at,
                             "mcp[%zu].path begins with /, has no query, and is neither below /v1/ "
@@ -162,12 +138,12 @@ static int check_endpoint(const struct nk_config *c, size_t i, const struct nk_j
                                 "mcp[%zu].path is already that of mcp[%zu]", i, j);
     uint32_t servers = nk_json_get(doc, item, NK_STR("servers"));
     for (size_t j = 0; j < m->server_count; j++) {
-        int rc = check_server(c, i, j, doc->tape[item_at(doc, servers, j)].start, f);
+        int rc = check_server(c, i, j, doc->tape[nk_config_item(doc, servers, j)].start, f);
         if (rc)
             return rc;
     }
     if (m->is_bare && m->server_count > 1)
-        return nk_fault_set(f, NK_EINVAL, stage, offset_of(doc, item, "prefix"),
+        return nk_fault_set(f, NK_EINVAL, stage, nk_config_offset(doc, item, "prefix"),
                             "mcp[%zu].prefix: off is for one server; two could have a tool of the "
                             "same name",
                             i);
@@ -194,8 +170,8 @@ int nk_config_check_mcp(const struct nk_config *c, const struct nk_json *doc, st
     uint32_t list = nk_json_get(doc, 0, NK_STR("mcp"));
     int rc = 0;
     for (size_t i = 0; i < c->upstream_count && !rc; i++)
-        rc = check_upstream(c, i, doc->tape[item_at(doc, upstreams, i)].start, f);
+        rc = check_upstream(c, i, doc->tape[nk_config_item(doc, upstreams, i)].start, f);
     for (size_t i = 0; i < c->mcp_count && !rc; i++)
-        rc = check_endpoint(c, i, doc, item_at(doc, list, i), f);
+        rc = check_endpoint(c, i, doc, nk_config_item(doc, list, i), f);
     return rc;
 }

@@ -7,22 +7,6 @@
 
 static const char stage[] = "config";
 
-static uint32_t item_at(const struct nk_json *doc, uint32_t list, size_t i)
-{
-    uint32_t at = nk_json_first(doc, list);
-    while (i-- && at != NK_JSON_NONE)
-        at = nk_json_next(doc, list, at);
-    return at;
-}
-
-/* Where the value of `key` of entry i stands, or the entry. */
-static size_t offset_of(const struct nk_json *doc, uint32_t list, size_t i, const char *key)
-{
-    uint32_t item = item_at(doc, list, i), at = nk_json_get(doc, item, nk_str(key));
-    at = at == NK_JSON_NONE ? item : at;
-    return at == NK_JSON_NONE ? 0 : doc->tape[at].start;
-}
-
 static const struct nk_config_issuer *issuer_of(const struct nk_config *c, struct nk_str name)
 {
     for (size_t i = 0; i < c->issuer_count; i++)
@@ -38,7 +22,7 @@ static int check_sources(const struct nk_config *c, size_t store, const struct n
     for (size_t i = 0; i < s->source_count; i++) {
         const struct nk_config_source *one = &s->sources[i];
         if (!issuer_of(c, one->issuer))
-            return nk_fault_set(f, NK_ENOTFOUND, stage, offset_of(doc, list, i, "issuer"),
+            return nk_fault_set(f, NK_ENOTFOUND, stage, nk_config_offset_in(doc, list, i, "issuer"),
                                 "policy_stores[%zu].identity_sources[%zu].issuer: there is no "
                                 "issuer \"%.*s\" under `identity.issuers`",
                                 store, i, NK_FMT(one->issuer));
@@ -47,7 +31,7 @@ static int check_sources(const struct nk_config *c, size_t store, const struct n
                 (nk_str_eq(one->issuer, s->sources[j].issuer) &&
                  one->is_identity == s->sources[j].is_identity))
                 return nk_fault_set(
-                    f, NK_ECONFLICT, stage, offset_of(doc, list, i, "id"),
+                    f, NK_ECONFLICT, stage, nk_config_offset_in(doc, list, i, "id"),
                     "policy_stores[%zu].identity_sources[%zu] has the id, or issuer "
                     "and kind of token, of identity_sources[%zu]",
                     store, i, j);
@@ -84,26 +68,26 @@ static int check_hook(const struct nk_config *c, size_t i, const struct nk_json 
                       struct nk_fault *f)
 {
     const struct nk_config_hook *h = &c->hooks[i];
-    uint32_t rules = nk_json_get(doc, item_at(doc, list, i), NK_STR("rules"));
+    uint32_t rules = nk_json_get(doc, nk_config_item(doc, list, i), NK_STR("rules"));
     if (h->path.p[0] != '/' || nk_str_starts(h->path, NK_STR("/v1/")))
         return nk_fault_set(
-            f, NK_EINVAL, stage, offset_of(doc, list, i, "path"),
+            f, NK_EINVAL, stage, nk_config_offset_in(doc, list, i, "path"),
             "hooks[%zu].path begins with / and not with /v1/, where models are asked", i);
     if (store_of(c, h->store) == c->store_count)
-        return nk_fault_set(f, NK_ENOTFOUND, stage, offset_of(doc, list, i, "store"),
+        return nk_fault_set(f, NK_ENOTFOUND, stage, nk_config_offset_in(doc, list, i, "store"),
                             "hooks[%zu].store: there is no store \"%.*s\" under `policy_stores`", i,
                             NK_FMT(h->store));
     for (size_t j = 0; j < i; j++)
         if (nk_str_starts(h->path, c->hooks[j].path) || nk_str_starts(c->hooks[j].path, h->path))
             return nk_fault_set(
-                f, NK_ECONFLICT, stage, offset_of(doc, list, i, "path"),
+                f, NK_ECONFLICT, stage, nk_config_offset_in(doc, list, i, "path"),
                 "hooks[%zu].path and hooks[%zu].path begin alike; one of them would "
                 "never be asked",
                 i, j);
     for (size_t j = 0; j < h->rule_count; j++)
         if (!pattern_ok(h->rules[j].path))
             return nk_fault_set(
-                f, NK_EINVAL, stage, offset_of(doc, rules, j, "path"),
+                f, NK_EINVAL, stage, nk_config_offset_in(doc, rules, j, "path"),
                 "hooks[%zu].rules[%zu].path: expected a path such as /orders/*/items "
                 "or /static/**",
                 i, j);
@@ -116,10 +100,11 @@ int nk_config_check_stores(const struct nk_config *c, const struct nk_json *doc,
     uint32_t hooks = nk_json_get(doc, 0, NK_STR("hooks"));
     int rc = 0;
     for (size_t i = 0; i < c->store_count && !rc; i++) {
-        uint32_t sources = nk_json_get(doc, item_at(doc, stores, i), NK_STR("identity_sources"));
+        uint32_t sources =
+            nk_json_get(doc, nk_config_item(doc, stores, i), NK_STR("identity_sources"));
         size_t first = store_of(c, c->stores[i].id);
         if (first != i)
-            return nk_fault_set(f, NK_ECONFLICT, stage, offset_of(doc, stores, i, "id"),
+            return nk_fault_set(f, NK_ECONFLICT, stage, nk_config_offset_in(doc, stores, i, "id"),
                                 "policy_stores[%zu].id: policy_stores[%zu] has it already", i,
                                 first);
         rc = check_sources(c, i, doc, sources, f);

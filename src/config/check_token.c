@@ -6,13 +6,6 @@
 
 static const char stage[] = "config";
 
-static size_t offset_of(const struct nk_json *doc, uint32_t object, const char *key)
-{
-    uint32_t at = nk_json_get(doc, object, nk_str(key));
-    at = at == NK_JSON_NONE ? object : at;
-    return at == NK_JSON_NONE ? 0 : doc->tape[at].start;
-}
-
 static bool is_header(struct nk_str s)
 {
     for (size_t i = 0; i < s.n; i++)
@@ -53,12 +46,12 @@ static int check_upstream(const struct nk_config *c, size_t i, const struct nk_j
         return 0;
     why = wrong(c, u, &key);
     if (why)
-        return nk_fault_set(f, NK_EINVAL, stage, offset_of(doc, at, key), "upstreams[%zu].%s %s", i,
-                            key, why);
+        return nk_fault_set(f, NK_EINVAL, stage, nk_config_offset(doc, at, key),
+                            "upstreams[%zu].%s %s", i, key, why);
     for (size_t j = 0; j < i; j++)
         if (nk_str_eq(u->token_audience, c->upstreams[j].token_audience))
             return nk_fault_set(
-                f, NK_ECONFLICT, stage, offset_of(doc, at, key),
+                f, NK_ECONFLICT, stage, nk_config_offset(doc, at, key),
                 "upstreams[%zu].token_audience is already that of upstreams[%zu]; a "
                 "token is good for one of them alone",
                 i, j);
@@ -72,7 +65,7 @@ int nk_config_check_tokens(const struct nk_config *c, const struct nk_json *doc,
     own = nk_json_get(doc, own, NK_STR("tool_tokens"));
     int rc = 0;
     if (!c->token.issuer.p != !c->token.key.p)
-        return nk_fault_set(f, NK_EINVAL, stage, offset_of(doc, own, "issuer"),
+        return nk_fault_set(f, NK_EINVAL, stage, nk_config_offset(doc, own, "issuer"),
                             "identity.tool_tokens: issuer and key go together; write both or "
                             "neither");
     for (size_t i = 0; !rc && i < c->upstream_count; i++, item = nk_json_next(doc, list, item))

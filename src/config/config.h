@@ -132,6 +132,10 @@ int nk_config_parse_at(struct nk_str json, struct nk_str directory, struct nk_ar
 /* Writes the canonical JSON form: all keys, defaults included, in one order. Reading it back gives
  * the same configuration. */
 void nk_config_write(const struct nk_config *c, struct nk_buf *out);
+/* The upstream of this name: its index, upstream_count without one; or itself, NULL without one. */
+size_t nk_config_upstream_index(const struct nk_config *c, struct nk_str name);
+const struct nk_config_upstream *nk_config_upstream_named(const struct nk_config *c,
+                                                          struct nk_str name);
 /* Does the URL of an upstream or issuer point to this machine (127.0.0.1, [::1], unix:)? */
 bool nk_config_is_local(struct nk_str url);
 /* JSON Schema (2020-12) of the YAML file, and the reference in Markdown. */

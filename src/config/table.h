@@ -125,6 +125,11 @@ const char *nk_config_bad_pin(struct nk_str s);
 const char *nk_config_bad_reach(struct nk_str s);
 const char *nk_config_bad_statuses(struct nk_str s);
 const char *nk_config_bad_servers(struct nk_str s);
+/* Entry i of a list, or NK_JSON_NONE. */
+uint32_t nk_config_item(const struct nk_json *doc, uint32_t list, size_t i);
+/* Where the value of `key` of an object stands, or the object, or 0: for faults. The same of entry i of a list. */
+size_t nk_config_offset(const struct nk_json *doc, uint32_t object, const char *key);
+size_t nk_config_offset_in(const struct nk_json *doc, uint32_t list, size_t i, const char *key);
 /* The rules of upstream i and its endpoints; `at` is its entry. */
 int nk_config_check_upstream(const struct nk_config *c, size_t i, const struct nk_json *doc,
                              uint32_t at, struct nk_fault *f) NK_CHECKED;
@@ -133,7 +138,7 @@ int nk_config_check_mcp(const struct nk_config *c, const struct nk_json *doc,
                         struct nk_fault *f) NK_CHECKED;
 int nk_config_check_stores(const struct nk_config *c, const struct nk_json *doc,
                            struct nk_fault *f) NK_CHECKED;
-/* The rules of agents. */
+/* The rules of tokens for tools; of agents. */
 int nk_config_check_tokens(const struct nk_config *c, const struct nk_json *doc,
                            struct nk_fault *f) NK_CHECKED;
 int nk_config_check_agents(const struct nk_config *c, const struct nk_json *doc,

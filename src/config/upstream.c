@@ -58,13 +58,6 @@ const char *nk_config_bad_statuses(struct nk_str s)
     return NULL;
 }
 
-static size_t offset_of(const struct nk_json *doc, uint32_t object, const char *key)
-{
-    uint32_t at = object == NK_JSON_NONE ? object : nk_json_get(doc, object, nk_str(key));
-    at = at == NK_JSON_NONE ? object : at;
-    return at == NK_JSON_NONE ? 0 : doc->tape[at].start;
-}
-
 /* A provider's key does not travel in the clear, and authorities are for those who show a
  * certificate. `who`: "upstreams[0]" or "upstreams[0].endpoints[1]". */
 static int check_endpoint(const struct nk_config_endpoint *e, bool own_ca, const char *who,
@@ -72,12 +65,12 @@ static int check_endpoint(const struct nk_config_endpoint *e, bool own_ca, const
 {
     bool clear = nk_str_starts(e->url, NK_STR("http://")) && !nk_config_is_local(e->url);
     if (clear && e->credential.p)
-        return nk_fault_set(f, NK_EINVAL, stage, offset_of(doc, at, "url"),
+        return nk_fault_set(f, NK_EINVAL, stage, nk_config_offset(doc, at, "url"),
                             "%s.url: a credential is only sent over https, to this machine or to a "
                             "Unix socket; write https://",
                             who);
     if (own_ca && !nk_str_starts(e->url, NK_STR("https://")))
-        return nk_fault_set(f, NK_EINVAL, stage, offset_of(doc, at, "ca"),
+        return nk_fault_set(f, NK_EINVAL, stage, nk_config_offset(doc, at, "ca"),
                             "%s.ca is for https:// URLs only", who);
     return 0;
 }
@@ -97,7 +90,7 @@ static int check_endpoints(const struct nk_config_upstream *u, const char *who,
         nk_buf_free(&name);
         for (size_t j = 0; j < i && !rc; j++)
             if (nk_str_eq(e.url, u->endpoints[j].url))
-                rc = nk_fault_set(f, NK_ECONFLICT, stage, offset_of(doc, item, "url"),
+                rc = nk_fault_set(f, NK_ECONFLICT, stage, nk_config_offset(doc, item, "url"),
                                   "%s.endpoints[%zu].url is already that of endpoints[%zu]; give "
                                   "one a weight instead",
                                   who, i, j);
@@ -117,10 +110,10 @@ static int check_tls(const struct nk_config_upstream *u, const char *who, const 
                                                 : NULL;
     for (size_t i = 0; key && i < nk_config_endpoint_count(u); i++)
         if (!nk_str_starts(nk_config_endpoint(u, i).url, NK_STR("https://")))
-            return nk_fault_set(f, NK_EINVAL, stage, offset_of(doc, at, key),
+            return nk_fault_set(f, NK_EINVAL, stage, nk_config_offset(doc, at, key),
                                 "%s.%s is for https:// URLs only", who, key);
     if (!u->client_certificate.p != !u->client_key.p)
-        return nk_fault_set(f, NK_EINVAL, stage, offset_of(doc, at, "name"),
+        return nk_fault_set(f, NK_EINVAL, stage, nk_config_offset(doc, at, "name"),
                             "%s: client_certificate and client_key go together; write both or "
                             "neither",
                             who);
@@ -137,15 +130,15 @@ static int check_way(const struct nk_config_upstream *u, struct nk_config_endpoi
     bool shared = !u->proxy.p && common.p && !nk_str_eq(common, NK_STR("direct")) &&
                   !nk_config_is_local(e.url);
     if (own && nk_str_starts(e.url, NK_STR("unix:")))
-        return nk_fault_set(f, NK_EINVAL, stage, offset_of(doc, at, "proxy"),
+        return nk_fault_set(f, NK_EINVAL, stage, nk_config_offset(doc, at, "proxy"),
                             "%s.proxy: no proxy leads to a Unix socket", who);
     if (own && e.credential.p && plain && !nk_config_is_local(u->proxy))
-        return nk_fault_set(f, NK_EINVAL, stage, offset_of(doc, at, "proxy"),
+        return nk_fault_set(f, NK_EINVAL, stage, nk_config_offset(doc, at, "proxy"),
                             "%s.proxy: the credential of an http:// upstream would be sent to the "
                             "proxy in the clear; write https:// as its url",
                             who);
     if ((own || shared) && plain && nk_str_eq(u->http2, NK_STR("on")))
-        return nk_fault_set(f, NK_EINVAL, stage, offset_of(doc, at, "http2"),
+        return nk_fault_set(f, NK_EINVAL, stage, nk_config_offset(doc, at, "http2"),
                             "%s.http2: a proxy speaks HTTP/1.1 but for what is inside a tunnel; "
                             "write https:// as the url, or http2: off",
                             who);
@@ -160,7 +153,7 @@ static int check_proxy(const struct nk_config_upstream *u, struct nk_str common,
     for (size_t i = 0; !rc && i < nk_config_endpoint_count(u); i++)
         rc = check_way(u, nk_config_endpoint(u, i), common, who, doc, at, f);
     if (!rc && u->proxy_credential.p && (direct || (!u->proxy.p && !common.p)))
-        rc = nk_fault_set(f, NK_EINVAL, stage, offset_of(doc, at, "proxy_credential"),
+        rc = nk_fault_set(f, NK_EINVAL, stage, nk_config_offset(doc, at, "proxy_credential"),
                           "%s.proxy_credential: there is no proxy for it", who);
     return rc;
 }
@@ -169,10 +162,10 @@ static int check_health(const struct nk_config_upstream *u, const char *who,
                         const struct nk_json *doc, uint32_t at, struct nk_fault *f)
 {
     if (u->health.path.p && u->health.path.p[0] != '/')
-        return nk_fault_set(f, NK_EINVAL, stage, offset_of(doc, at, "health"),
+        return nk_fault_set(f, NK_EINVAL, stage, nk_config_offset(doc, at, "health"),
                             "%s.health.path begins with \"/\"", who);
     if (u->health.eject > u->health.eject_max)
-        return nk_fault_set(f, NK_EINVAL, stage, offset_of(doc, at, "health"),
+        return nk_fault_set(f, NK_EINVAL, stage, nk_config_offset(doc, at, "health"),
                             "%s.health.eject is longer than eject_max", who);
     return 0;
 }
@@ -183,10 +176,10 @@ static int check_path(const struct nk_config_upstream *u, const char *who,
     if (!u->path.p)
         return 0;
     if (!nk_str_eq(u->dialect, NK_STR("mcp")))
-        return nk_fault_set(f, NK_EINVAL, stage, offset_of(doc, at, "path"),
+        return nk_fault_set(f, NK_EINVAL, stage, nk_config_offset(doc, at, "path"),
                             "%s.path is for upstreams of dialect mcp only", who);
     if (u->path.p[0] != '/' || nk_str_find(u->path, '?') >= 0 || nk_str_find(u->path, '#') >= 0)
-        return nk_fault_set(f, NK_EINVAL, stage, offset_of(doc, at, "path"),
+        return nk_fault_set(f, NK_EINVAL, stage, nk_config_offset(doc, at, "path"),
                             "%s.path begins with \"/\" and has no query", who);
     return 0;
 }
@@ -196,7 +189,7 @@ static int check_oauth(const struct nk_config_upstream *u, const char *who,
                        const struct nk_json *doc, uint32_t at, struct nk_fault *f)
 {
     const struct nk_config_oauth *o = &u->oauth;
-    size_t offset = offset_of(doc, at, "oauth");
+    size_t offset = nk_config_offset(doc, at, "oauth");
     bool any = o->client_id.p || o->client_secret.p || o->scope.p || o->resource.p || o->audience.p;
     if (!o->token_url.p)
         return any ? nk_fault_set(f, NK_EINVAL, stage, offset, "%s.oauth.token_url is missing", who)
@@ -223,12 +216,12 @@ int nk_config_check_upstream(const struct nk_config *c, size_t i, const struct n
     char who[32];
     snprintf(who, sizeof who, "upstreams[%zu]", i);
     if (!u->url.p && !u->endpoint_count)
-        return nk_fault_set(f, NK_EINVAL, stage, offset_of(doc, at, "url"),
+        return nk_fault_set(f, NK_EINVAL, stage, nk_config_offset(doc, at, "url"),
                             "%s.url is missing; write for example `url: https://api.openai.com`, "
                             "or a list of `endpoints`",
                             who);
     if (u->url.p && u->endpoint_count)
-        return nk_fault_set(f, NK_ECONFLICT, stage, offset_of(doc, at, "url"),
+        return nk_fault_set(f, NK_ECONFLICT, stage, nk_config_offset(doc, at, "url"),
                             "%s has both url and endpoints; move the URL into endpoints", who);
     struct nk_config_endpoint e = nk_config_endpoint(u, 0);
     int rc = check_health(u, who, doc, at, f);

@@ -8,14 +8,6 @@
 
 #include "gate/oauth.h"
 
-static size_t upstream_index(const struct nk_config *c, struct nk_str name)
-{
-    size_t i = 0;
-    while (i < c->upstream_count && !nk_str_eq(c->upstreams[i].name, name))
-        i++;
-    return i;
-}
-
 int gate_mcp_load(struct nk_setup *s, struct nk_str secret, struct nk_fault *f)
 {
     s->mcp = nk_arena_array(&s->arena, s->config.mcp_count + 1, sizeof *s->mcp);
@@ -25,7 +17,7 @@ int gate_mcp_load(struct nk_setup *s, struct nk_str secret, struct nk_fault *f)
         struct nk_mcp *m = &s->mcp[i];
         m->config = &s->config.mcp[i];
         for (size_t j = 0; j < m->config->server_count; j++)
-            m->upstreams[j] = upstream_index(&s->config, m->config->servers[j].text);
+            m->upstreams[j] = nk_config_upstream_index(&s->config, m->config->servers[j].text);
         int rc = gate_oauth_new(m->config, &s->arena, &m->oauth);
         if (rc)
             return rc;

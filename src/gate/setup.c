@@ -68,14 +68,6 @@ static int load_set(struct nk_setup *s, const struct nk_setup_input *in, struct 
     return rc ? rc : write_provenance(s, digest, nk_sha256(in->config));
 }
 
-static size_t upstream_index(const struct nk_config *c, struct nk_str name)
-{
-    size_t i = 0;
-    while (i < c->upstream_count && !nk_str_eq(c->upstreams[i].name, name))
-        i++;
-    return i;
-}
-
 static int load_models(struct nk_setup *s, const uint64_t seed[2], struct nk_fault *f)
 {
     size_t n = s->config.model_count;
@@ -85,7 +77,7 @@ static int load_models(struct nk_setup *s, const uint64_t seed[2], struct nk_fau
         const struct nk_config_model *c = &s->config.models[i];
         struct nk_model *m = &s->model_list[i];
         *m = (struct nk_model){.name = c->name,
-                               .upstream = upstream_index(&s->config, c->upstream),
+                               .upstream = nk_config_upstream_index(&s->config, c->upstream),
                                .upstream_name = c->upstream_name};
         NK_MUST(m->upstream < s->config.upstream_count); /* nk_config_parse has checked it */
         if (nk_str_eq(m->upstream_name, m->name))

@@ -132,15 +132,14 @@ static int take_schema(struct making *m, const struct nk_tool *t, const struct n
 
 static int find_upstream(struct making *m, struct nk_tool *t)
 {
-    const struct nk_config *c = m->config;
     t->upstream = SIZE_MAX;
     if (nk_str_eq(t->server, client))
         return 0;
-    for (size_t i = 0; i < c->upstream_count; i++)
-        if (nk_str_eq(c->upstreams[i].name, t->server)) {
-            t->upstream = i;
-            return 0;
-        }
+    size_t i = nk_config_upstream_index(m->config, t->server);
+    if (i < m->config->upstream_count) {
+        t->upstream = i;
+        return 0;
+    }
     return nk_fault_set(m->f, NK_ENOTFOUND, stage, 0,
                         "%.*s: there is no upstream \"%.*s\"; add it to `upstreams`, or revoke the "
                         "tool (nakoso tools revoke)",
