@@ -5,6 +5,7 @@
  * looked at here: the server behind us sees only the name under which we call it.
  */
 #include "gate/mcp_tool.h"
+#include "gate/mcp_wait.h"
 
 #include "gate/oauth.h"
 
@@ -149,6 +150,8 @@ static unsigned start(struct nk_txn *t)
         return gate_refused(t);
     if (gate_mcp(t)->ask.op == NK_MCP_CALL_TOOL)
         return gate_mcp_call_tool(t);
+    if (gate_mcp_is_reply(t))
+        return gate_mcp_tell(t);
     if (gate_mcp_forward(t))
         return gate_refused(t);
     return gate_record_decision(t) | NK_FX_CALL;
@@ -161,4 +164,7 @@ const struct gate_driver gate_mcp_driver = {
     .data = gate_mcp_data,
     .end = gate_mcp_end,
     .fail = gate_receive_fail,
+    .wake = gate_mcp_wake,
+    .told = gate_mcp_told,
+    .free = gate_mcp_free,
 };
