@@ -30,7 +30,7 @@ bool gate_mcp_may_wait(const struct nk_txn *t)
 {
     const struct gate_mcp *m = gate_mcp(t);
     struct nk_str accept = nk_http_get(t->state->head, NK_STR("accept"));
-    return t->state->env.waits && !m->is_new && m->session.id.p && m->message.id.p &&
+    return t->state->env.waits && !m->is_new && m->shown.p && m->message.id.p &&
            says_type(accept, NK_STR("text/event-stream"));
 }
 
