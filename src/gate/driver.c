@@ -43,6 +43,9 @@ unsigned gate_drive(struct nk_txn *t, const struct nk_event *e)
     case NK_EV_WAKE:
         fx = d->wake ? d->wake(t) : 0;
         break;
+    case NK_EV_TOLD:
+        fx = d->told ? d->told(t, e->bytes) : 0;
+        break;
     default:
         break;
     }

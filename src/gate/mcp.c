@@ -6,6 +6,7 @@
  */
 #include "gate/mcp_pin.h"
 #include "gate/mcp_tool.h"
+#include "gate/mcp_wait.h"
 #include "gate/oauth.h"
 
 int gate_mcp_load(struct nk_setup *s, struct nk_str secret, struct nk_fault *f)
@@ -150,6 +151,8 @@ static unsigned start(struct nk_txn *t)
         return gate_refused(t);
     if (gate_mcp(t)->ask.op == NK_MCP_CALL_TOOL)
         return gate_mcp_call_tool(t);
+    if (gate_mcp_is_reply(t))
+        return gate_mcp_tell(t);
     if (gate_mcp_forward(t))
         return gate_refused(t);
     return gate_record_decision(t) | NK_FX_CALL;
@@ -162,4 +165,7 @@ const struct gate_driver gate_mcp_driver = {
     .data = gate_mcp_data,
     .end = gate_mcp_end,
     .fail = gate_receive_fail,
+    .wake = gate_mcp_wake,
+    .told = gate_mcp_told,
+    .free = gate_mcp_free,
 };

@@ -46,7 +46,10 @@ bool gate_mcp_tells(const struct nk_txn *t, const struct nk_mcp_message *m);
 void gate_mcp_put_hidden(const struct nk_txn *t, struct nk_buf *b);
 int gate_mcp_get_hidden(struct nk_txn *t, struct nk_str *from) NK_CHECKED;
 
-/* Seals what a person is asked to agree to; absent when memory is out. */
-struct nk_str gate_mcp_seal_approval(struct nk_txn *t, const struct nk_digest *what);
-/* The reverse, once: NK_ENOTFOUND when it is none, expired or used; NK_EFULL. */
+/* A refusal of the judge or of the arguments: answer and record. */
+unsigned gate_mcp_refuse_tool(struct nk_txn *t, int code, struct nk_tool_verdict *v);
+/* Asks a person through the client; if that cannot be, the call is refused: effects. */
+unsigned gate_mcp_ask_person(struct nk_txn *t, const struct nk_tool_ask *ask,
+                             struct nk_tool_verdict *v);
+/* What a person agreed to in an earlier request, once: NK_ENOTFOUND when it is none, expired or used; NK_EFULL. */
 int gate_mcp_use_approval(struct nk_txn *t, struct nk_str text, struct nk_digest *out) NK_CHECKED;
