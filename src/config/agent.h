@@ -16,8 +16,8 @@ struct nk_config_agent_tool {
 /* Tools that are called in one way. */
 struct nk_config_action {
     struct nk_str name;     /* of the action group */
-    struct nk_str form;     /* "lambda", "rest" or "control" */
-    struct nk_str upstream; /* of dialect http; absent: control */
+    struct nk_str form;     /* "lambda", "rest", "mcp" or "control" */
+    struct nk_str upstream; /* of dialect http, or mcp; absent: control */
     struct nk_str path;     /* lambda: where events go */
     const struct nk_config_agent_tool *tools;
     size_t tool_count;

@@ -19,8 +19,10 @@ static struct nk_str schema_of(const struct nk_tool *tool)
     return doc ? nk_json_span(doc, 0) : NK_STR("{\"type\":\"object\"}");
 }
 
+/* `spoken`: what each upstream speaks, if it is an MCP server. */
 static int load_tool(struct nk_setup *s, struct nk_agent *g, const struct nk_config_action *action,
-                     const struct nk_config_agent_tool *c, struct nk_fault *f)
+                     const struct nk_config_agent_tool *c, enum nk_mcp_revision *spoken,
+                     struct nk_fault *f)
 {
     struct gate_agent_tool *to = &g->tools[g->tool_count++];
     *to = (struct gate_agent_tool){.action = action,
@@ -35,12 +37,14 @@ static int load_tool(struct nk_setup *s, struct nk_agent *g, const struct nk_con
                             "(`nakoso tools approve`), or name it in tools.rules",
                             NK_FMT(g->config->name), NK_FMT(to->full));
     to->upstream = action->upstream.p ? to->tool->upstream : SIZE_MAX;
+    to->speaks = nk_str_eq(action->form, NK_STR("mcp")) ? &spoken[to->upstream] : NULL;
     to->description = to->tool->description;
     to->schema = schema_of(to->tool);
     return 0;
 }
 
-static int load_agent(struct nk_setup *s, struct nk_agent *g, struct nk_fault *f)
+static int load_agent(struct nk_setup *s, struct nk_agent *g, enum nk_mcp_revision *spoken,
+                      struct nk_fault *f)
 {
     size_t n = 0;
     for (size_t i = 0; i < g->config->action_count; i++)
@@ -57,7 +61,7 @@ static int load_agent(struct nk_setup *s, struct nk_agent *g, struct nk_fault *f
     for (size_t i = 0; i < g->config->action_count; i++)
         for (size_t j = 0; j < g->config->actions[i].tool_count; j++) {
             const struct nk_config_action *action = &g->config->actions[i];
-            int rc = load_tool(s, g, action, &action->tools[j], f);
+            int rc = load_tool(s, g, action, &action->tools[j], spoken, f);
             if (rc)
                 return rc;
         }
@@ -69,11 +73,13 @@ int gate_agents_load(struct nk_setup *s, struct nk_fault *f)
     size_t n = s->config.agent_count;
     s->agents = nk_arena_array(&s->arena, n + 1, sizeof *s->agents);
     s->sessions = n ? nk_agent_sessions_new() : NULL;
-    if (!s->agents || (n && !s->sessions))
+    enum nk_mcp_revision *spoken =
+        nk_arena_array(&s->arena, s->config.upstream_count + 1, sizeof *spoken);
+    if (!s->agents || !spoken || (n && !s->sessions))
         return NK_ENOMEM;
     for (size_t i = 0; i < n; i++) {
         s->agents[i].config = &s->config.agents[i];
-        int rc = load_agent(s, &s->agents[i], f);
+        int rc = load_agent(s, &s->agents[i], spoken, f);
         if (rc)
             return rc;
     }

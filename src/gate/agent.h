@@ -8,6 +8,7 @@
  *   agent_turn.c   the driver: calls begin, answers come, the client's answer ends
  *   agent_model.c  the conversation, to the model and back
  *   agent_tool.c   tools: decided, called, answered; or handed to the client, or to a person
+ *   agent_mcp.c    tools that MCP servers have
  */
 #pragma once
 
@@ -16,6 +17,7 @@
 #include "field/field.h"
 #include "gate/driver.h"
 #include "gate/tool.h"
+#include "proto/mcp.h"
 
 /* A tool of an agent. */
 struct gate_agent_tool {
@@ -24,6 +26,7 @@ struct gate_agent_tool {
     struct nk_str full; /* "clinic___get_patient" */
     size_t upstream;    /* index in the configuration; SIZE_MAX: the client runs it */
     const struct nk_tool *tool;
+    enum nk_mcp_revision *speaks; /* of an MCP server: as far as it is known; NULL: it is none */
     struct nk_str description, schema; /* as it is offered to the model */
 };
 
@@ -41,7 +44,29 @@ struct gate_agent_view {
     size_t redact_count;
 };
 
-enum gate_agent_doing { GATE_AGENT_MODEL, GATE_AGENT_TOOL, GATE_AGENT_NEXT };
+enum gate_agent_doing {
+    GATE_AGENT_MODEL,
+    GATE_AGENT_TOOL,
+    GATE_AGENT_LEAVE, /* ends the session with an MCP server: the call has its outcome already */
+    GATE_AGENT_NEXT
+};
+
+/* One call of an MCP server's tool. */
+enum gate_agent_mcp_step {
+    GATE_AGENT_MCP_DISCOVER,
+    GATE_AGENT_MCP_INITIALIZE,
+    GATE_AGENT_MCP_INITIALIZED,
+    GATE_AGENT_MCP_CALL,
+    GATE_AGENT_MCP_LEAVE,
+};
+struct gate_agent_mcp {
+    enum gate_agent_mcp_step step;
+    const struct gate_agent_tool *tool;
+    const struct nk_agent_use *use;
+    enum nk_mcp_revision revision; /* that is spoken with the server */
+    struct nk_str session;         /* absent: none */
+    bool streams;                  /* the answer is a stream of events */
+};
 
 /* One request of an agent. */
 struct gate_drive_agent {
@@ -56,6 +81,7 @@ struct gate_drive_agent {
     bool stepping; /* a step of our own is on its way: NK_FX_WAKE */
     size_t at;     /* of the tools that are asked for: the next one */
     struct gate_agent_view view;
+    struct gate_agent_mcp mcp;
     int64_t turns, calls, tokens_in, tokens_out;
     unsigned traces;
     struct nk_buf body, target; /* of the running call */
@@ -97,3 +123,16 @@ unsigned gate_agent_lose_tool(struct nk_txn *t, struct nk_str why);
 bool gate_agent_take_results(struct nk_txn *t);
 /* The event that hands control over. */
 unsigned gate_agent_hand_over(struct nk_txn *t);
+
+/* agent_mcp.c: begins the call of a tool that is allowed. Effects. */
+unsigned gate_agent_mcp_begin(struct nk_txn *t, const struct gate_agent_tool *tool,
+                              const struct nk_agent_use *use);
+void gate_agent_mcp_head(struct nk_txn *t, const struct nk_http_head *h);
+/* An answer is there. Was it but a step to the call? Then *fx are the effects of the next one. */
+bool gate_agent_mcp_goes_on(struct nk_txn *t, unsigned *fx);
+/* The answer as text, without what may not be read. As nk_field_filter. */
+int gate_agent_mcp_read(struct nk_txn *t, const struct nk_field_ask *ask, struct nk_buf *out,
+                        struct nk_field_report *report, bool *failed,
+                        struct nk_fault *f) NK_CHECKED;
+/* Ends the session, if there is one: NK_FX_CALL or 0. */
+unsigned gate_agent_mcp_leave(struct nk_txn *t);

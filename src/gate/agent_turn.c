@@ -202,6 +202,8 @@ static unsigned agent_start(struct nk_txn *t)
 static unsigned agent_head(struct nk_txn *t, const struct nk_http_head *h)
 {
     t->state->upstream_status = h->status;
+    if (of(t)->doing == GATE_AGENT_TOOL && of(t)->mcp.tool)
+        gate_agent_mcp_head(t, h);
     return 0;
 }
 
@@ -216,19 +218,21 @@ static unsigned agent_data(struct nk_txn *t, struct nk_str bytes)
 static unsigned agent_end(struct nk_txn *t)
 {
     struct gate_drive_agent *d = of(t);
-    bool model = d->doing == GATE_AGENT_MODEL;
+    enum gate_agent_doing done = d->doing;
     d->doing = GATE_AGENT_NEXT;
-    if (model)
+    if (done == GATE_AGENT_MODEL)
         return gate_agent_hear_model(t);
-    return gate_agent_hear_tool(t);
+    return done == GATE_AGENT_TOOL ? gate_agent_hear_tool(t) : gate_agent_next(t);
 }
 
 static unsigned agent_fail(struct nk_txn *t, int fail, struct nk_str why)
 {
     struct gate_drive_agent *d = of(t);
-    bool model = d->doing == GATE_AGENT_MODEL;
+    enum gate_agent_doing lost = d->doing;
     d->doing = GATE_AGENT_NEXT;
-    if (!model)
+    if (lost == GATE_AGENT_LEAVE)
+        return gate_agent_next(t);
+    if (lost == GATE_AGENT_TOOL)
         return gate_agent_lose_tool(t, why);
     enum nk_refusal_id id = gate_refusal_of(fail);
     unsigned fx = gate_record_outcome(t, gate_refusal_name(id));
@@ -248,7 +252,7 @@ static unsigned agent_gone(struct nk_txn *t)
 {
     struct gate_drive_agent *d = of(t);
     unsigned fx = 0;
-    if (d->doing != GATE_AGENT_NEXT)
+    if (d->doing == GATE_AGENT_MODEL || d->doing == GATE_AGENT_TOOL)
         fx = gate_record_outcome(t, "client_gone");
     return fx | record_end(t, "client_gone");
 }

@@ -53,8 +53,8 @@ unsigned gate_drive(struct nk_txn *t, const struct nk_event *e)
     return fx;
 }
 
-/* What receive knew of the call before. */
-static void forget_call(struct nk_txn *t)
+/* What receive knew of the exchange before. */
+static void forget_exchange(struct nk_txn *t)
 {
     struct nk_gate_state *s = t->state;
     nk_buf_clear(&s->reply);
@@ -70,11 +70,11 @@ static void forget_call(struct nk_txn *t)
     s->reply_bytes = s->events = s->tool_calls = 0;
 }
 
-int gate_call_new(struct nk_txn *t, size_t upstream, const char *method, struct nk_str target,
-                  size_t room)
+int gate_call_again(struct nk_txn *t, size_t upstream, const char *method, struct nk_str target,
+                    size_t room)
 {
-    forget_call(t);
-    t->state->call_number++;
+    forget_exchange(t);
+    t->state->exchange++;
     t->call = (struct nk_gate_call){.upstream = upstream};
     t->call.head =
         (struct nk_http_head){.method = nk_str(method), .target = target, .content_length = -1};
@@ -82,10 +82,17 @@ int gate_call_new(struct nk_txn *t, size_t upstream, const char *method, struct 
     return t->call.head.headers ? 0 : NK_ENOMEM;
 }
 
-void gate_call_again(struct nk_txn *t, uint32_t number, const struct nk_gate_call *call)
+int gate_call_new(struct nk_txn *t, size_t upstream, const char *method, struct nk_str target,
+                  size_t room)
 {
-    forget_call(t);
-    t->state->call_number = number;
+    t->state->call_number++;
+    t->state->exchange = 0;
+    return gate_call_again(t, upstream, method, target, room);
+}
+
+void gate_call_resume(struct nk_txn *t, const struct nk_gate_call *call)
+{
+    forget_exchange(t);
     t->call = *call;
 }
 

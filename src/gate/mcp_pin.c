@@ -12,8 +12,6 @@ enum {
     KEY_MAX = 32 << 10,
     BODY_MAX = 8 << 10,
     HEADERS = 7,
-    NUMBER_STEP =
-        1 << 16, /* between the number of a call and those of its lists: ids of tokens have it */
 };
 
 static const char meta[] =
@@ -27,7 +25,6 @@ struct check { /* state->drive while it runs */
     const struct gate_driver *driver; /* whose place was taken, and its state */
     void *drive;
     struct nk_gate_call call;
-    uint32_t call_number;
     struct nk_str id;     /* of the request for the page, as it is written */
     struct nk_str cursor; /* of the next page; absent: that was the last one */
     unsigned pages;
@@ -124,12 +121,11 @@ static int write_call(struct nk_txn *t, struct check *c)
     struct nk_str body;
     int rc = write_body(t, c, &body);
     if (!rc)
-        rc = gate_call_new(t, upstream, "POST",
-                           nk_config_mcp_path(&t->setup->config.upstreams[upstream]), HEADERS);
+        rc = gate_call_again(t, upstream, "POST",
+                             nk_config_mcp_path(&t->setup->config.upstreams[upstream]), HEADERS);
     if (rc)
         return rc;
     c->pages++;
-    t->state->call_number = c->call_number + c->pages * NUMBER_STEP;
     gate_call_header(t, "accept", NK_STR("application/json, text/event-stream"));
     gate_call_header(t, "accept-encoding", NK_STR("identity"));
     gate_call_header(t, "content-type", NK_STR("application/json"));
@@ -151,7 +147,7 @@ static const struct check *give_back(struct nk_txn *t)
     const struct check *c = check_of(t);
     t->state->driver = c->driver;
     t->state->drive = c->drive;
-    gate_call_again(t, c->call_number, &c->call);
+    gate_call_resume(t, &c->call);
     return c;
 }
 
@@ -361,11 +357,7 @@ unsigned gate_pin_check(struct nk_txn *t, const struct gate_pin *pin)
     struct check *c = nk_arena_alloc(t->arena, sizeof *c);
     if (!c)
         return pin->done(t, GATE_PIN_NO_MEMORY, NK_STR("out of memory"));
-    *c = (struct check){.pin = *pin,
-                        .driver = s->driver,
-                        .drive = s->drive,
-                        .call = t->call,
-                        .call_number = s->call_number};
+    *c = (struct check){.pin = *pin, .driver = s->driver, .drive = s->drive, .call = t->call};
     s->driver = &pin_driver;
     s->drive = c;
     return next_page(t);

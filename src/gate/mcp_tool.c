@@ -150,7 +150,7 @@ unsigned gate_mcp_call_tool(struct nk_txn *t)
     if (rc || v.outcome == NK_TOOL_REFUSE || (v.outcome == NK_TOOL_STEP_UP && m->declined))
         return refused(
             t, rc == NK_EINVAL || rc == NK_ELIMIT ? NK_MCP_INVALID_PARAMS : NK_MCP_REFUSED, &v);
-    if (gate_mcp_grant(t, &m->session.can))
+    if (m->is_new && gate_mcp_grant(t, &m->session.can)) /* a session's were granted as it began */
         return gate_refused(t);
     return v.outcome == NK_TOOL_STEP_UP ? ask_person(t, &ask, &v) : begin(t, &ask, &v);
 }

@@ -8,7 +8,7 @@ import { BedrockAgentRuntimeClient, InvokeAgentCommand } from '@aws-sdk/client-b
 import { NodeHttpHandler } from '@smithy/node-http-handler';
 import { BASE_URL, check, run, upstream } from './tap.mjs';
 
-const { WAY, JOHN, JANE, FUNCTIONS_LOG } = process.env;
+const { WAY, JOHN, JANE, FUNCTIONS_LOG, WARD_LOG } = process.env;
 const client = (who) => new BedrockAgentRuntimeClient({
   endpoint: BASE_URL, region: 'us-east-1', maxAttempts: 1,
   credentials: { accessKeyId: who.split(' ')[0], secretAccessKey: who.split(' ')[1] },
@@ -29,7 +29,8 @@ async function invoke(by, input) {
   }
   return seen;
 }
-const heard = () => readFileSync(FUNCTIONS_LOG, 'utf8').split('\n').filter(Boolean).map((l) => JSON.parse(l));
+const lines = (log) => readFileSync(log, 'utf8').split('\n').filter(Boolean).map((l) => JSON.parse(l));
+const heard = () => lines(FUNCTIONS_LOG);
 const events = () => heard().map((l) => l.event);
 async function fails(type, status, promise) {
   const e = await promise.then((r) => assert.fail(`it was answered: ${r.text}`), (e) => e);
@@ -134,6 +135,31 @@ check('a person confirms exactly one call, once', async () => {
   const third = await invoke(john, { sessionId: `${id}-3`, inputText: 'book a visit' });
   assert.match((await invoke(john, { ...answer('DENY', third.control.invocationId), sessionId: `${id}-3` })).text, /did not agree/);
   assert.equal(booked(), 1);
+});
+check('a tool of an MCP server of 2026-07-28: one request, who asks in a signed token, fields gone', async () => {
+  const before = lines(WARD_LOG).length;
+  const r = await invoke(john, { agentId: 'WARD000001', inputText: 'who is in the bed?', enableTrace: true, sessionState: forged });
+  assert.match(r.text, /Suzuki/);
+  assert.doesNotMatch(JSON.stringify([r.text, r.traces]), /measles/);
+  assert.match((await invoke(jane, { agentId: 'WARD000001', inputText: 'who is in the bed?' })).text, /measles/);
+  const said = lines(WARD_LOG).slice(before).filter((l) => l.asks !== 'server/discover');
+  assert.deepEqual(said.map((l) => [l.url, l.asks]), [['/new', 'tools/call'], ['/new', 'tools/call']]);
+  const claims = said.map((l) => JSON.parse(Buffer.from(l.headers.authorization.split('.')[1], 'base64url')));
+  assert.deepEqual(claims.map((c) => [c.sub, c.act.sub, c.tool]), [['john.doe', 'ward', 'ward___get_bed'], ['jane.smith', 'ward', 'ward___get_bed']]);
+});
+check('a tool of an MCP server with sessions: each call has its own, which ends with it', async () => {
+  const before = lines(WARD_LOG).length;
+  const r = await invoke(john, { agentId: 'WARD000001', inputText: 'who is in the old bed?', sessionState: forged });
+  assert.match(r.text, /Suzuki/);
+  assert.doesNotMatch(r.text, /measles/);
+  assert.match((await invoke(jane, { agentId: 'WARD000001', inputText: 'who is in the old bed?' })).text, /measles/);
+  assert.match((await invoke(jane, { agentId: 'WARD000001', inputText: 'who is in old bed 8?' })).text, /no such bed/);
+  const said = lines(WARD_LOG).slice(before).filter((l) => l.asks !== 'server/discover');
+  const one = ['initialize', 'notifications/initialized', 'tools/call', 'DELETE'];
+  assert.deepEqual(said.map((l) => l.asks ?? l.method), [...one, ...one, ...one]);
+  const ids = said.filter((l) => l.asks === 'tools/call').map((l) => l.headers['mcp-session-id']);
+  assert.equal(new Set(ids).size, 3);
+  assert.deepEqual(said.filter((l) => l.asks === 'initialize').map((l) => l.open), [0, 0, 0]);
 });
 check("refusals are the client's own exceptions", async () => {
   await fails('AccessDeniedException', 403, invoke(client('NKSVAAAAAAAAAAAA wrong'), { inputText: 'x' }));
