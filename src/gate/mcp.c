@@ -9,7 +9,7 @@
 #include "gate/mcp_wait.h"
 #include "gate/oauth.h"
 
-int gate_mcp_load(struct nk_setup *s, struct nk_str secret, struct nk_fault *f)
+int gate_mcp_load(struct nk_setup *s, const struct nk_setup_input *in, struct nk_fault *f)
 {
     s->mcp = nk_arena_array(&s->arena, s->config.mcp_count + 1, sizeof *s->mcp);
     if (!s->mcp)
@@ -23,15 +23,16 @@ int gate_mcp_load(struct nk_setup *s, struct nk_str secret, struct nk_fault *f)
         if (rc)
             return rc;
     }
-    if (s->config.mcp_count && secret.n < 32)
+    if (s->config.mcp_count && in->sessions.n < 32)
         return nk_fault_set(f, NK_EINVAL, "config", 0,
                             "session_secret: a secret of 32 bytes or more is needed");
     s->mcp_used = nk_arena_alloc(&s->arena, sizeof *s->mcp_used);
     s->mcp_seen = nk_arena_alloc(&s->arena, sizeof *s->mcp_seen);
-    if (!s->mcp_used || !s->mcp_seen)
+    s->approvals = nk_arena_alloc(&s->arena, sizeof *s->approvals);
+    if (!s->mcp_used || !s->mcp_seen || !s->approvals)
         return NK_ENOMEM;
-    s->session_key = nk_seal_key(secret, NK_STR("nakoso mcp session"));
-    return 0;
+    s->session_key = nk_seal_key(in->sessions, NK_STR("nakoso mcp session"));
+    return s->config.mcp_count ? nk_approvals_read(in->tools, &s->arena, s->approvals, f) : 0;
 }
 
 /* The name in "name", "name:port", "[::1]:port". */

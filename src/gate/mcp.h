@@ -75,7 +75,8 @@ static inline const struct nk_config_upstream *gate_mcp_upstream(const struct nk
 }
 
 /* Makes the endpoints of the configuration ready. */
-int gate_mcp_load(struct nk_setup *s, struct nk_str secret, struct nk_fault *f) NK_CHECKED;
+int gate_mcp_load(struct nk_setup *s, const struct nk_setup_input *in,
+                  struct nk_fault *f) NK_CHECKED;
 /* Is it a request to one of them? Then dialect, endpoint and state are set. 0, or after gate_refuse. */
 int gate_mcp_match(struct nk_txn *t) NK_CHECKED;
 extern const struct gate_driver gate_mcp_driver;
