@@ -12,6 +12,7 @@
  *   mcp_errand.c   a call of our own
  *   mcp_uri.c      whose a resource is, in its URI
  *   mcp_session.c  session ids that hold all that they stand for
+ *   mcp_wait.c     questions to a client while its request waits
  */
 #pragma once
 
@@ -37,17 +38,19 @@ struct gate_mcp {
     struct nk_str name;  /* of the tool or prompt as the server knows it, or the URI */
     struct nk_str body;  /* for the server */
     struct nk_str event; /* the server's id of the last event that the client has seen, or absent */
-    struct nk_str
-        owned; /* what a server of several named and the client gives back: as the server wrote it, or absent; */
-    uint32_t owned_at;              /* its entry */
+    struct nk_str owned; /* of what a server of several named: as it was written, or absent; */
+    uint32_t owned_at;   /* its entry */
     enum nk_mcp_op answers;         /* what results on this request's stream are the results of */
     struct nk_str shown;            /* session id for the client; absent: none */
     struct gate_mcp_tool *tool;     /* a tool's call that was allowed, or NULL */
     struct nk_str approval;         /* what a person says to have agreed to, or absent */
     bool declined;                  /* a person was asked, and did not agree */
-    bool has_result;                /* the answer to the request has come */
+    struct gate_mcp_wait *wait;     /* a question that this request has asked, or NULL */
+    struct nk_digest asked;         /* what a person is asked to agree to while it waits … */
+    const struct nk_digest *agreed; /* … and has; or NULL */
     struct gate_mcp_errand *errand; /* a call of our own that is under way, or NULL */
     struct gate_mcp_round *round;   /* gate/mcp_round.h; NULL: the call is the client's */
+    bool has_result;                /* the answer to the request has come */
 };
 
 static inline struct gate_mcp *gate_mcp(const struct nk_txn *t)
@@ -61,7 +64,8 @@ static inline const struct nk_config_upstream *gate_mcp_upstream(const struct nk
 }
 
 /* Makes the endpoints of the configuration ready. */
-int gate_mcp_load(struct nk_setup *s, struct nk_str secret, struct nk_fault *f) NK_CHECKED;
+int gate_mcp_load(struct nk_setup *s, const struct nk_setup_input *in,
+                  struct nk_fault *f) NK_CHECKED;
 /* Is it a request to one of them? Then dialect, endpoint and state are set. 0, or after gate_refuse. */
 int gate_mcp_match(struct nk_txn *t) NK_CHECKED;
 extern const struct gate_driver gate_mcp_driver;

@@ -4,7 +4,7 @@
  * headers only have to say the same. Every method is decided: those of mcp.def by their own action, any
  * other by UseMcpMethod, which no policy permits unless somebody wrote that.
  */
-#include "gate/mcp.h"
+#include "gate/mcp_wait.h"
 
 enum { ENTITIES_MAX = 64 << 10 };
 
@@ -239,6 +239,8 @@ static int split_name(struct nk_txn *t)
         return 0;
     m->name = m->ask.subject;
     bool several = m->endpoint->config->server_count > 1;
+    if (gate_mcp_is_reply(t)) /* it is for us */
+        return 0;
     if (several && (m->ask.op == NK_MCP_ANSWER || m->ask.op == NK_MCP_PROGRESS))
         return split_owned(t);
     if (several && (m->ask.op == NK_MCP_READ_RESOURCE || m->ask.op == NK_MCP_SUBSCRIBE ||

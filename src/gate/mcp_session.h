@@ -14,6 +14,7 @@ enum gate_mcp_can {
     GATE_MCP_SAMPLE = 1,
     GATE_MCP_ELICIT = 2,
     GATE_MCP_ROOTS = 4,
+    GATE_MCP_PERSON = 8, /* whatever the judge says of servers: we may ask a person through it */
 };
 
 struct gate_mcp_part {             /* of one server */
