@@ -65,14 +65,12 @@ static unsigned check_pin(struct nk_txn *t, const struct nk_tool *tool)
     const struct gate_mcp *m = gate_mcp(t);
     if (!tool || !tool->definition.p)
         return NK_FX_CALL;
-    const struct gate_pin pin = {
-        .tool = tool,
-        .session = m->session.id,
-        .version = m->is_new ? nk_mcp_revision_name(m->revision)
-                             : nk_http_get(t->state->head, NK_STR("mcp-protocol-version")),
-        .is_new = m->is_new,
-        .ttl = m->endpoint->config->tools_ttl,
-        .done = pinned};
+    const struct gate_pin pin = {.tool = tool,
+                                 .session = m->session.id,
+                                 .version = gate_mcp_version(t),
+                                 .is_new = m->is_new,
+                                 .ttl = m->endpoint->config->tools_ttl,
+                                 .done = pinned};
     return gate_pin_check(t, &pin);
 }
 
