@@ -74,6 +74,28 @@ check("a session that is somebody else's, forged, or over", () => closed("sessio
   await be("same");
 }));
 
+check("a tool that changes, and a server that falls silent, while a person is asked", () => closed("asked", async () => {
+  const own = { "mcp-protocol-version": OLD };
+  const say = (message) => fetch(BASE, { method: "POST", body: JSON.stringify({ jsonrpc: "2.0", ...message }), headers: { authorization: `Bearer ${ALICE}`,
+    "content-type": "application/json", accept: "application/json, text/event-stream", ...own } });
+  const hello = await say({ id: 0, method: "initialize", params: { protocolVersion: OLD, capabilities: { elicitation: {} }, clientInfo: { name: "t", version: "1" } } });
+  own["mcp-session-id"] = hello.headers.get("mcp-session-id");
+  for (const [is, reason] of [["changed", "changed_tool"], ["500", "unverified_tool"], ["pages_twice", "changed_tool"]]) {
+    const stream = (await say({ id: 1, method: "tools/call", params: { name: "rug___pay", arguments: { to: "x", amount: 700 } } })).body.getReader();
+    let text = "";
+    const more = async () => { const { done, value } = await stream.read(); text += Buffer.from(value ?? ""); return !done; };
+    while (!text.includes("\n\n")) await more();
+    const { id } = JSON.parse(text.split("data: ")[1].split("\n")[0]);
+    await be(is);
+    assert.equal((await say({ id, result: { action: "accept", content: { approve: true } } })).status, 202);
+    while (await more());
+    const { error, id: of } = JSON.parse(text.trim().split("data: ").at(-1));
+    assert.deepEqual([of, error.code, error.data.reason], [1, -32010, reason]);
+    assert.equal(await effects(), 0);
+  }
+  await be("same");
+}));
+
 check("a reload with a policy or a file of tools that is wrong changes nothing", () => closed("reload", async () => {
   const tools = readFileSync(`${HOUSE}/tools.json`, "utf8"), all = '@id("all") permit (principal, action, resource);';
   for (const [name, broken, says, whole] of [["policies/more.cedar", `${all}\npermit (principal`, /more.cedar: line 2/],
