@@ -27,6 +27,7 @@ struct check { /* state->drive while it runs */
     struct nk_gate_call call;
     struct nk_str id;     /* of the request for the page, as it is written */
     struct nk_str cursor; /* of the next page; absent: that was the last one */
+    int64_t until_ms;     /* for the next page to be asked for: Unix */
     unsigned pages;
     size_t bytes; /* of pages so far */
     bool found, answered;
@@ -200,6 +201,8 @@ static int take_cursor(struct nk_txn *t, struct check *c, const struct nk_json *
     c->cursor = nk_arena_copy(t->arena, c->cursor);
     if (!c->cursor.p)
         return NK_ENOMEM;
+    if (t->state->now_ms >= c->until_ms)
+        return nk_fault_set(f, NK_ELIMIT, "mcp", 0, "it takes longer than first_byte_timeout");
     return c->pages < GATE_PIN_PAGES_MAX
                ? 0
                : nk_fault_set(f, NK_ELIMIT, "mcp", 0, "it has more than %d pages",
@@ -358,6 +361,7 @@ unsigned gate_pin_check(struct nk_txn *t, const struct gate_pin *pin)
     if (!c)
         return pin->done(t, GATE_PIN_NO_MEMORY, NK_STR("out of memory"));
     *c = (struct check){.pin = *pin, .driver = s->driver, .drive = s->drive, .call = t->call};
+    c->until_ms = s->now_ms + t->setup->config.upstreams[pin->tool->upstream].first_byte_timeout;
     s->driver = &pin_driver;
     s->drive = c;
     return next_page(t);

@@ -72,7 +72,7 @@ for (const revision of [OLD[2], NEW])
 for (const revision of [OLD[2], NEW])
   check(`${revision}: no list, no call`, async () => {
     const ask = await connect(revision);
-    const whole = ["500", "401", "moved", "html", "packed", "not JSON", "empty", "error", "silent", "dead", "endless", "cursor", "no list", "large", "another id", "double"];
+    const whole = ["500", "401", "moved", "html", "packed", "not JSON", "empty", "error", "silent", "dead", "endless", "slow pages", "cursor", "no list", "large", "another id", "double"];
     for (const [is, stream] of [...whole.map((is) => [is, false]), ...["asks", "cut", "endless", "large", "another id", "double"].map((is) => [is, true])]) {
       await be(is, stream);
       refusedBy(await pay(ask), "unverified_tool");

@@ -36,6 +36,7 @@ function listed(params) {
   const page = Number(params?.cursor ?? 0);
   lists++;
   if (is === "endless") return { tools: many(1), nextCursor: String(page + 1) };
+  if (is === "slow pages") return new Promise((done) => setTimeout(() => done({ tools: many(1), nextCursor: String(page + 1) }), 400));
   if (is === "cursor") return { tools: [pay], nextCursor: 7 };
   if (is === "no list") return { content: [] };
   if (is === "large") return { tools: [pay, ...many(60000)] };
@@ -56,9 +57,9 @@ function send(res, status, body, headers = {}) {
   res.writeHead(status, { "content-type": "application/json", ...headers });
   res.end(body);
 }
-function answer(res, message, headers) {
+async function answer(res, message, headers) {
   const modern = message.params?._meta?.["io.modelcontextprotocol/protocolVersion"] !== undefined;
-  const body = { jsonrpc: "2.0", id: message.id, result: { ...modern && { resultType: "complete" }, ...result(message) } };
+  const body = { jsonrpc: "2.0", id: message.id, result: { ...modern && { resultType: "complete" }, ...await result(message) } };
   if (message.method === "tools/list" && is === "another id") body.id = "x";
   let out = JSON.stringify(body);
   if (message.method === "tools/list" && is === "escaped") out = escaped(out);
