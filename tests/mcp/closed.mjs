@@ -4,13 +4,14 @@
 import assert from "node:assert/strict";
 import { execFileSync, spawnSync } from "node:child_process";
 import { readFileSync, rmSync, writeFileSync } from "node:fs";
+import { setTimeout as sleep } from "node:timers/promises";
 import { check, run, until } from "./tap.mjs";
 
 const { BASE, RUG, ALICE, BOB, TOKEN, NAKOSO, HOUSE, DAEMON } = process.env;
 const NEW = "2026-07-28", OLD = "2025-11-25";
 const modern = { "mcp-protocol-version": NEW, "mcp-method": "tools/call", "mcp-name": "rug___pay" };
-async function send(who, body, headers = modern) {
-  const res = await fetch(BASE, { method: "POST", body, headers: { authorization: `Bearer ${who}`, "content-type": "application/json",
+async function send(who, body, headers = modern, url = BASE) {
+  const res = await fetch(url, { method: "POST", body, headers: { authorization: `Bearer ${who}`, "content-type": "application/json",
     accept: "application/json, text/event-stream", ...headers } });
   const text = await res.text();
   return { status: res.status, text, json: text.startsWith("{") ? JSON.parse(text) : undefined, refused: res.headers.get("x-nakoso-refused"),
@@ -60,12 +61,17 @@ check("arguments that the schema does not take", () => closed("schema", async ()
 
 check("a session that is somebody else's, forged, or over", () => closed("session", async () => {
   const old = { "mcp-protocol-version": OLD };
-  const say = (who, message, headers) => send(who, JSON.stringify({ jsonrpc: "2.0", ...message }), { ...old, ...headers });
-  const { session } = await say(ALICE, { id: 0, method: "initialize", params: { protocolVersion: OLD, capabilities: {}, clientInfo: { name: "t", version: "1" } } });
+  const say = (who, message, headers, url) => send(who, JSON.stringify({ jsonrpc: "2.0", ...message }), { ...old, ...headers }, url);
+  const hello = { id: 0, method: "initialize", params: { protocolVersion: OLD, capabilities: {}, clientInfo: { name: "t", version: "1" } } };
+  const { session } = await say(ALICE, hello), brief = BASE.replace("/mcp", "/brief"), { session: short } = await say(ALICE, hello, {}, brief);
   const pay = { id: 1, method: "tools/call", params: { name: "rug___pay", arguments: good } };
   const turned = session.slice(0, 9) + (session[9] === "A" ? "B" : "A") + session.slice(10);
   for (const [who, id] of [[BOB, session], [ALICE, turned], [ALICE, session.slice(0, -2)], [ALICE, "x"], [ALICE, `${session}${session}`]])
     closedBy(await say(who, pay, { "mcp-session-id": id }), "unknown_session");
+  closedBy(await say(ALICE, pay, { "mcp-session-id": session }, brief), "unknown_session"); // another endpoint's
+  await sleep(1100);
+  closedBy(await say(ALICE, pay, { "mcp-session-id": short }, brief), "unknown_session"); // its time is over
+  assert.equal(await effects(), 0);
   assert.equal((await say(ALICE, pay, { "mcp-session-id": session })).json.result.content[0].text, "Paid 5.");
   await be("same");
   await be("no session");
