@@ -119,7 +119,7 @@ $(OUT)/hostile/%: tests/hostile/%.c
 
 $(OUT)/fuzz/%: tests/fuzz/%.c $(OBJ_TOP) $(OUT)/libnakoso.a
 	@mkdir -p $(@D)
-	$(CC) $(CPPFLAGS) -Itests $(CFLAGS) -fsanitize=fuzzer $(HARDLD) -o $@ $< $(OBJ_TOP) $(OUT)/libnakoso.a $(LDLIBS)
+	$(CC) $(CPPFLAGS) -Itests $(CFLAGS) $(if $(filter fuzz,$(SAN)),-fsanitize=fuzzer,tests/replay.c) $(HARDLD) -o $@ $< $(OBJ_TOP) $(OUT)/libnakoso.a $(LDLIBS)
 
 $(OUT)/bench/%: bench/%.c $(OBJ_TOP) $(OUT)/libnakoso.a
 	@mkdir -p $(@D)

@@ -7,7 +7,7 @@ import { spawn } from "node:child_process";
 import { generateKeyPairSync } from "node:crypto";
 import { mkdirSync, mkdtempSync, openSync, copyFileSync, writeFileSync } from "node:fs";
 import { createServer } from "node:http";
-import { connect, createServer as listen } from "node:net";
+import { connect } from "node:net";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { Client, ClientCredentialsProvider, discoverOAuthProtectedResourceMetadata, extractWWWAuthenticateParams, PrivateKeyJwtProvider,
@@ -61,9 +61,14 @@ async function play({ scenario, version, context }, url, headers) {
   try { await what(client); } finally { await client.close(); }
 }
 
-const freePort = () => new Promise((done) => {
-  const s = listen().listen(0, "127.0.0.1", () => { const { port } = s.address(); s.close(() => done(port)); });
-});
+// As free_port of tests/e2e/lib/house.sh, each once: what the kernel chooses may be the next server's of the suite.
+let next = Number(process.env.PORTS_FROM ?? 20000) + Math.floor(Math.random() * 5000);
+async function freePort() {
+  for (;;) {
+    const port = ++next;
+    if (!(await answers(port))) return port;
+  }
+}
 const answers = (port) => new Promise((done) => {
   const s = connect(port, "127.0.0.1").on("connect", () => { s.destroy(); done(true); }).on("error", () => done(false));
 });
@@ -108,7 +113,7 @@ grace: 10ms
   const gateway = spawn(nakoso, ["run", "-c", file("nakoso.yaml")], { stdio: ["ignore", log, log] });
   const ended = new Promise((done) => gateway.on("exit", done));
   try {
-    for (let left = 400; !(await answers(own)); left--) {
+    for (let left = 1200; !(await answers(own)); left--) {
       if (left === 0 || gateway.exitCode !== null) throw new Error(`the gateway does not start: ${house}/log`);
       await sleep(25);
     }

