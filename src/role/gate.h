@@ -48,6 +48,7 @@ struct gate {
     uint32_t slot_count, free_slot, cancel_slot; /* lists; cancel: the courier must be told */
     uint32_t generation;        /* of the slot taken last: no two slots ever have the same */
     struct nk_arena scratch;    /* of one step of any request */
+    struct nk_buf call_head;    /* on its way to the courier */
     struct gate_request *spare; /* to be used again, each with one block of memory */
     size_t spare_count;
     struct gate_conn *conns;           /* all */
