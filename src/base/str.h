@@ -34,7 +34,7 @@ static inline uint64_t nk_differ_eight(const char *a, const char *b)
 }
 /* Are the n bytes at a those at b? For names and other short texts, where a call costs more than the
  * look at their bytes. */
-static inline bool nk_same(const char *a, const char *b, size_t n)
+NK_INLINE bool nk_same(const char *a, const char *b, size_t n)
 {
     uint32_t u[2], v[2];
     if (n > 64)
