@@ -94,9 +94,10 @@ static void *block_grow(struct nk_arena *a, size_t need)
 
 void *nk_arena_resize(struct nk_arena *a, void *p, size_t old, size_t size)
 {
-    size_t need = rounded(size), had = rounded(old);
+    size_t need = rounded(size);
     if (!need || !p)
         return need ? take(a, need) : NULL;
+    size_t had = rounded(old);
     struct nk_arena_block *b = a->head;
     NK_MUST(b && b->used >= had && (char *)p == b->data + b->used - had);
     if (b->size - (b->used - had) >= need) {

@@ -82,8 +82,10 @@ void nk_buf_add_grow(struct nk_buf *b, struct nk_str s)
 void nk_buf_add_u64(struct nk_buf *b, uint64_t v)
 {
     size_t n = 1;
-    for (uint64_t rest = v; rest >= 10; rest /= 10)
-        n++;
+    uint64_t rest = v;
+    for (; rest >= 10000; rest /= 10000)
+        n += 4;
+    n += (rest >= 10) + (rest >= 100) + (rest >= 1000);
     char *to = nk_buf_reserve(b, n);
     if (!to)
         return;

@@ -14,15 +14,21 @@ size_t nk_read_left(const struct nk_reader *r)
     return r->error ? 0 : r->in.n - r->at;
 }
 
+/* The place of the next n bytes, or NULL. */
+NK_INLINE const char *take(struct nk_reader *r, size_t n)
+{
+    if (r->error || n > r->in.n - r->at) {
+        r->error = NK_EINVAL;
+        return NULL;
+    }
+    r->at += n;
+    return r->in.p + r->at - n;
+}
+
 struct nk_str nk_read_bytes(struct nk_reader *r, size_t n)
 {
-    if (r->error || n > nk_read_left(r)) {
-        r->error = NK_EINVAL;
-        return (struct nk_str){NULL, 0};
-    }
-    struct nk_str s = nk_str_sub(r->in, r->at, r->at + n);
-    r->at += n;
-    return s;
+    const char *p = take(r, n);
+    return (struct nk_str){p, p ? n : 0};
 }
 
 static uint64_t read_be(struct nk_reader *r, size_t n)
@@ -34,13 +40,11 @@ static uint64_t read_be(struct nk_reader *r, size_t n)
     return v;
 }
 
-static uint64_t read_le(struct nk_reader *r, size_t n)
+/* Written out, four bytes are one load. */
+NK_INLINE uint32_t load_u32le(const char *at)
 {
-    struct nk_str s = nk_read_bytes(r, n);
-    uint64_t v = 0;
-    for (size_t i = s.n; i-- > 0;)
-        v = v << 8 | (unsigned char)s.p[i];
-    return v;
+    const unsigned char *p = (const void *)at;
+    return p[0] | (uint32_t)p[1] << 8 | (uint32_t)p[2] << 16 | (uint32_t)p[3] << 24;
 }
 
 uint8_t nk_read_u8(struct nk_reader *r)
@@ -65,15 +69,19 @@ uint64_t nk_read_u64be(struct nk_reader *r)
 
 uint32_t nk_read_u32le(struct nk_reader *r)
 {
-    return (uint32_t)read_le(r, 4);
+    const char *p = take(r, 4);
+    return p ? load_u32le(p) : 0;
 }
 
 uint64_t nk_read_u64le(struct nk_reader *r)
 {
-    return read_le(r, 8);
+    const char *p = take(r, 8);
+    return p ? load_u32le(p) | (uint64_t)load_u32le(p + 4) << 32 : 0;
 }
 
 struct nk_str nk_read_str32(struct nk_reader *r)
 {
-    return nk_read_bytes(r, nk_read_u32le(r));
+    uint32_t n = nk_read_u32le(r);
+    const char *p = take(r, n);
+    return (struct nk_str){p, p ? n : 0};
 }

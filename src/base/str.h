@@ -24,26 +24,30 @@ static inline bool nk_str_eq(struct nk_str a, struct nk_str b)
 {
     return a.n == b.n && (b.n == 0 || memcmp(a.p, b.p, b.n) == 0);
 }
-static inline bool nk_same_eight(const char *a, const char *b)
+/* 0 when the eight bytes at a are those at b. */
+static inline uint64_t nk_differ_eight(const char *a, const char *b)
 {
     uint64_t x, y;
     memcpy(&x, a, sizeof x);
     memcpy(&y, b, sizeof y);
-    return x == y;
+    return x ^ y;
 }
 /* Are the n bytes at a those at b? For names and other short texts, where a call costs more than the
  * look at their bytes. */
-static inline bool nk_same(const char *a, const char *b, size_t n)
+NK_INLINE bool nk_same(const char *a, const char *b, size_t n)
 {
     uint32_t u[2], v[2];
-    size_t i = 0;
     if (n > 64)
         return memcmp(a, b, n) == 0;
-    if (n >= 8) {
-        while (i + 8 < n && nk_same_eight(a + i, b + i))
-            i += 8;
-        return i + 8 >= n && nk_same_eight(a + n - 8, b + n - 8);
+    if (n >= 16) {
+        for (size_t i = 0; i + 16 < n; i += 16)
+            if (nk_differ_eight(a + i, b + i) | nk_differ_eight(a + i + 8, b + i + 8))
+                return false;
+        a += n - 16, b += n - 16;
+        return (nk_differ_eight(a, b) | nk_differ_eight(a + 8, b + 8)) == 0;
     }
+    if (n >= 8)
+        return (nk_differ_eight(a, b) | nk_differ_eight(a + n - 8, b + n - 8)) == 0;
     if (n >= 4) {
         memcpy(&u[0], a, 4), memcpy(&u[1], a + n - 4, 4);
         memcpy(&v[0], b, 4), memcpy(&v[1], b + n - 4, 4);

@@ -126,12 +126,18 @@ static bool folds_to(struct nk_str s, struct nk_str name)
 /* Can it differ from a name in lower case, and yet fold to it? Hardly any name can. */
 static bool may_fold(struct nk_str s)
 {
-    unsigned odd = 0;
-    for (size_t i = 0; i < s.n; i++) {
-        unsigned c = (unsigned char)s.p[i];
-        odd |= (c - 'A' < 26) | (c >> 7);
+    const uint64_t ones = 0x0101010101010101, tops = ones * 0x80;
+    uint64_t word = 0, odd = 0;
+    for (size_t i = 0; i < s.n; i += 8) {
+        if (s.n - i >= 8)
+            memcpy(&word, s.p + i, 8);
+        else
+            for (word = 0; i < s.n; i++)
+                word = word << 8 | (unsigned char)s.p[i];
+        uint64_t low = word & ~tops; /* then no sum leaves its byte */
+        odd |= word | ((low + ones * (0x80 - 'A')) & ~(low + ones * (0x7F - 'Z')));
     }
-    return odd;
+    return (odd & tops) != 0;
 }
 
 int nk_member_no_doubles(const struct nk_json *doc, uint32_t obj, const char *const *names,

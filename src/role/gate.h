@@ -43,13 +43,13 @@ struct gate {
     struct nk_watch answers_watch, audit_watch, control_watch;
     struct nk_stats stats;
     struct gate_listener listeners[NK_ROLE_LISTENERS_MAX + 1];
-    size_t listener_count;
+    size_t listener_count, spare_count;
     struct gate_slot *slots;
     uint32_t slot_count, free_slot, cancel_slot; /* lists; cancel: the courier must be told */
-    uint32_t generation;        /* of the slot taken last: no two slots ever have the same */
-    struct nk_arena scratch;    /* of one step of any request */
-    struct gate_request *spare; /* to be used again, each with one block of memory */
-    size_t spare_count;
+    uint32_t generation;               /* of the slot taken last: no two slots ever have the same */
+    struct nk_arena scratch;           /* of one step of any request */
+    struct nk_buf call_head;           /* on its way to the courier */
+    struct gate_request *spare;        /* to be used again, each with one block of memory */
     struct gate_conn *conns;           /* all */
     struct gate_stream *dirty;         /* with bytes that may leave: gate_reply.c */
     struct gate_stream *blocked;       /* with records or calls that had no room: gate_ring.c */

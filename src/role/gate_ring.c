@@ -172,16 +172,15 @@ static int call_encode(struct gate_stream *s)
 {
     struct gate_request *r = s->req;
     const struct nk_gate_call *call = &r->txn->call;
-    struct nk_buf b;
+    struct nk_buf *b = &s->conn->gate->call_head;
     struct nk_wire_call_head head = {.upstream = (uint32_t)call->upstream,
                                      .config = r->txn->setup->generation,
                                      .body_bytes = (int64_t)call->body.n,
                                      .subject = call->subject,
                                      .http = call->head};
-    nk_buf_init(&b, NK_RING_RECORD_MAX);
-    nk_wire_put_call(&head, &b);
-    r->wire = b.error ? (struct nk_str){NULL, 0} : nk_arena_copy(&r->arena, nk_buf_str(&b));
-    nk_buf_free(&b);
+    nk_buf_clear(b);
+    nk_wire_put_call(&head, b);
+    r->wire = b->error ? (struct nk_str){NULL, 0} : nk_arena_copy(&r->arena, nk_buf_str(b));
     return r->wire.p ? 0 : NK_ENOMEM;
 }
 

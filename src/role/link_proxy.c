@@ -161,10 +161,10 @@ bool link_proxy_ready(struct link *l, uint32_t events)
 
 int link_proxy_head(const struct endpoint *up, struct nk_buf *head)
 {
-    struct nk_str in = nk_buf_str(head);
-    ptrdiff_t space = nk_str_find(in, ' '), line = nk_str_search(in, NK_STR("\r\n"));
     if (!up->is_proxied || up->origin.tls)
         return 0;
+    struct nk_str in = nk_buf_str(head);
+    ptrdiff_t space = nk_str_find(in, ' '), line = nk_str_search(in, NK_STR("\r\n"));
     NK_MUST(space > 0 && line > space);
     struct nk_buf out;
     nk_buf_init(&out, head->max);

@@ -152,7 +152,7 @@ void nk_stats_time(struct nk_stats *s, enum nk_stat_histogram id, int64_t value)
     const struct scale *scale = &scales[rows[NK_STAT_COUNT + id].scale];
     uint64_t v = value > 0 ? (uint64_t)value : 0;
     size_t i = 0;
-    while (i < scale->bounds && v > scale->first << (scale->shift * i))
+    for (uint64_t bound = scale->first; i < scale->bounds && v > bound; bound <<= scale->shift)
         i++;
     bump(&h->sum, v);
     bump(&h->count[i], 1);

@@ -14,9 +14,18 @@
  */
 #include "role/wire.h"
 
+#include <string.h>
+
+NK_INLINE void store_u32(char to[4], uint32_t v)
+{
+    const char b[4] = {(char)v, (char)(v >> 8), (char)(v >> 16), (char)(v >> 24)};
+    memcpy(to, b, sizeof b);
+}
+
 static void put_u32(struct nk_buf *out, uint32_t v)
 {
-    char b[4] = {(char)v, (char)(v >> 8), (char)(v >> 16), (char)(v >> 24)};
+    char b[4];
+    store_u32(b, v);
     nk_buf_add(out, (struct nk_str){b, sizeof b});
 }
 
@@ -28,8 +37,13 @@ static void put_u64(struct nk_buf *out, uint64_t v)
 
 static void put_str(struct nk_buf *out, struct nk_str s)
 {
-    put_u32(out, (uint32_t)s.n);
-    nk_buf_add(out, s);
+    char *to = nk_buf_reserve(out, 4 + s.n);
+    if (!to)
+        return;
+    store_u32(to, (uint32_t)s.n);
+    if (s.n)
+        memcpy(to + 4, s.p, s.n);
+    out->n += 4 + s.n;
 }
 
 static void put_fields(struct nk_buf *out, const struct nk_http_head *h)
