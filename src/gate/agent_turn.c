@@ -271,6 +271,6 @@ static void agent_free(struct nk_txn *t)
     nk_buf_free(&d->target);
 }
 
-const struct gate_driver gate_agent_driver = {"agent",    agent_start, agent_head,
-                                              agent_data, agent_end,   agent_fail,
-                                              agent_wake, agent_gone,  agent_free};
+const struct gate_driver gate_agent_driver = {"agent",    agent_start, agent_head, agent_data,
+                                              agent_end,  agent_fail,  agent_wake, NULL,
+                                              agent_gone, agent_free};

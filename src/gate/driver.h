@@ -31,6 +31,8 @@ struct gate_driver {
     unsigned (*fail)(struct nk_txn *t, int fail, struct nk_str why); /* enum nk_upstream_fail */
     /* The time that was asked for by NK_FX_WAKE. NULL: it asks for none. */
     unsigned (*wake)(struct nk_txn *t);
+    /* What another transaction brought (NK_FX_TELL). NULL: it waits for none. */
+    unsigned (*told)(struct nk_txn *t, struct nk_str bytes);
     /* The client is gone: the last records, NK_FX_RECORD or 0; what runs is cancelled. NULL: the outcome "client_gone". */
     unsigned (*gone)(struct nk_txn *t);
     /* Frees what is not in the transaction's arena (state->drive). NULL: nothing. */
