@@ -47,6 +47,15 @@ static bool in_path(struct nk_str path, struct nk_str name)
     return false;
 }
 
+/* Is it one of a list with commas? */
+static bool is_listed(struct nk_str list, struct nk_str name)
+{
+    while (list.p)
+        if (nk_str_eq(nk_str_cut(&list, ','), name))
+            return true;
+    return false;
+}
+
 /* Do arguments outside the path stand in a body? */
 static bool has_body(const struct nk_agent_way *way)
 {
@@ -62,7 +71,8 @@ static void put_some(const struct nk_json *doc, const struct nk_agent_way *way, 
     nk_buf_add_char(out, '[');
     for (uint32_t i = nk_json_first(doc, 0); i != NK_JSON_NONE; i = nk_json_next(doc, 0, i)) {
         struct nk_str name = nk_json_string(doc, i, a), value = value_text(doc, i + 1, a);
-        bool is_body = way && has_body(way) && !in_path(way->path, name);
+        bool is_body = way && has_body(way) && !in_path(way->path, name) &&
+                       !is_listed(way->query, name) && !is_listed(way->headers, name);
         if (way && is_body != body)
             continue;
         if (!name.p || !value.p)
@@ -233,6 +243,61 @@ static int put_path(const struct nk_agent_way *way, const struct nk_json *doc, s
     return 0;
 }
 
+static void put_query(struct nk_str name, struct nk_str value, bool first, struct nk_buf *target)
+{
+    nk_buf_add_char(target, first ? '?' : '&');
+    put_encoded(name, target);
+    nk_buf_add_char(target, '=');
+    put_encoded(value, target);
+}
+
+/* A list is its name with each value, as forms have it. */
+static int put_queries(const struct nk_json *doc, uint32_t at, struct nk_str name, bool *first,
+                       struct nk_arena *a, struct nk_buf *target)
+{
+    bool list = nk_json_type(doc, at) == NK_JSON_ARRAY;
+    for (uint32_t i = list ? nk_json_first(doc, at) : at; i != NK_JSON_NONE;
+         i = list ? nk_json_next(doc, at, i) : NK_JSON_NONE) {
+        struct nk_str value = value_text(doc, i, a);
+        if (!value.p)
+            return NK_ENOMEM;
+        put_query(name, value, *first, target);
+        *first = false;
+    }
+    return 0;
+}
+
+/* HTTP/2 has names in lower case alone. */
+static struct nk_str lower(struct nk_str name, struct nk_arena *a)
+{
+    char *p = nk_arena_alloc(a, name.n + 1);
+    for (size_t i = 0; p && i < name.n; i++)
+        p[i] = (char)(name.p[i] >= 'A' && name.p[i] <= 'Z' ? name.p[i] + 32 : name.p[i]);
+    return (struct nk_str){p, name.n};
+}
+
+int nk_agent_put_headers(const struct nk_agent_way *way, const struct nk_json *arguments,
+                         struct nk_arena *a, size_t max, struct nk_http_head *h, struct nk_fault *f)
+{
+    for (struct nk_str rest = way->headers; rest.p;) {
+        struct nk_str name = nk_str_cut(&rest, ',');
+        uint32_t at = nk_json_get(arguments, 0, name);
+        if (at == NK_JSON_NONE)
+            continue;
+        struct nk_str value = nk_str_trim(value_text(arguments, at, a));
+        for (size_t i = 0; i < value.n; i++)
+            if (value.p[i] < ' ' || value.p[i] > '~')
+                return nk_fault_set(f, NK_EINVAL, "agent", 0,
+                                    "argument \"%.*s\" cannot stand in a header", NK_FMT(name));
+        if (h->header_count >= max)
+            return NK_ELIMIT;
+        nk_http_add(h, lower(name, a), value);
+        if (!h->headers[h->header_count - 1].name.p)
+            return NK_ENOMEM;
+    }
+    return 0;
+}
+
 int nk_agent_put_rest(const struct nk_agent_way *way, const struct nk_json *arguments,
                       struct nk_arena *a, struct nk_buf *target, struct nk_buf *body,
                       struct nk_fault *f)
@@ -245,21 +310,18 @@ int nk_agent_put_rest(const struct nk_agent_way *way, const struct nk_json *argu
     for (uint32_t i = rc ? NK_JSON_NONE : nk_json_first(arguments, 0); i != NK_JSON_NONE;
          i = nk_json_next(arguments, 0, i)) {
         struct nk_str name = nk_json_string(arguments, i, a);
-        struct nk_str value = value_text(arguments, i + 1, a);
-        if (!name.p || !value.p)
+        if (!name.p)
             return NK_ENOMEM;
-        if (in_path(way->path, name))
+        if (in_path(way->path, name) || is_listed(way->headers, name))
             continue;
-        if (in_body) {
+        if (in_body && !is_listed(way->query, name)) {
             nk_json_put_name(body, name);
             nk_buf_add(body, nk_json_span(arguments, i + 1));
             continue;
         }
-        nk_buf_add_char(target, first ? '?' : '&');
-        put_encoded(name, target);
-        nk_buf_add_char(target, '=');
-        put_encoded(value, target);
-        first = false;
+        int bad = put_queries(arguments, i + 1, name, &first, a, target);
+        if (bad)
+            return bad;
     }
     if (in_body)
         nk_buf_add_char(body, '}');

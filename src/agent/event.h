@@ -14,6 +14,8 @@ struct nk_agent_way {
     struct nk_str action;       /* name of the action group */
     struct nk_str function;     /* name of the tool */
     struct nk_str method, path; /* of its API, or absent: a function */
+    struct nk_str query,
+        headers; /* names of arguments that go there, with commas between; or absent */
 };
 
 /* Whose answer it is. */
@@ -44,11 +46,18 @@ struct nk_agent_answer {
 int nk_agent_read_lambda(const struct nk_json *doc, struct nk_arena *a, struct nk_agent_answer *out,
                          struct nk_fault *f) NK_CHECKED;
 
-/* Path and query of a tool's own request, and its body (empty: none) from what is left of the arguments. NK_EINVAL: an
- * argument of the path is missing, or is none that a path can have. */
+/* Path and query of a tool's own request, and its body (empty: none) from what is left of the arguments. A list in the
+ * query is its name with each of its values. NK_EINVAL: an argument of the path is missing, or is none that a path can
+ * have. */
 int nk_agent_put_rest(const struct nk_agent_way *way, const struct nk_json *arguments,
                       struct nk_arena *a, struct nk_buf *target, struct nk_buf *body,
                       struct nk_fault *f) NK_CHECKED;
+
+/* Adds the headers that stand for arguments; at most `max` in all. NK_EINVAL: a value that no header can have; NK_ELIMIT,
+ * NK_ENOMEM. */
+int nk_agent_put_headers(const struct nk_agent_way *way, const struct nk_json *arguments,
+                         struct nk_arena *a, size_t max, struct nk_http_head *h,
+                         struct nk_fault *f) NK_CHECKED;
 
 /* Events of the answer, framed. */
 void nk_agent_put_chunk(struct nk_str text, struct nk_buf *out);

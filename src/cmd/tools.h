@@ -6,6 +6,7 @@
 #pragma once
 
 #include "cmd/policy_text.h"
+#include "tool/openapi.h"
 #include "tool/trust.h"
 
 enum { NK_OFFER_MAX = 16 << 20, NK_TOOLS_ARENA = 512 << 20 };
@@ -15,7 +16,8 @@ struct nk_offer {
     const char *name; /* the file, "-" or the URL */
     struct nk_str text;
     struct nk_json doc;
-    uint32_t tools; /* the array */
+    uint32_t tools;        /* the array */
+    struct nk_openapi api; /* that it was made from; ways NULL: from none */
 };
 
 /* How a server is reached; NULL: nothing of the kind. */
@@ -25,9 +27,13 @@ struct nk_fetch {
 };
 
 /* Reads an offer: a file, "-" (standard input), or the http(s) URL of an MCP server, which is asked. A
- * file holds an answer of tools/list, its result, the array alone, or approved tools. */
+ * file holds an answer of tools/list, its result, the array alone, approved tools, or an OpenAPI document. */
 int nk_offer_read(const char *from, const struct nk_fetch *how, struct nk_arena *a,
                   struct nk_offer *out, struct nk_fault *f) NK_CHECKED;
+/* Parts of it (tools_actions.c): text that is YAML becomes JSON; an OpenAPI document becomes the list of its operations, and
+ * what cannot be one is told on stderr. */
+int nk_offer_yaml(struct nk_offer *offer, struct nk_arena *a, struct nk_fault *f) NK_CHECKED;
+int nk_offer_api(struct nk_offer *offer, struct nk_arena *a, struct nk_fault *f) NK_CHECKED;
 /* Asks an MCP server for all pages of tools/list; *out is {"tools":[…]}. Speaks revision 2026-07-28, and
  * when the server does not, the sessions of 2025-11-25 and before. */
 int nk_fetch_tools(const char *url, const struct nk_fetch *how, struct nk_arena *a,

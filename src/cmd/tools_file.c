@@ -43,17 +43,22 @@ int nk_offer_read(const char *from, const struct nk_fetch *how, struct nk_arena 
     *out = (struct nk_offer){.name = from};
     int rc = is_url(from) ? nk_fetch_tools(from, how, a, &out->text, f)
                           : nk_input_read(from, a, &out->text, f);
+    if (!rc && !is_url(from))
+        rc = nk_offer_yaml(out, a, f);
     if (rc)
         return rc;
     rc = nk_json_parse(&limits, out->text, a, &out->doc, &inner);
     if (rc)
         return nk_fault_set(f, rc, "tools", inner.offset, "%.100s: byte %zu: %s", from,
                             inner.offset, inner.message);
+    rc = is_url(from) ? 0 : nk_offer_api(out, a, f);
+    if (rc)
+        return rc;
     out->tools = find_tools(&out->doc);
     if (out->tools == NK_JSON_NONE)
         return nk_fault_set(f, NK_EINVAL, "tools", 0,
                             "%.100s: this is no list of tools: an array, or an object with "
-                            "\"tools\", was expected",
+                            "\"tools\", or an OpenAPI document, was expected",
                             from);
     return 0;
 }

@@ -11,6 +11,8 @@ struct nk_config_agent_tool {
     struct nk_str name;   /* as the registry has it, without its server */
     struct nk_str method; /* of HTTP: with `path`; absent: a function */
     struct nk_str path;   /* "/patients/{id}"; absent: a function */
+    struct nk_str query; /* names of arguments, with commas between; absent: as the method has it */
+    struct nk_str headers; /* the same; absent: none */
 };
 
 /* Tools that are called in one way. */

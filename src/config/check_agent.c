@@ -4,6 +4,7 @@
  * calling a tool with what it needs. Whether a tool is registered is looked at when the registry is loaded.
  */
 #include "config/table.h"
+#include "http/grammar.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -31,6 +32,26 @@ static bool has_model(const struct nk_config *c, struct nk_str name)
     return false;
 }
 
+/* Headers that say something about the connection, the message or who asks are not a model's to choose. */
+static bool headers_ok(struct nk_str list)
+{
+    static const char *const ours[] = {"host",       "content-length",    "content-type",
+                                       "connection", "transfer-encoding", "te",
+                                       "trailer",    "upgrade",           "expect",
+                                       "cookie",     "authorization",     "proxy-authorization",
+                                       "accept",     "accept-encoding",   "nakoso-identity",
+                                       "keep-alive", "user-agent"};
+    while (list.p) {
+        struct nk_str one = nk_str_cut(&list, ',');
+        for (size_t i = 0; i < NK_COUNT(ours); i++)
+            if (nk_str_is_nocase(one, ours[i]))
+                return false;
+        if (!nk_http_token_ok(one))
+            return false;
+    }
+    return true;
+}
+
 static int check_tools(const struct nk_config_action *a, const struct place *p, uint32_t object)
 {
     bool rest = nk_str_eq(a->form, NK_STR("rest")), mcp = nk_str_eq(a->form, NK_STR("mcp"));
@@ -48,6 +69,14 @@ static int check_tools(const struct nk_config_action *a, const struct place *p, 
                          ".tools: a tool of form mcp has a name alone; leave out method and path");
         if (t->path.p && t->path.p[0] != '/')
             return wrong(p, NK_EINVAL, item, "path", ".tools: a path begins with \"/\"");
+        if ((t->query.p || t->headers.p) && !t->path.p)
+            return wrong(p, NK_EINVAL, item, t->query.p ? "query" : "headers",
+                         ".tools: only a tool with method and path has query and headers");
+        if (!headers_ok(t->headers))
+            return wrong(
+                p, NK_EINVAL, item, "headers",
+                ".tools: headers are names with commas between, none that says who asks, what "
+                "the message is or how it is sent");
         for (size_t j = 0; j < i; j++)
             if (nk_str_eq(t->name, a->tools[j].name))
                 return wrong(p, NK_ECONFLICT, item, "name", ".tools: a tool is there twice");

@@ -105,6 +105,42 @@ static void after_value(struct reading *r)
         r->done = true;
 }
 
+static size_t digits(struct nk_str s, size_t from)
+{
+    size_t i = from;
+    while (i < s.n && s.p[i] >= '0' && s.p[i] <= '9')
+        i++;
+    return i - from;
+}
+
+/* A word or number as JSON has it (RFC 8259, sections 3 and 6). */
+static bool is_json(struct nk_str s)
+{
+    static const char *const words[] = {"null", "true", "false"};
+    size_t i = nk_str_starts(s, NK_STR("-")), n = digits(s, i);
+    for (size_t k = 0; k < NK_COUNT(words); k++)
+        if (nk_str_eq(s, nk_str(words[k])))
+            return true;
+    if (n == 0 || (n > 1 && s.p[i] == '0'))
+        return false;
+    i += n;
+    if (i < s.n && s.p[i] == '.') {
+        n = digits(s, ++i);
+        if (n == 0)
+            return false;
+        i += n;
+    }
+    if (i < s.n && (s.p[i] | 0x20) == 'e') {
+        i++;
+        i += i < s.n && (s.p[i] == '+' || s.p[i] == '-');
+        n = digits(s, i);
+        if (n == 0)
+            return false;
+        i += n;
+    }
+    return i == s.n;
+}
+
 static int on_scalar(struct reading *r, const yaml_event_t *e)
 {
     struct level *l = r->depth ? &r->levels[r->depth - 1] : NULL;
@@ -117,6 +153,8 @@ static int on_scalar(struct reading *r, const yaml_event_t *e)
     if (!is_key) {
         if (plain && text.n == 0)
             nk_buf_add(&r->json, NK_STR("null"));
+        else if (plain && r->lim->typed && is_json(text))
+            nk_buf_add(&r->json, text);
         else
             nk_json_put_string(&r->json, text);
         after_value(r);

@@ -4,7 +4,8 @@
  * from. Only the plain part of YAML 1.1 is taken: one document of mappings, lists and scalars.
  * Refused: anchors, aliases, tags, merge keys, further documents, keys that are no scalars and keys
  * given twice. Every scalar becomes a JSON string, whatever it looks like (an empty plain one
- * becomes null): the reader of the JSON knows which type it wants. Pure apart from libyaml's
+ * becomes null): the reader of the JSON knows which type it wants. With `typed` one that is not quoted
+ * becomes what it is in JSON (null, true, false, a number), for texts that are JSON in another form. Pure apart from libyaml's
  * memory.
  */
 #pragma once
@@ -15,6 +16,7 @@ struct nk_yaml_limits {
     size_t max_bytes;
     uint32_t max_depth; /* nested lists and mappings */
     uint32_t max_nodes; /* scalars, lists and mappings */
+    bool typed;
 };
 
 struct nk_yaml_mark {

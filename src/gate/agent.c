@@ -25,9 +25,10 @@ static int load_tool(struct nk_setup *s, struct nk_agent *g, const struct nk_con
                      struct nk_fault *f)
 {
     struct gate_agent_tool *to = &g->tools[g->tool_count++];
-    *to = (struct gate_agent_tool){.action = action,
-                                   .way = {action->name, c->name, c->method, c->path},
-                                   .full = full_name(&s->arena, action, c)};
+    *to = (struct gate_agent_tool){
+        .action = action,
+        .way = {action->name, c->name, c->method, c->path, c->query, c->headers},
+        .full = full_name(&s->arena, action, c)};
     if (!to->full.p)
         return NK_ENOMEM;
     to->tool = nk_tools_find(s->tools, to->full);

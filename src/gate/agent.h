@@ -8,6 +8,7 @@
  *   agent_inline.c an agent that its client describes
  *   agent_turn.c   the driver: calls begin, answers come, the client's answer ends
  *   agent_model.c  the conversation, to the model and back
+ *   agent_stream.c the model's words, as it writes them
  *   agent_tool.c   tools: decided, called, answered; or handed to the client, or to a person
  *   agent_mcp.c    tools that MCP servers have
  */
@@ -20,15 +21,14 @@
 #include "gate/tool.h"
 #include "proto/mcp.h"
 
-/* A tool of an agent. */
-struct gate_agent_tool {
+struct gate_agent_tool { /* of an agent */
     const struct nk_config_action *action;
     struct nk_agent_way way;
     struct nk_str full;         /* "clinic___get_patient" */
     size_t upstream;            /* index in the configuration; SIZE_MAX: the client runs it */
     const struct nk_tool *tool; /* NULL: not registered; the client of an inline agent brought it */
     bool confirms;              /* that client wants a person to agree to each call */
-    enum nk_mcp_revision *speaks; /* of an MCP server: as far as it is known; NULL: it is none */
+    enum nk_mcp_revision *speaks;      /* an MCP server, as far as known; NULL: it is none */
     struct nk_str description, schema; /* as it is offered to the model */
 };
 
@@ -53,7 +53,6 @@ enum gate_agent_doing {
     GATE_AGENT_NEXT
 };
 
-/* One call of an MCP server's tool. */
 enum gate_agent_mcp_step {
     GATE_AGENT_MCP_DISCOVER,
     GATE_AGENT_MCP_INITIALIZE,
@@ -61,7 +60,7 @@ enum gate_agent_mcp_step {
     GATE_AGENT_MCP_CALL,
     GATE_AGENT_MCP_LEAVE,
 };
-struct gate_agent_mcp {
+struct gate_agent_mcp { /* one call */
     enum gate_agent_mcp_step step;
     const struct gate_agent_tool *tool;
     const struct nk_agent_use *use;
@@ -84,6 +83,8 @@ struct gate_drive_agent {
     size_t at;     /* of the tools that are asked for: the next one */
     struct gate_agent_view view;
     struct gate_agent_mcp mcp;
+    struct nk_model_stream *stream; /* of the model's answer, as it comes; NULL: it comes whole */
+    bool said;                      /* … and words of it went to the client */
     int64_t turns, calls, tokens_in, tokens_out;
     unsigned traces;
     struct nk_buf body, target; /* of the running call */
@@ -102,7 +103,7 @@ int gate_agent_take_brought(struct nk_txn *t, struct nk_str session);
 
 /* agent_turn.c: goes on with what is next. Effects. */
 unsigned gate_agent_next(struct nk_txn *t);
-/* Ends the answer with an exception of the client's API, before or in the stream. */
+/* Ends the answer with an exception, before or in the stream. */
 unsigned gate_agent_give_up(struct nk_txn *t, enum nk_refusal_id id, struct nk_str detail,
                             struct nk_str reason);
 /* The head of the answer, if it has not been sent. */
@@ -112,9 +113,13 @@ unsigned gate_agent_finish(struct nk_txn *t, unsigned fx);
 /* Adds an event of the trace, when the client wants one: the content of "orchestrationTrace". */
 void gate_agent_trace(struct nk_txn *t, struct nk_str members);
 
-/* agent_model.c */
+/* agent_model.c; an answer that comes as it is written: agent_stream.c */
 unsigned gate_agent_ask_model(struct nk_txn *t);
 unsigned gate_agent_hear_model(struct nk_txn *t);
+void gate_agent_stream_head(struct nk_txn *t, const struct nk_http_head *h);
+unsigned gate_agent_stream_data(struct nk_txn *t, struct nk_str bytes);
+int gate_agent_stream_end(struct nk_txn *t, struct nk_model_answer *out,
+                          struct nk_fault *f) NK_CHECKED;
 /* Adds the user's words, or the results of the tools that were asked for. NK_ELIMIT, NK_ENOMEM. */
 int gate_agent_add_text(struct gate_drive_agent *d, enum nk_model_role role,
                         struct nk_str text) NK_CHECKED;

@@ -79,7 +79,7 @@ static int take_brought(struct nk_txn *t, const struct nk_agent_group *g,
     struct nk_str full = nk_arena_printf(t->arena, "client___%.*s", NK_FMT(f->name));
     const struct nk_tool *known = full.p ? nk_tools_find(t->setup->tools, full) : NULL;
     struct gate_agent_tool tool = {.action = action,
-                                   .way = {g->name, f->name, {NULL, 0}, {NULL, 0}},
+                                   .way = {.action = g->name, .function = f->name},
                                    .full = full,
                                    .upstream = SIZE_MAX,
                                    .tool = known,

@@ -92,7 +92,8 @@ static int write_request(struct nk_txn *t, struct nk_fault *f)
                                  .messages = d->memory.messages,
                                  .message_count = d->memory.message_count,
                                  .tools = offer(g, t->scratch),
-                                 .tool_count = g->tool_count};
+                                 .tool_count = g->tool_count,
+                                 .stream = d->asked->streams};
     nk_buf_clear(&d->body);
     return r.tools ? nk_model_write(model->dialect, &r, t->scratch, &d->body, f) : NK_ENOMEM;
 }
@@ -110,7 +111,7 @@ static int describe(struct nk_txn *t)
     s->call.endpoint = &call_of_agent;
     s->call.model = s->model->name;
     s->call.body = (struct nk_json){.n = 0};
-    s->call.stream = false;
+    s->call.stream = d->asked->streams;
     s->call.message_count = (int64_t)d->memory.message_count;
     s->call.tools = tools;
     s->call.tool_count = tools ? d->agent->tool_count : 0;
@@ -126,7 +127,8 @@ static int prepare(struct nk_txn *t)
     if (rc)
         return rc;
     gate_call_header(t, "content-type", NK_STR("application/json"));
-    gate_call_header(t, "accept", NK_STR("application/json"));
+    gate_call_header(t, "accept",
+                     d->asked->streams ? NK_STR("text/event-stream") : NK_STR("application/json"));
     gate_call_header(t, "accept-encoding", NK_STR("identity"));
     if (version.p) {
         struct nk_http_head *h = &t->call.head;
@@ -184,6 +186,8 @@ unsigned gate_agent_ask_model(struct nk_txn *t)
     if (t->out.n)
         fx |= gate_agent_begin(t) | NK_FX_DATA;
     d->turns++;
+    d->stream = NULL;
+    d->said = false;
     d->doing = GATE_AGENT_MODEL;
     return fx;
 }
@@ -195,6 +199,8 @@ static int read_answer(struct nk_txn *t, struct nk_model_answer *out, struct nk_
     struct nk_gate_state *s = t->state;
     struct gate_drive_agent *d = s->drive;
     struct nk_json doc;
+    if (d->stream)
+        return gate_agent_stream_end(t, out, f);
     if (s->reply.error)
         return nk_fault_set(f, s->reply.error, "agent", 0, "answer over limits.reply_bytes");
     if (s->upstream_status != 200)
@@ -284,6 +290,7 @@ unsigned gate_agent_hear_model(struct nk_txn *t)
     trace_words(t, text, d->memory.use_count == 0);
     if (d->memory.use_count)
         return fx | gate_agent_next(t);
-    nk_agent_put_chunk(text.p ? text : NK_STR(""), &t->out);
+    if (!d->said)
+        nk_agent_put_chunk(text.p ? text : NK_STR(""), &t->out);
     return gate_agent_finish(t, fx);
 }

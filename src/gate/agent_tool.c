@@ -6,7 +6,7 @@
  */
 #include "gate/agent.h"
 
-enum { RESULT_MAX = 4 << 20 };
+enum { RESULT_MAX = 4 << 20, HEADERS_OWN = 5, HEADERS_MORE = 32 };
 
 static const struct nk_endpoint tool_of_agent = {
     .name = "agents.tool", .method = "POST", .path = "", .action = "CallTool"};
@@ -161,8 +161,12 @@ static int write_call(struct nk_txn *t, const struct gate_agent_tool *tool,
     struct gate_drive_agent *d = of(t);
     nk_buf_clear(&d->body);
     nk_buf_clear(&d->target);
-    if (!is_lambda(tool))
-        return nk_agent_put_rest(&tool->way, arguments, &d->step, &d->target, &d->body, f);
+    if (!is_lambda(tool)) {
+        int rc = nk_agent_put_rest(&tool->way, arguments, &d->step, &d->target, &d->body, f);
+        return rc ? rc
+                  : nk_agent_put_headers(&tool->way, arguments, t->arena, HEADERS_MORE,
+                                         &t->call.head, f);
+    }
     struct nk_agent_lambda l = {.way = &tool->way,
                                 .who = &d->who,
                                 .arguments = arguments,
@@ -245,7 +249,7 @@ unsigned gate_agent_use_tool(struct nk_txn *t)
         return gate_agent_give_up(t, NK_REFUSAL_agent_limit,
                                   NK_STR("Too many tools were called (agents[].max_calls)."),
                                   NK_STR(""));
-    if (gate_call_new(t, 0, "POST", NK_STR("/"), 5))
+    if (gate_call_new(t, 0, "POST", NK_STR("/"), HEADERS_OWN + HEADERS_MORE))
         t->out.error = NK_ENOMEM;
     unsigned fx = decide(t, u, &v);
     if (t->out.error)
@@ -360,8 +364,10 @@ static const char *read_result(struct nk_txn *t, const struct gate_agent_tool *t
         rc = read_lambda(t, &ask, out, report, failed, f);
     else if (tool->speaks)
         rc = gate_agent_mcp_read(t, &ask, out, report, failed, f);
-    else
+    else {
+        ask.error = *failed; /* what it declares is the form of an answer, not of an error */
         rc = nk_field_filter_text(&ask, nk_buf_str(&s->reply), &of(t)->step, out, report, f);
+    }
     if (!rc && out->error)
         rc = out->error;
     return rc == 0            ? (*failed ? "tool_error" : "complete")

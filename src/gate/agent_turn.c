@@ -22,7 +22,7 @@ unsigned gate_agent_begin(struct nk_txn *t)
         return 0;
     *h = (struct nk_http_head){
         .status = 200, .keep_alive = true, .chunked = true, .content_length = -1};
-    h->headers = nk_arena_array(t->arena, 5, sizeof *h->headers);
+    h->headers = nk_arena_array(t->arena, 7, sizeof *h->headers);
     if (!h->headers) {
         t->out.error = NK_ENOMEM;
         return 0;
@@ -32,7 +32,9 @@ unsigned gate_agent_begin(struct nk_txn *t)
         {NK_STR("x-amzn-bedrock-agent-content-type"), NK_STR("text/plain")},
         {NK_STR("x-amz-bedrock-agent-session-id"), of(t)->who.session},
         {NK_STR("x-amzn-requestid"), s->id},
-        {NK_STR("x-request-id"), s->id}};
+        {NK_STR("x-request-id"), s->id},
+        {NK_STR("cache-control"), NK_STR("no-cache, no-transform")},
+        {NK_STR("x-accel-buffering"), NK_STR("no")}};
     for (size_t i = 0; i < NK_COUNT(headers); i++)
         h->headers[h->header_count++] = headers[i];
     s->began = true;
@@ -168,6 +170,24 @@ static int take_attributes(struct nk_txn *t)
               : 0;
 }
 
+/* What the client says was said before: the beginning of a session, and nothing that a decision looks at. */
+static int take_history(struct nk_txn *t)
+{
+    struct gate_drive_agent *d = of(t);
+    const struct nk_agent_call *c = d->asked;
+    int rc = 0;
+    if (c->history_count && d->memory.message_count)
+        return gate_refuse(t, NK_REFUSAL_bad_request, "locate",
+                           NK_STR("A conversationHistory begins a session; this one has begun."),
+                           NK_STR(""));
+    for (size_t i = 0; i < c->history_count && !rc; i++)
+        rc = gate_agent_add_text(d, c->history[i].by_agent ? NK_MODEL_ASSISTANT : NK_MODEL_USER,
+                                 c->history[i].text);
+    return rc ? gate_refuse(t, NK_REFUSAL_agent_limit, "locate",
+                            NK_STR("The conversation is too long."), NK_STR(""))
+              : 0;
+}
+
 static int open_session(struct nk_txn *t)
 {
     struct gate_drive_agent *d = of(t);
@@ -177,7 +197,8 @@ static int open_session(struct nk_txn *t)
     if (rc)
         return gate_refuse(t, NK_REFUSAL_out_of_memory, "locate", NK_STR(""), NK_STR(""));
     d->memory.idle_ms = d->asked->brought ? d->asked->brought->idle_ms : 0;
-    return take_attributes(t);
+    rc = take_history(t);
+    return rc ? rc : take_attributes(t);
 }
 
 static unsigned agent_start(struct nk_txn *t)
@@ -207,6 +228,8 @@ static unsigned agent_head(struct nk_txn *t, const struct nk_http_head *h)
     t->state->upstream_status = h->status;
     if (of(t)->doing == GATE_AGENT_TOOL && of(t)->mcp.tool)
         gate_agent_mcp_head(t, h);
+    if (of(t)->doing == GATE_AGENT_MODEL)
+        gate_agent_stream_head(t, h);
     return 0;
 }
 
@@ -214,6 +237,8 @@ static unsigned agent_data(struct nk_txn *t, struct nk_str bytes)
 {
     struct nk_gate_state *s = t->state;
     s->reply_bytes += (int64_t)bytes.n;
+    if (of(t)->doing == GATE_AGENT_MODEL && of(t)->stream)
+        return gate_agent_stream_data(t, bytes);
     nk_buf_add(&s->reply, bytes); /* over its limit: see agent_end */
     return 0;
 }

@@ -144,8 +144,7 @@ static int read_results(struct reading *r, uint32_t state)
 
 static int refuse_unserved(struct reading *r, uint32_t state, const char *name)
 {
-    static const char *const members[] = {"files", "knowledgeBaseConfigurations",
-                                          "conversationHistory"};
+    static const char *const members[] = {"files", "knowledgeBaseConfigurations"};
     if (nk_member_get(r->doc, 0, NK_STR("memoryId")) != NK_JSON_NONE)
         return refuse_member(r, "\"memoryId\" is not served: agents keep no memory over sessions");
     for (size_t i = 0; i < NK_COUNT(members); i++)
@@ -153,6 +152,60 @@ static int refuse_unserved(struct reading *r, uint32_t state, const char *name)
             return nk_fault_set(r->f, NK_EINVAL, "proto", 0, "\"%s.%s\" is not served", name,
                                 members[i]);
     return 0;
+}
+
+static int read_said(struct reading *r, uint32_t at, struct nk_agent_said *all)
+{
+    struct nk_str role = {NULL, 0};
+    uint32_t list;
+    int rc = nk_member_expect(r->doc, at, NK_STR("messages"), NK_JSON_OBJECT, r->f);
+    if (!rc)
+        rc = text(r, at, "role", true, &role);
+    if (!rc)
+        rc = nk_member_of(r->doc, at, NK_STR("content"), NK_JSON_ARRAY, &list, r->f);
+    if (rc)
+        return rc;
+    bool agent = nk_str_eq(role, NK_STR("assistant"));
+    if (!agent && !nk_str_eq(role, NK_STR("user")))
+        return refuse_member(r, "the \"role\" of a message is user or assistant");
+    for (uint32_t i = nk_json_first(r->doc, list); i != NK_JSON_NONE && !rc;
+         i = nk_json_next(r->doc, list, i)) {
+        if (r->out->history_count == NK_AGENT_HISTORY_MAX)
+            return refuse_member(r, "\"conversationHistory\" is too long");
+        struct nk_agent_said *one = &all[r->out->history_count++];
+        one->by_agent = agent;
+        rc = nk_member_expect(r->doc, i, NK_STR("content"), NK_JSON_OBJECT, r->f);
+        if (!rc)
+            rc = text(r, i, "text", true, &one->text);
+    }
+    return rc;
+}
+
+static int read_history(struct reading *r, uint32_t state)
+{
+    uint32_t history, list = NK_JSON_NONE;
+    int rc =
+        nk_member_of(r->doc, state, NK_STR("conversationHistory"), NK_JSON_OBJECT, &history, r->f);
+    if (!rc)
+        rc = nk_member_of(r->doc, history, NK_STR("messages"), NK_JSON_ARRAY, &list, r->f);
+    if (rc || list == NK_JSON_NONE)
+        return rc;
+    struct nk_agent_said *all = nk_arena_array(r->a, NK_AGENT_HISTORY_MAX, sizeof *all);
+    if (!all)
+        return nk_fault_set(r->f, NK_ENOMEM, "proto", 0, "out of memory");
+    for (uint32_t i = nk_json_first(r->doc, list); i != NK_JSON_NONE && !rc;
+         i = nk_json_next(r->doc, list, i))
+        rc = read_said(r, i, all);
+    r->out->history = all;
+    return rc;
+}
+
+static int read_streaming(struct reading *r)
+{
+    uint32_t at;
+    int rc = nk_member_of(r->doc, 0, NK_STR("streamingConfigurations"), NK_JSON_OBJECT, &at, r->f);
+    return rc ? rc
+              : nk_member_bool(r->doc, at, NK_STR("streamFinalResponse"), &r->out->streams, r->f);
 }
 
 static int read_state(struct reading *r)
@@ -170,6 +223,8 @@ static int read_state(struct reading *r)
             read_pairs(r, state, "promptSessionAttributes", &r->out->prompt, &r->out->prompt_count);
     if (!rc)
         rc = text(r, state, "invocationId", false, &r->out->invocation);
+    if (!rc)
+        rc = read_history(r, state);
     return rc ? rc : read_results(r, state);
 }
 
@@ -188,6 +243,8 @@ static int parse_call(struct nk_call *call, struct nk_arena *a, struct nk_fault 
         rc = nk_member_bool(r.doc, 0, NK_STR("enableTrace"), &out->trace, f);
     if (!rc)
         rc = nk_member_bool(r.doc, 0, NK_STR("endSession"), &out->ends, f);
+    if (!rc)
+        rc = read_streaming(&r);
     if (!rc)
         rc = read_state(&r);
     if (!rc && !out->input.p && !out->result_count && !out->ends)

@@ -15,11 +15,17 @@
 enum {
     NK_AGENT_PAIRS_MAX = 64,      /* session attributes, and prompt session attributes */
     NK_AGENT_RESULTS_MAX = 64,    /* of tools that the client ran */
+    NK_AGENT_HISTORY_MAX = 128,   /* texts */
     NK_AGENT_SESSION_ID_MAX = 100 /* [0-9a-zA-Z._:-]+, 2 or more */
 };
 
 struct nk_agent_pair {
     struct nk_str name, value;
+};
+
+struct nk_agent_said { /* of an earlier conversation, as the client tells it */
+    bool by_agent;
+    struct nk_str text;
 };
 
 enum nk_agent_confirmation {
@@ -40,8 +46,11 @@ struct nk_agent_result {
 struct nk_agent_brought;
 
 struct nk_agent_call {
-    struct nk_str input;      /* inputText, or absent */
-    bool trace, ends;         /* enableTrace, endSession */
+    struct nk_str input;                 /* inputText, or absent */
+    bool trace, ends;                    /* enableTrace, endSession */
+    bool streams;                        /* streamFinalResponse */
+    const struct nk_agent_said *history; /* that a session begins with */
+    size_t history_count;
     struct nk_str invocation; /* whose results these are, or absent */
     const struct nk_agent_result *results;
     size_t result_count;

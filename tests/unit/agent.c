@@ -200,7 +200,10 @@ static struct nk_buf lambda(const struct nk_agent_way *way, const char *argument
 static void functions(void)
 {
     struct nk_agent_way function = {.action = NK_STR("records"), .function = NK_STR("get")};
-    struct nk_agent_way api = {NK_STR("records"), NK_STR("put"), NK_STR("POST"), NK_STR("/p/{id}")};
+    struct nk_agent_way api = {.action = NK_STR("records"),
+                               .function = NK_STR("put"),
+                               .method = NK_STR("POST"),
+                               .path = NK_STR("/p/{id}")};
     struct nk_buf b = lambda(&function, "{\"id\":1234,\"why\":\"x \\\"y\\\"\",\"all\":true}");
     struct nk_json doc = parse(nk_buf_str(&b));
     tap_ok(doc.n && nk_str_search(nk_buf_str(&b),
@@ -252,29 +255,46 @@ static void functions(void)
 static void requests(void)
 {
     static const struct {
-        const char *method, *path, *arguments, *target, *body;
+        const char *method, *path, *arguments, *target, *body, *headers;
     } cases[] = {
-        {"GET", "/p/{id}", "{\"id\":12,\"q\":\"a b&c=d\"}", "/p/12?q=a%20b%26c%3Dd", ""},
-        {"GET", "/p/{id}/x", "{\"id\":\"../../admin?x#\"}", "/p/..%2F..%2Fadmin%3Fx%23/x", ""},
-        {"GET", "/p/{id}", "{\"id\":\"..\"}", NULL, NULL},
-        {"GET", "/p/{id}", "{\"id\":\"\"}", NULL, NULL},
-        {"GET", "/p/{id}", "{}", NULL, NULL},
-        {"POST", "/p/{id}", "{\"id\":\"é\",\"n\":{\"a\":[1]}}", "/p/%C3%A9", "{\"n\":{\"a\":[1]}}"},
-        {"DELETE", "/p/{id}", "{\"id\":1}", "/p/1", ""},
-        {"POST", "/all", "{}", "/all", "{}"},
+        {"GET", "/p/{id}", "{\"id\":12,\"q\":\"a b&c=d\"}", "/p/12?q=a%20b%26c%3Dd", "", NULL},
+        {"GET", "/p/{id}/x", "{\"id\":\"../../admin?x#\"}", "/p/..%2F..%2Fadmin%3Fx%23/x", "",
+         NULL},
+        {"GET", "/p/{id}", "{\"id\":\"..\"}", NULL, NULL, NULL},
+        {"GET", "/p/{id}", "{\"id\":\"\"}", NULL, NULL, NULL},
+        {"GET", "/p/{id}", "{}", NULL, NULL, NULL},
+        {"POST", "/p/{id}", "{\"id\":\"é\",\"n\":{\"a\":[1]}}", "/p/%C3%A9", "{\"n\":{\"a\":[1]}}",
+         NULL},
+        {"DELETE", "/p/{id}", "{\"id\":1}", "/p/1", "", NULL},
+        {"POST", "/all", "{}", "/all", "{}", NULL},
+        {"GET", "/p", "{\"a\":[1,\"x y\"],\"b\":[],\"c\":2}", "/p?a=1&a=x%20y&c=2", "", NULL},
+        {"POST", "/p", "{\"dry\":true,\"X-Tenant\":\" a b\",\"n\":1}", "/p?dry=true", "{\"n\":1}",
+         "x-tenant: a b"},
+        {"GET", "/p", "{\"X-Tenant\":7,\"dry\":1}", "/p?dry=1", "", "x-tenant: 7"},
+        {"POST", "/p", "{\"X-Tenant\":\"a\\r\\nb: c\"}", NULL, NULL, NULL},
+        {"POST", "/p", "{\"X-Tenant\":\"é\"}", NULL, NULL, NULL},
     };
     for (size_t i = 0; i < NK_COUNT(cases); i++) {
-        struct nk_agent_way way = {NK_STR("a"), NK_STR("f"), nk_str(cases[i].method),
-                                   nk_str(cases[i].path)};
+        struct nk_agent_way way = {NK_STR("a"),           NK_STR("f"),   nk_str(cases[i].method),
+                                   nk_str(cases[i].path), NK_STR("dry"), NK_STR("X-Tenant,x-b")};
+        struct nk_http_header room[2];
+        struct nk_http_head head = {.headers = room};
+        struct nk_str header = NK_STR("");
         struct nk_json doc = parse(nk_str(cases[i].arguments));
         struct nk_buf target, body;
         struct nk_fault f = {0};
         nk_buf_init(&target, 4096);
         nk_buf_init(&body, 4096);
         int rc = nk_agent_put_rest(&way, &doc, &arena, &target, &body, &f);
+        if (!rc)
+            rc = nk_agent_put_headers(&way, &doc, &arena, NK_COUNT(room), &head, &f);
+        if (head.header_count)
+            header =
+                nk_arena_printf(&arena, "%.*s: %.*s", NK_FMT(room[0].name), NK_FMT(room[0].value));
         bool good = cases[i].target
                         ? !rc && nk_str_eq(nk_buf_str(&target), nk_str(cases[i].target)) &&
-                              nk_str_eq(nk_buf_str(&body), nk_str(cases[i].body))
+                              nk_str_eq(nk_buf_str(&body), nk_str(cases[i].body)) &&
+                              nk_str_eq(header, nk_str(cases[i].headers ? cases[i].headers : ""))
                         : rc == NK_EINVAL;
         if (!tap_ok(good, "a tool's own request %zu", i))
             printf("# %.*s %.*s\n", NK_FMT(nk_buf_str(&target)), NK_FMT(nk_buf_str(&body)));
