@@ -56,8 +56,8 @@ unsigned gate_drive(struct nk_txn *t, const struct nk_event *e)
     return fx;
 }
 
-int gate_call_again(struct nk_txn *t, size_t upstream, const char *method, struct nk_str target,
-                    size_t room)
+/* What receive knew of the exchange before. */
+static void forget_exchange(struct nk_txn *t)
 {
     struct nk_gate_state *s = t->state;
     nk_buf_clear(&s->reply);
@@ -71,7 +71,13 @@ int gate_call_again(struct nk_txn *t, size_t upstream, const char *method, struc
     s->usage = (struct nk_usage){-1, -1};
     s->finish = s->reply_model = (struct nk_str){NULL, 0};
     s->reply_bytes = s->events = s->tool_calls = 0;
-    s->exchange++;
+}
+
+int gate_call_again(struct nk_txn *t, size_t upstream, const char *method, struct nk_str target,
+                    size_t room)
+{
+    forget_exchange(t);
+    t->state->exchange++;
     t->call = (struct nk_gate_call){.upstream = upstream};
     t->call.head =
         (struct nk_http_head){.method = nk_str(method), .target = target, .content_length = -1};
@@ -85,6 +91,12 @@ int gate_call_new(struct nk_txn *t, size_t upstream, const char *method, struct 
     t->state->call_number++;
     t->state->exchange = 0;
     return gate_call_again(t, upstream, method, target, room);
+}
+
+void gate_call_resume(struct nk_txn *t, const struct nk_gate_call *call)
+{
+    forget_exchange(t);
+    t->call = *call;
 }
 
 void gate_call_header(struct nk_txn *t, const char *name, struct nk_str value)

@@ -4,9 +4,9 @@
  * own lead to ours (DNS rebinding). So Host and Origin have to be names that the operator knows, and they are
  * looked at here: the server behind us sees only the name under which we call it.
  */
+#include "gate/mcp_pin.h"
 #include "gate/mcp_tool.h"
 #include "gate/mcp_wait.h"
-
 #include "gate/oauth.h"
 
 int gate_mcp_load(struct nk_setup *s, struct nk_str secret, struct nk_fault *f)
@@ -27,7 +27,8 @@ int gate_mcp_load(struct nk_setup *s, struct nk_str secret, struct nk_fault *f)
         return nk_fault_set(f, NK_EINVAL, "config", 0,
                             "session_secret: a secret of 32 bytes or more is needed");
     s->mcp_used = nk_arena_alloc(&s->arena, sizeof *s->mcp_used);
-    if (!s->mcp_used)
+    s->mcp_seen = nk_arena_alloc(&s->arena, sizeof *s->mcp_seen);
+    if (!s->mcp_used || !s->mcp_seen)
         return NK_ENOMEM;
     s->session_key = nk_seal_key(secret, NK_STR("nakoso mcp session"));
     return 0;

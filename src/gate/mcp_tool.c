@@ -5,6 +5,8 @@
  * are not passed on.
  */
 #include "gate/mcp_tool.h"
+
+#include "gate/mcp_pin.h"
 #include "gate/mcp_wait.h"
 
 static struct nk_str full_name(const struct nk_txn *t, struct nk_str name, struct nk_arena *a)
@@ -109,6 +111,41 @@ static struct nk_field_ask fields_of(const struct nk_txn *t, const struct nk_too
                                  .japanese = t->state->japanese};
 }
 
+/* The call goes out, or it does not: then that is its outcome. */
+static unsigned pinned(struct nk_txn *t, enum gate_pin_end how, struct nk_str why)
+{
+    static const struct {
+        enum nk_refusal_id id;
+        int code;
+    } refusals[] = {[GATE_PIN_CHANGED] = {NK_REFUSAL_changed_tool, NK_MCP_REFUSED},
+                    [GATE_PIN_UNKNOWN] = {NK_REFUSAL_unverified_tool, NK_MCP_REFUSED},
+                    [GATE_PIN_NO_SESSION] = {NK_REFUSAL_unknown_session, NK_MCP_NO_SESSION},
+                    [GATE_PIN_NO_MEMORY] = {NK_REFUSAL_out_of_memory, NK_MCP_FAILED}};
+    if (how == GATE_PIN_SAME)
+        return NK_FX_CALL;
+    t->state->call.code_number = refusals[how].code;
+    gate_refuse(t, refusals[how].id, "forward", NK_STR(""), why);
+    unsigned fx = gate_mcp_answer_refusal(t);
+    return fx | gate_mcp_end_tool(t, gate_refusal_name(refusals[how].id));
+}
+
+/* Is the tool still what was approved? What nobody approved (mcp.unapproved: decide) is compared with nothing. */
+static unsigned check_pin(struct nk_txn *t, const struct nk_tool *tool)
+{
+    const struct gate_mcp *m = gate_mcp(t);
+    if (!tool || !tool->definition.p)
+        return NK_FX_CALL;
+    const struct gate_pin pin = {
+        .tool = tool,
+        .session = m->session.id,
+        .version = m->is_new ? nk_mcp_revision_name(m->revision)
+                             : nk_http_get(t->state->head, NK_STR("mcp-protocol-version")),
+        .is_new = m->is_new,
+        .ttl = m->endpoint->config->tools_ttl,
+        .done = pinned};
+    return gate_pin_check(t, &pin);
+}
+
 static unsigned begin(struct nk_txn *t, const struct nk_tool_ask *ask, struct nk_tool_verdict *v)
 {
     struct gate_mcp *m = gate_mcp(t);
@@ -121,7 +158,7 @@ static unsigned begin(struct nk_txn *t, const struct nk_tool_ask *ask, struct nk
     m->tool->fields = fields_of(t, ask->tool, v);
     m->tool->filters = nk_field_applies(&m->tool->fields);
     unsigned fx = gate_record_tool(t, v, m->message.id);
-    return v->outcome == NK_TOOL_ALLOW ? fx | NK_FX_CALL : NK_FX_CUT;
+    return v->outcome == NK_TOOL_ALLOW ? fx | check_pin(t, ask->tool) : NK_FX_CUT;
 }
 
 /* What a person has agreed to, while this request waited or in an earlier one; or NULL. */
@@ -161,7 +198,7 @@ unsigned gate_mcp_call_tool(struct nk_txn *t)
         (v.outcome == NK_TOOL_STEP_UP && (m->declined || m->agreed)))
         return gate_mcp_refuse_tool(
             t, rc == NK_EINVAL || rc == NK_ELIMIT ? NK_MCP_INVALID_PARAMS : NK_MCP_REFUSED, &v);
-    if (m->is_new && gate_mcp_grant(t, &m->session.can))
+    if (m->is_new && gate_mcp_grant(t, &m->session.can)) /* a session's were granted as it began */
         return gate_mcp_refused(t);
     return v.outcome == NK_TOOL_STEP_UP ? gate_mcp_ask_person(t, &ask, &v) : begin(t, &ask, &v);
 }

@@ -108,7 +108,8 @@ enum nk_mcp_code {
     NK_MCP_NO_METHOD = -32601,
     NK_MCP_INVALID_PARAMS = -32602,
     NK_MCP_INTERNAL = -32603,
-    NK_MCP_FAILED = -32000,  /* anything else: the message says what */
+    NK_MCP_FAILED = -32000, /* anything else: the message says what */
+    NK_MCP_NO_SESSION = -32001,
     NK_MCP_REFUSED = -32010, /* policy does not permit it */
     NK_MCP_HEADER_MISMATCH = -32020,
     NK_MCP_NO_CAPABILITY = -32021,
