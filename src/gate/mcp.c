@@ -26,9 +26,8 @@ int gate_mcp_load(struct nk_setup *s, struct nk_str secret, struct nk_fault *f)
     if (s->config.mcp_count && secret.n < 32)
         return nk_fault_set(f, NK_EINVAL, "config", 0,
                             "session_secret: a secret of 32 bytes or more is needed");
-    s->mcp_used = nk_arena_alloc(&s->arena, sizeof *s->mcp_used);
     s->mcp_seen = nk_arena_alloc(&s->arena, sizeof *s->mcp_seen);
-    if (!s->mcp_used || !s->mcp_seen)
+    if (!s->mcp_seen)
         return NK_ENOMEM;
     s->session_key = nk_seal_key(secret, NK_STR("nakoso mcp session"));
     return 0;

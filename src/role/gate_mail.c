@@ -12,6 +12,7 @@
 #include "role/gate.h"
 
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
 #include "edge/log.h"
 
@@ -55,6 +56,11 @@ int gate_mail_open(struct gate *g)
 {
     if (g->start->slot >= g->start->mail_count)
         return 0;
+    void *used =
+        mmap(NULL, sizeof *g->mail.used, PROT_READ | PROT_WRITE, MAP_SHARED, g->start->used, 0);
+    if (used == MAP_FAILED)
+        return NK_ENOMEM;
+    g->mail.used = used;
     g->mail.watch = (struct nk_watch){.fd = g->start->mail, .ready = arrived};
     return nk_loop_watch(g->loop, &g->mail.watch, EPOLLIN);
 }
