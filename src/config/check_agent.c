@@ -99,6 +99,23 @@ static int check_actions(const struct nk_config *c, const struct nk_config_agent
     return 0;
 }
 
+static int check_kind(const struct nk_config *c, size_t i, const struct place *p, uint32_t item)
+{
+    const struct nk_config_agent *g = &c->agents[i];
+    bool given = g->id.p || g->model.p || g->instruction.p;
+    if (g->is_inline && given)
+        return wrong(p, NK_EINVAL, item, "inline",
+                     ": clients of an inline agent bring model and instruction; leave out id, "
+                     "model and instruction");
+    if (!g->is_inline && !(g->id.p && g->model.p && g->instruction.p))
+        return wrong(p, NK_EINVAL, item, "name",
+                     ": an agent has id, model and instruction; write all of them");
+    for (size_t j = 0; j < i; j++)
+        if (g->is_inline && c->agents[j].is_inline)
+            return wrong(p, NK_ECONFLICT, item, "inline", ": there is an inline agent already");
+    return 0;
+}
+
 int nk_config_check_agents(const struct nk_config *c, const struct nk_json *doc, struct nk_fault *f)
 {
     struct place p = {.doc = doc, .fault = f};
@@ -109,15 +126,19 @@ int nk_config_check_agents(const struct nk_config *c, const struct nk_json *doc,
         if (c->workers > 1)
             return wrong(&p, NK_EINVAL, item, "name",
                          ": conversations are remembered by one gate; write `workers: 1`");
-        if (!has_model(c, g->model))
+        int rc = check_kind(c, i, &p, item);
+        if (rc)
+            return rc;
+        if (!g->is_inline && !has_model(c, g->model))
             return wrong(&p, NK_ENOTFOUND, item, "model",
                          ".model: there is no such model under `models`");
         for (size_t j = 0; j < i; j++)
             if (nk_str_eq(g->name, c->agents[j].name) ||
-                (nk_str_eq(g->id, c->agents[j].id) && nk_str_eq(g->alias, c->agents[j].alias)))
+                (g->id.p && nk_str_eq(g->id, c->agents[j].id) &&
+                 nk_str_eq(g->alias, c->agents[j].alias)))
                 return wrong(&p, NK_ECONFLICT, item, "name",
                              " has the name, or id and alias, of another agent");
-        int rc = check_actions(c, g, &p, item);
+        rc = check_actions(c, g, &p, item);
         if (rc)
             return rc;
     }

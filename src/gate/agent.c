@@ -49,12 +49,12 @@ static int load_agent(struct nk_setup *s, struct nk_agent *g, enum nk_mcp_revisi
     size_t n = 0;
     for (size_t i = 0; i < g->config->action_count; i++)
         n += g->config->actions[i].tool_count;
-    g->model = nk_map_get(&s->models, g->config->model);
-    NK_MUST(g->model); /* nk_config_parse has checked it */
+    g->model = g->config->is_inline ? NULL : nk_map_get(&s->models, g->config->model);
+    NK_MUST(g->model || g->config->is_inline); /* nk_config_parse has checked it */
     g->tools = nk_arena_array(&s->arena, n + 1, sizeof *g->tools);
     if (!g->tools)
         return NK_ENOMEM;
-    if (!nk_model_speaks(g->model->dialect))
+    if (g->model && !nk_model_speaks(g->model->dialect))
         return nk_fault_set(f, NK_EUNSUPPORTED, "config", 0,
                             "agents: %.*s: models of dialect %s cannot be talked to by an agent",
                             NK_FMT(g->config->name), g->model->dialect->name);
@@ -93,28 +93,53 @@ bool gate_agent_match(struct nk_txn *t)
         !nk_str_starts(s->head->target, NK_STR("/agents/")))
         return false;
     struct nk_str agent, alias, session;
-    if (!nk_agent_path(s->head->target, t->arena, &agent, &alias, &session))
+    bool is_inline =
+        gate_agent_inline(t->setup) && nk_agent_inline_path(s->head->target, t->arena, &session);
+    if (!is_inline && !nk_agent_path(s->head->target, t->arena, &agent, &alias, &session))
         return false;
     s->dialect = nk_bedrock_agent_dialect();
-    s->call.endpoint = s->dialect->endpoints;
+    s->call.endpoint = nk_agent_endpoint(is_inline);
     return true;
+}
+
+/* Whose conversation it is, and what is asked for. */
+static void settle(struct nk_txn *t)
+{
+    struct nk_gate_state *s = t->state;
+    struct gate_drive_agent *d = s->drive;
+    struct nk_str name = d->agent->config->name;
+    d->key = nk_agent_session_key(s->principal, name, d->who.session);
+    s->resource = (struct nk_cedar_uid){NK_STR("Agent"), name};
+}
+
+static int locate_inline(struct nk_txn *t)
+{
+    struct nk_str session;
+    if (!nk_agent_inline_path(t->state->head->target, t->arena, &session))
+        return gate_refuse(t, NK_REFUSAL_out_of_memory, "locate", NK_STR(""), NK_STR(""));
+    int rc = gate_agent_take_brought(t, session);
+    if (!rc)
+        settle(t);
+    return rc;
 }
 
 int gate_agent_locate(struct nk_txn *t)
 {
     struct nk_gate_state *s = t->state;
     struct nk_str id, alias, session;
+    if (nk_agent_call(&s->call)->brought)
+        return locate_inline(t);
     if (!nk_agent_path(s->head->target, t->arena, &id, &alias, &session))
         return gate_refuse(t, NK_REFUSAL_out_of_memory, "locate", NK_STR(""), NK_STR(""));
     for (size_t i = 0; i < t->setup->config.agent_count; i++) {
         const struct nk_agent *g = &t->setup->agents[i];
-        if (!nk_str_eq(g->config->id, id) || !nk_str_eq(g->config->alias, alias))
+        if (g->config->is_inline || !nk_str_eq(g->config->id, id) ||
+            !nk_str_eq(g->config->alias, alias))
             continue;
         struct gate_drive_agent *d = s->drive;
         d->agent = g;
-        d->who = (struct nk_agent_who){g->config->name, id, alias, session};
-        d->key = nk_agent_session_key(s->principal, g->config->name, session);
-        s->resource = (struct nk_cedar_uid){NK_STR("Agent"), g->config->name};
+        d->who = (struct nk_agent_who){g->config->name, id, alias, session, false};
+        settle(t);
         return 0;
     }
     return gate_refuse(

@@ -5,6 +5,7 @@
  * records. Private to gate.
  *
  *   agent.c        agents of the configuration; which request is for which
+ *   agent_inline.c an agent that its client describes
  *   agent_turn.c   the driver: calls begin, answers come, the client's answer ends
  *   agent_model.c  the conversation, to the model and back
  *   agent_tool.c   tools: decided, called, answered; or handed to the client, or to a person
@@ -23,9 +24,10 @@
 struct gate_agent_tool {
     const struct nk_config_action *action;
     struct nk_agent_way way;
-    struct nk_str full; /* "clinic___get_patient" */
-    size_t upstream;    /* index in the configuration; SIZE_MAX: the client runs it */
-    const struct nk_tool *tool;
+    struct nk_str full;         /* "clinic___get_patient" */
+    size_t upstream;            /* index in the configuration; SIZE_MAX: the client runs it */
+    const struct nk_tool *tool; /* NULL: not registered; the client of an inline agent brought it */
+    bool confirms;              /* that client wants a person to agree to each call */
     enum nk_mcp_revision *speaks; /* of an MCP server: as far as it is known; NULL: it is none */
     struct nk_str description, schema; /* as it is offered to the model */
 };
@@ -92,6 +94,11 @@ int gate_agents_load(struct nk_setup *s, struct nk_fault *f) NK_CHECKED;
 bool gate_agent_match(struct nk_txn *t);
 int gate_agent_locate(struct nk_txn *t);
 extern const struct gate_driver gate_agent_driver;
+
+/* agent_inline.c: the agent of the configuration that inline agents choose from; NULL: there is none. */
+const struct nk_agent *gate_agent_inline(const struct nk_setup *s);
+/* Makes the agent of this request. 0, or a negative NK_E… after gate_refuse. */
+int gate_agent_take_brought(struct nk_txn *t, struct nk_str session);
 
 /* agent_turn.c: goes on with what is next. Effects. */
 unsigned gate_agent_next(struct nk_txn *t);

@@ -219,7 +219,7 @@ static unsigned leave(struct nk_txn *t, struct nk_agent_use *u, const struct gat
     struct nk_json arguments;
     struct nk_fault f = {0};
     u->waits = tool->upstream == SIZE_MAX;
-    u->asks = v->outcome == NK_TOOL_STEP_UP;
+    u->asks = v->outcome == NK_TOOL_STEP_UP || (tool->confirms && !u->agreed);
     u->approval = v->approval;
     if (!parse(t, u->arguments, t->scratch, &arguments, &f))
         trace_call(t, tool, &arguments);
@@ -276,7 +276,7 @@ unsigned gate_agent_use_tool(struct nk_txn *t)
 static struct nk_field_ask view_of(struct nk_txn *t, const struct gate_agent_tool *tool)
 {
     const struct gate_agent_view *v = &of(t)->view;
-    return (struct nk_field_ask){.rules = tool->tool->rules,
+    return (struct nk_field_ask){.rules = tool->tool ? tool->tool->rules : NULL,
                                  .denied = v->denied,
                                  .pointers = v->redact,
                                  .pointer_count = v->redact_count,

@@ -5,6 +5,8 @@
  */
 #include "gate/agent.h"
 
+#include "proto/bedrock_inline.h"
+
 enum { ARENA = 16 << 20, STEP = 32 << 20, BODY = 16 << 20, LAST_RECORD = NK_TXN_RECORDS - 1 };
 
 static struct gate_drive_agent *of(struct nk_txn *t)
@@ -44,7 +46,7 @@ static unsigned record_end(struct nk_txn *t, const char *how)
     struct nk_gate_state *s = t->state;
     struct gate_drive_agent *d = of(t);
     s->call_number = 0;
-    s->call.endpoint = s->dialect->endpoints;
+    s->call.endpoint = nk_agent_endpoint(d->who.is_inline);
     s->model = NULL;
     s->upstream_status = 0;
     s->reply_bytes = 0;
@@ -174,6 +176,7 @@ static int open_session(struct nk_txn *t)
         nk_agent_session_take(t->setup->sessions, &d->key, t->state->now_ms, &d->arena, &d->memory);
     if (rc)
         return gate_refuse(t, NK_REFUSAL_out_of_memory, "locate", NK_STR(""), NK_STR(""));
+    d->memory.idle_ms = d->asked->brought ? d->asked->brought->idle_ms : 0;
     return take_attributes(t);
 }
 

@@ -69,7 +69,7 @@ static void forget_exchange(struct nk_txn *t)
     s->streaming = s->complete = false;
     s->upstream_status = 0;
     s->usage = (struct nk_usage){-1, -1};
-    s->finish = s->reply_model = (struct nk_str){NULL, 0};
+    s->finish = s->reply_model = s->strange = (struct nk_str){NULL, 0};
     s->reply_bytes = s->events = s->tool_calls = 0;
 }
 

@@ -5,11 +5,12 @@
  * looked at here: the server behind us sees only the name under which we call it.
  */
 #include "gate/mcp_pin.h"
+#include "gate/mcp_round.h"
 #include "gate/mcp_tool.h"
 #include "gate/mcp_wait.h"
 #include "gate/oauth.h"
 
-int gate_mcp_load(struct nk_setup *s, struct nk_str secret, struct nk_fault *f)
+int gate_mcp_load(struct nk_setup *s, const struct nk_setup_input *in, struct nk_fault *f)
 {
     s->mcp = nk_arena_array(&s->arena, s->config.mcp_count + 1, sizeof *s->mcp);
     if (!s->mcp)
@@ -23,14 +24,15 @@ int gate_mcp_load(struct nk_setup *s, struct nk_str secret, struct nk_fault *f)
         if (rc)
             return rc;
     }
-    if (s->config.mcp_count && secret.n < 32)
+    if (s->config.mcp_count && in->sessions.n < 32)
         return nk_fault_set(f, NK_EINVAL, "config", 0,
                             "session_secret: a secret of 32 bytes or more is needed");
     s->mcp_seen = nk_arena_alloc(&s->arena, sizeof *s->mcp_seen);
-    if (!s->mcp_seen)
+    s->approvals = nk_arena_alloc(&s->arena, sizeof *s->approvals);
+    if (!s->mcp_seen || !s->approvals)
         return NK_ENOMEM;
-    s->session_key = nk_seal_key(secret, NK_STR("nakoso mcp session"));
-    return 0;
+    s->session_key = nk_seal_key(in->sessions, NK_STR("nakoso mcp session"));
+    return s->config.mcp_count ? nk_approvals_read(in->tools, &s->arena, s->approvals, f) : 0;
 }
 
 /* The name in "name", "name:port", "[::1]:port". */
@@ -152,18 +154,40 @@ static unsigned start(struct nk_txn *t)
         return gate_mcp_call_tool(t);
     if (gate_mcp_is_reply(t))
         return gate_mcp_tell(t);
+    if (gate_mcp_is_round(t))
+        return gate_mcp_round(t);
     if (gate_mcp_forward(t))
         return gate_refused(t);
     return gate_record_decision(t) | NK_FX_CALL;
 }
 
+static unsigned head(struct nk_txn *t, const struct nk_http_head *h)
+{
+    return gate_mcp(t)->errand ? gate_mcp_errand_head(t, h) : gate_mcp_head(t, h);
+}
+
+static unsigned data(struct nk_txn *t, struct nk_str bytes)
+{
+    return gate_mcp(t)->errand ? gate_mcp_errand_data(t, bytes) : gate_mcp_data(t, bytes);
+}
+
+static unsigned end(struct nk_txn *t)
+{
+    return gate_mcp(t)->errand ? gate_mcp_errand_end(t) : gate_mcp_end(t);
+}
+
+static unsigned fail(struct nk_txn *t, int how, struct nk_str why)
+{
+    return gate_mcp(t)->errand ? gate_mcp_errand_fail(t, how, why) : gate_receive_fail(t, how, why);
+}
+
 const struct gate_driver gate_mcp_driver = {
     .name = "mcp",
     .start = start,
-    .head = gate_mcp_head,
-    .data = gate_mcp_data,
-    .end = gate_mcp_end,
-    .fail = gate_receive_fail,
+    .head = head,
+    .data = data,
+    .end = end,
+    .fail = fail,
     .wake = gate_mcp_wake,
     .told = gate_mcp_told,
     .free = gate_mcp_free,

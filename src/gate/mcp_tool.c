@@ -1,81 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * mcp_tool.c - see mcp_tool.h. What a tool is, says the file of approved definitions; what a server says meanwhile has to be
- * the same by its digest, or the tool is not there. Members that the digest does not cover (_meta, icons)
- * are not passed on.
+ * mcp_tool.c - see mcp_tool.h: calls and their results. What a tool is, says the file of approved definitions; what a server
+ * says meanwhile has to be the same by its digest, or the tool is not called.
  */
 #include "gate/mcp_tool.h"
-
 #include "gate/mcp_pin.h"
 #include "gate/mcp_wait.h"
-
-static struct nk_str full_name(const struct nk_txn *t, struct nk_str name, struct nk_arena *a)
-{
-    return nk_arena_printf(a, "%.*s___%.*s", NK_FMT(gate_mcp_upstream(t)->name), NK_FMT(name));
-}
-
-/* Lists ------------------------------------------------------------------------------------------
- */
-static const char *const shown[] = {"title", "description", "inputSchema", "outputSchema",
-                                    "annotations"};
-
-/* Clients check results against outputSchema, and one from which something was taken may not keep to it. */
-static bool is_shown(const struct nk_tool *tool, const char *member)
-{
-    return !(tool && tool->class_count && nk_str_eq(nk_str(member), NK_STR("outputSchema")));
-}
-
-static void put_definition(const struct nk_json *doc, uint32_t item, const struct nk_tool *tool,
-                           struct nk_str name, struct nk_buf *out)
-{
-    nk_buf_add_char(out, '{');
-    nk_json_put_member(out, NK_STR("name"), name);
-    for (size_t i = 0; i < NK_COUNT(shown); i++) {
-        uint32_t at = nk_json_get(doc, item, nk_str(shown[i]));
-        if (at == NK_JSON_NONE || !is_shown(tool, shown[i]))
-            continue;
-        nk_json_put_name(out, nk_str(shown[i]));
-        nk_buf_add(out, nk_json_span(doc, at));
-    }
-    nk_buf_add_char(out, '}');
-}
-
-/* Is it the definition that was approved? */
-static bool is_approved(const struct nk_tool *tool, const struct nk_json *doc, uint32_t item)
-{
-    struct nk_digest digest;
-    return tool && tool->definition.p && !nk_tool_definition_digest(doc, item, &digest) &&
-           nk_digest_eq(digest, tool->digest);
-}
-
-int gate_mcp_put_tool(struct nk_txn *t, const struct nk_json *doc, uint32_t item,
-                      struct nk_arena *a, struct nk_buf *out)
-{
-    struct nk_tool_ask ask;
-    struct nk_fault f = {0};
-    bool may = false;
-    struct nk_str name = nk_json_string(doc, nk_json_get(doc, item, NK_STR("name")), a);
-    struct nk_str full = full_name(t, name, a);
-    if (!name.n)
-        return 0;
-    if (!full.p)
-        return NK_ENOMEM;
-    int rc = gate_tool_ask(t, full, &ask, &f);
-    if (!rc && !is_approved(ask.tool, doc, item) &&
-        (ask.tool || !gate_mcp(t)->endpoint->config->is_open))
-        return 0;
-    if (!rc)
-        rc = nk_tool_may_list(&ask, a, &may, &f);
-    if (rc == NK_ENOMEM || (!rc && !may))
-        return rc;
-    if (rc) /* what cannot be asked about is not offered */
-        return 0;
-    if (out->n > 1)
-        nk_buf_add_char(out, ',');
-    struct nk_str shown_name = gate_mcp_name(t, name, a);
-    put_definition(doc, item, ask.tool, shown_name, out);
-    return shown_name.p ? 0 : NK_ENOMEM;
-}
 
 /* Calls ------------------------------------------------------------------------------------------
  */
@@ -135,25 +65,29 @@ static unsigned check_pin(struct nk_txn *t, const struct nk_tool *tool)
     const struct gate_mcp *m = gate_mcp(t);
     if (!tool || !tool->definition.p)
         return NK_FX_CALL;
-    const struct gate_pin pin = {
-        .tool = tool,
-        .session = m->session.id,
-        .version = m->is_new ? nk_mcp_revision_name(m->revision)
-                             : nk_http_get(t->state->head, NK_STR("mcp-protocol-version")),
-        .is_new = m->is_new,
-        .ttl = m->endpoint->config->tools_ttl,
-        .done = pinned};
+    const struct gate_pin pin = {.tool = tool,
+                                 .session = m->session.id,
+                                 .version = gate_mcp_version(t),
+                                 .is_new = m->is_new,
+                                 .ttl = m->endpoint->config->tools_ttl,
+                                 .done = pinned};
     return gate_pin_check(t, &pin);
+}
+
+/* What was decided has its record in verdicts alone, which this is not. */
+static unsigned no_memory(struct nk_txn *t)
+{
+    t->state->judged = false;
+    gate_refuse(t, NK_REFUSAL_out_of_memory, "forward", NK_STR(""), NK_STR(""));
+    return gate_mcp_refused(t);
 }
 
 static unsigned begin(struct nk_txn *t, const struct nk_tool_ask *ask, struct nk_tool_verdict *v)
 {
     struct gate_mcp *m = gate_mcp(t);
     m->tool = nk_arena_alloc(t->arena, sizeof *m->tool);
-    if (!m->tool)
-        gate_refuse(t, NK_REFUSAL_out_of_memory, "forward", NK_STR(""), NK_STR(""));
     if (!m->tool || gate_mcp_forward(t))
-        return gate_mcp_refused(t);
+        return no_memory(t);
     m->tool->ask = *ask;
     m->tool->fields = fields_of(t, ask->tool, v);
     m->tool->filters = nk_field_applies(&m->tool->fields);
@@ -199,7 +133,7 @@ unsigned gate_mcp_call_tool(struct nk_txn *t)
         return gate_mcp_refuse_tool(
             t, rc == NK_EINVAL || rc == NK_ELIMIT ? NK_MCP_INVALID_PARAMS : NK_MCP_REFUSED, &v);
     if (m->is_new && gate_mcp_grant(t, &m->session.can)) /* a session's were granted as it began */
-        return gate_mcp_refused(t);
+        return no_memory(t);
     return v.outcome == NK_TOOL_STEP_UP ? gate_mcp_ask_person(t, &ask, &v) : begin(t, &ask, &v);
 }
 

@@ -8,6 +8,7 @@
 #include "field/field.h"
 #include "gate/mcp.h"
 #include "gate/tool.h"
+#include "tool/trust.h"
 
 struct gate_mcp_tool { /* a call that was allowed */
     struct nk_tool_ask ask;
@@ -22,9 +23,10 @@ unsigned gate_mcp_call_tool(struct nk_txn *t);
 /* The outcome's record. */
 unsigned gate_mcp_end_tool(struct nk_txn *t, const char *how);
 
-/* Appends the entry of a list of tools as this client may see it, or nothing. */
-int gate_mcp_put_tool(struct nk_txn *t, const struct nk_json *doc, uint32_t item,
-                      struct nk_arena *a, struct nk_buf *out) NK_CHECKED;
+/* Appends the entries of a server's list of tools that this client may see; what is strange about others is kept for the
+ * record. NK_ENOMEM, NK_ELIMIT. */
+int gate_mcp_put_tools(struct nk_txn *t, const struct nk_json *doc, uint32_t list,
+                       struct nk_arena *a, struct nk_buf *out, struct nk_fault *f) NK_CHECKED;
 /* Appends the result of a call without what may not be read: 0; NK_EDENIED with a fault: it does not go on. */
 int gate_mcp_put_result(struct nk_txn *t, const struct nk_json *doc, uint32_t at,
                         struct nk_arena *a, struct nk_buf *out, struct nk_fault *f) NK_CHECKED;

@@ -21,6 +21,7 @@ struct nk_store;
 struct nk_hook;
 struct nk_mcp;
 struct nk_mcp_seen;
+struct nk_approvals;
 
 /* A policy store's files; absent slices: there is none. */
 struct nk_store_input {
@@ -83,6 +84,7 @@ struct nk_setup {
     struct nk_cedar_policies *policies;
     struct nk_cedar_entities *entities; /* models, upstreams and the entities file */
     const struct nk_tools *tools;       /* tool/tool.h */
+    struct nk_approvals *approvals; /* tool/trust.h; what lists of MCP servers are compared with */
     struct nk_ident *ident;
     struct nk_map models; /* name -> struct nk_model */
     struct nk_model *model_list;

@@ -94,6 +94,7 @@ struct nk_gate_state {
     struct nk_str finish, reply_model;
     int64_t events; /* of a stream */
     int64_t reply_bytes;
+    struct nk_str strange; /* about the answer, for its record: members, a comma before each */
     int64_t tool_calls, calls_refused;
 };
 

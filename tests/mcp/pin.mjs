@@ -107,6 +107,19 @@ check("what nobody approved is compared with nothing, what somebody did is compa
   refusedBy(await pay(ask), "changed_tool");
 });
 
+check("a list shows what was approved, and where policies decide alone nothing that a person would have to look at", async () => {
+  const names = async (url) => (await (await connect(NEW, url))("tools/list")).json.result.tools.map((t) => t.name.replace("rug___", ""));
+  for (const stream of [false, true]) {
+    await be("strange", stream);
+    assert.deepEqual(await names(BASE), ["pay", "patient"]);
+    assert.deepEqual(await names(OPEN), ["pay", "patient", "sick", "weather"]);
+    await be("twice", stream);
+    for (const url of [BASE, OPEN]) assert.deepEqual(await names(url), ["patient"]);
+    await be("changed", stream);
+    for (const url of [BASE, OPEN]) assert.deepEqual(await names(url), ["patient"]);
+  }
+});
+
 check("what policy refuses asks the server nothing", async () => {
   const ask = await connect(NEW);
   await be("same");
