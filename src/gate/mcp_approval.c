@@ -205,7 +205,8 @@ unsigned gate_mcp_ask_person(struct nk_txn *t, const struct nk_tool_ask *ask,
     if (m->is_new)
         return ask_by_result(t, params, v);
     m->asked = v->approval;
-    if (!gate_mcp_may_wait(t) || gate_mcp_question(t, "elicitation/create", params, answered, &fx))
+    if (!gate_mcp_may_wait(t) ||
+        gate_mcp_question(t, NK_STR("elicitation/create"), params, answered, &fx))
         return gate_mcp_refuse_tool(t, NK_MCP_REFUSED, v);
     return fx | gate_record_tool(t, v, m->message.id);
 }

@@ -34,17 +34,6 @@ bool gate_mcp_may_wait(const struct nk_txn *t)
            says_type(accept, NK_STR("text/event-stream"));
 }
 
-/* Whose server it concerns is not bound: that is not known when the answer comes. */
-static int seal_id(struct nk_txn *t, const struct nk_buf *plain, struct nk_buf *out)
-{
-    struct gate_mcp *m = gate_mcp(t);
-    size_t server = m->server;
-    m->server = 0;
-    int rc = gate_mcp_seal(t, NK_STR("question"), m->shown, plain, out);
-    m->server = server;
-    return rc;
-}
-
 static int write_id(struct nk_txn *t, uint32_t asked, struct nk_str *id)
 {
     const struct nk_gate_env *env = &t->state->env;
@@ -54,7 +43,7 @@ static int write_id(struct nk_txn *t, uint32_t asked, struct nk_str *id)
     nk_buf_printf(&plain, "%c %u %u %llu %u", VERSION, (unsigned)env->slot, (unsigned)env->instance,
                   (unsigned long long)env->number, (unsigned)asked);
     nk_buf_add(&text, NK_STR(prefix));
-    int rc = seal_id(t, &plain, &text);
+    int rc = gate_mcp_seal(t, NK_STR("question"), gate_mcp(t)->shown, &plain, &text);
     nk_buf_add_char(&text, '"');
     rc = rc ? rc : text.error;
     *id = rc ? (struct nk_str){NULL, 0} : nk_arena_copy(t->arena, nk_buf_str(&text));
@@ -107,17 +96,17 @@ static int begin_stream(struct nk_txn *t, unsigned *fx)
     return 0;
 }
 
-static void put_question(struct nk_txn *t, const char *method, struct nk_str params)
+static void put_question(struct nk_txn *t, struct nk_str method, struct nk_str params)
 {
     nk_buf_add(&t->out, NK_STR("event: message\ndata: {\"jsonrpc\":\"2.0\",\"id\":"));
     nk_buf_add(&t->out, gate_mcp(t)->wait->id);
-    nk_json_put_member(&t->out, NK_STR("method"), nk_str(method));
+    nk_json_put_member(&t->out, NK_STR("method"), method);
     nk_buf_add(&t->out, NK_STR(",\"params\":"));
     nk_buf_add(&t->out, params);
     nk_buf_add(&t->out, NK_STR("}\n\n"));
 }
 
-int gate_mcp_question(struct nk_txn *t, const char *method, struct nk_str params,
+int gate_mcp_question(struct nk_txn *t, struct nk_str method, struct nk_str params,
                       gate_mcp_then *then, unsigned *fx)
 {
     struct nk_gate_state *s = t->state;

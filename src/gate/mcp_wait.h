@@ -35,7 +35,7 @@ struct gate_mcp_wait {
 bool gate_mcp_may_wait(const struct nk_txn *t);
 /* Asks: `method`, and `params`, an object. *fx: NK_FX_HEAD unless the stream has begun, NK_FX_DATA and NK_FX_WAKE.
  * NK_EFULL: too many wait in this gate, or for this principal; NK_ENOMEM; NK_ECRYPTO. Then nothing has happened. */
-int gate_mcp_question(struct nk_txn *t, const char *method, struct nk_str params,
+int gate_mcp_question(struct nk_txn *t, struct nk_str method, struct nk_str params,
                       gate_mcp_then *then, unsigned *fx) NK_CHECKED;
 /* Members of gate_mcp_driver. */
 unsigned gate_mcp_wake(struct nk_txn *t);
