@@ -154,11 +154,12 @@ static unsigned start(struct nk_txn *t)
         return gate_mcp_call_tool(t);
     if (gate_mcp_is_reply(t))
         return gate_mcp_tell(t);
+    unsigned fx = gate_mcp_cancel(t);
     if (gate_mcp_is_round(t))
-        return gate_mcp_round(t);
+        return fx | gate_mcp_round(t);
     if (gate_mcp_forward(t))
         return gate_refused(t);
-    return gate_record_decision(t) | NK_FX_CALL;
+    return fx | gate_record_decision(t) | NK_FX_CALL;
 }
 
 static unsigned head(struct nk_txn *t, const struct nk_http_head *h)

@@ -185,6 +185,8 @@ static unsigned answered(struct nk_txn *t, enum gate_mcp_waited how,
     if (how == GATE_MCP_RELOADED)
         return not_agreed(t, "reloaded",
                           NK_STR("The configuration changed meanwhile; call again."));
+    if (how == GATE_MCP_CANCELLED)
+        return not_agreed(t, "cancelled", NK_STR("The call was cancelled."));
     if (how == GATE_MCP_UNANSWERED)
         return not_agreed(t, "not_answered", NK_STR("Nobody answered in time."));
     if (!agreed(&answer->doc, answer->result))

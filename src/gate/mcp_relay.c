@@ -150,6 +150,7 @@ static unsigned answered(struct nk_txn *t, enum gate_mcp_waited how,
 {
     static const char *const names[] = {[GATE_MCP_ANSWERED] = "declined",
                                         [GATE_MCP_UNANSWERED] = "not_answered",
+                                        [GATE_MCP_CANCELLED] = "cancelled",
                                         [GATE_MCP_RELOADED] = "reloaded"};
     struct gate_mcp_relay *r = gate_mcp(t)->relay;
     struct nk_mcp_message m;

@@ -75,6 +75,13 @@ static struct nk_digest whose(const struct nk_txn *t)
     return nk_sha256_parts(parts, NK_COUNT(parts));
 }
 
+/* A call as its client knows it. */
+static struct nk_digest call_of(const struct nk_txn *t, struct nk_str id)
+{
+    struct nk_str parts[] = {gate_mcp(t)->shown, NK_STR("\n"), id};
+    return nk_sha256_parts(parts, NK_COUNT(parts));
+}
+
 static unsigned wake_later(struct nk_txn *t)
 {
     int64_t left = gate_mcp(t)->wait->until_ms - t->state->now_ms;
@@ -111,7 +118,7 @@ int gate_mcp_question(struct nk_txn *t, struct nk_str method, struct nk_str para
 {
     struct nk_gate_state *s = t->state;
     struct gate_mcp *m = gate_mcp(t);
-    struct nk_digest who = whose(t);
+    struct nk_digest who = whose(t), call = call_of(t, m->message.id);
     struct nk_str id;
     if (!m->wait)
         m->wait = nk_arena_alloc(t->arena, sizeof *m->wait);
@@ -119,7 +126,7 @@ int gate_mcp_question(struct nk_txn *t, struct nk_str method, struct nk_str para
         return NK_ENOMEM;
     int rc = write_id(t, m->wait->asked, &id);
     if (!rc)
-        rc = nk_waits_add(s->env.waits, s->env.number, &who, s->env.owner);
+        rc = nk_waits_add(s->env.waits, s->env.number, &who, &call, s->env.owner);
     if (rc)
         return rc;
     if (!s->began && begin_stream(t, fx)) {
@@ -181,6 +188,8 @@ unsigned gate_mcp_told(struct nk_txn *t, struct nk_str bytes)
     struct nk_mcp_message answer;
     struct nk_fault f = {0};
     uint64_t generation;
+    if (waits(t) && !bytes.n)
+        return give_up(t, GATE_MCP_CANCELLED);
     if (!waits(t) || nk_str_to_u64(nk_str_cut(&bytes, ' '), &generation) || !bytes.p ||
         gate_read_json(t, bytes, NK_TELL_MAX, t->scratch, &doc, &f) ||
         nk_mcp_read(&doc, t->scratch, &answer, &f) || !nk_str_eq(answer.id, gate_mcp(t)->wait->id))
@@ -231,8 +240,22 @@ unsigned gate_mcp_tell(struct nk_txn *t)
         gate_refuse(t, NK_REFUSAL_out_of_memory, "forward", NK_STR(""), NK_STR(""));
         return gate_refused(t);
     }
-    t->tell = (struct nk_tell){(uint32_t)at.slot, (uint32_t)at.instance, at.number, bytes};
+    t->tell = (struct nk_tell){.slot = (uint32_t)at.slot,
+                               .instance = (uint32_t)at.instance,
+                               .number = at.number,
+                               .bytes = bytes};
     return gate_record_decision(t) | NK_FX_TELL | gate_reply(t, s->dialect, 202, NULL);
+}
+
+unsigned gate_mcp_cancel(struct nk_txn *t)
+{
+    const struct gate_mcp *m = gate_mcp(t);
+    uint32_t id = nk_json_get(&m->message.doc, m->message.params, NK_STR("requestId"));
+    if (m->ask.op != NK_MCP_CANCELLED || !m->shown.p || id == NK_JSON_NONE)
+        return 0;
+    t->tell =
+        (struct nk_tell){.everywhere = true, .call = call_of(t, nk_json_span(&m->message.doc, id))};
+    return NK_FX_TELL;
 }
 
 /* Refusals ---------------------------------------------------------------------------------------

@@ -145,6 +145,20 @@ check("nobody answers: the call is refused, the question withdrawn, a late answe
   assert.equal(paid("Dan"), 0);
 });
 
+check("a call that its client cancels waits no longer, wherever that is heard", async () => {
+  const own = await session(CAROL), other = await session(CAROL);
+  const r = await asked(CAROL, own, "Ida");
+  const cancel = { jsonrpc: "2.0", method: "notifications/cancelled", params: { requestId: "pay Ida" } };
+  await say(CAROL, other, cancel); // of another session, where no such call is
+  await sleep(100);
+  assert.equal(r.events.length, 1);
+  assert.equal((await say(CAROL, own, cancel)).status, 202);
+  await r.over;
+  assert.match(last(r).error.message, /The call was cancelled/);
+  await say(CAROL, own, answer(r.question.id));
+  assert.equal(paid("Ida"), 0);
+});
+
 check("who leaves waits no longer, and a person may have eight questions open", async () => {
   const own = await session(DAVE), open = [];
   for (let i = 0; i < 16; i++) {

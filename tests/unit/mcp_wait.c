@@ -279,6 +279,16 @@ static void time_goes_by(struct nk_str session)
            "then the question is withdrawn and the call refused");
     forget_all();
     r = send(0, session, pay);
+    struct request *by = send(0, session,
+                              "{\"jsonrpc\":\"2.0\",\"method\":\"notifications/cancelled\","
+                              "\"params\":{\"requestId\":5}}");
+    NK_MUST(by->fx & NK_FX_TELL && by->fx & NK_FX_CALL && by->tell.everywhere);
+    NK_MUST(nk_waits_find_call(&waits, &by->tell.call) == r);
+    step(r, NK_EV_TOLD, NULL, by->tell.bytes);
+    tap_ok(says(&r->records, "\"how\":\"cancelled\"") && r->fx & NK_FX_END && !waits.n,
+           "the client cancels its call");
+    forget_all();
+    r = send(0, session, pay);
     step(r, NK_EV_CLIENT_GONE, NULL, NK_STR(""));
     tap_ok(says(&r->records, "\"how\":\"client_gone\"") && r->fx & NK_FX_CUT, "the client leaves");
     carry(reply(0, session, question(r), yes));
