@@ -9,6 +9,7 @@
 
 #include "gate/route.h"
 #include "gate/setup.h"
+#include "gate/used.h"
 #include "gate/wait.h"
 
 enum nk_event_type {
@@ -99,6 +100,7 @@ struct nk_gate_env {
     uint32_t slot;          /* of this gate among those that run */
     struct nk_waits *waits; /* of this gate; NULL: nothing can wait here */
     void *owner;            /* whose transaction it is, for that table */
+    struct nk_used *used;   /* of all gates; NULL: nothing can be good for once */
     const struct nk_ident_certificate *certificate; /* the client's; NULL: none. Copied. */
     /* What one step alone needs, for all transactions of a gate: each step begins by emptying it. So it
      * stays warm, and a transaction that waits for its upstream holds little. Of what a step returns,

@@ -27,10 +27,9 @@ int gate_mcp_load(struct nk_setup *s, const struct nk_setup_input *in, struct nk
     if (s->config.mcp_count && in->sessions.n < 32)
         return nk_fault_set(f, NK_EINVAL, "config", 0,
                             "session_secret: a secret of 32 bytes or more is needed");
-    s->mcp_used = nk_arena_alloc(&s->arena, sizeof *s->mcp_used);
     s->mcp_seen = nk_arena_alloc(&s->arena, sizeof *s->mcp_seen);
     s->approvals = nk_arena_alloc(&s->arena, sizeof *s->approvals);
-    if (!s->mcp_used || !s->mcp_seen || !s->approvals)
+    if (!s->mcp_seen || !s->approvals)
         return NK_ENOMEM;
     s->session_key = nk_seal_key(in->sessions, NK_STR("nakoso mcp session"));
     return s->config.mcp_count ? nk_approvals_read(in->tools, &s->arena, s->approvals, f) : 0;
@@ -155,11 +154,12 @@ static unsigned start(struct nk_txn *t)
         return gate_mcp_call_tool(t);
     if (gate_mcp_is_reply(t))
         return gate_mcp_tell(t);
+    unsigned fx = gate_mcp_cancel(t);
     if (gate_mcp_is_round(t))
-        return gate_mcp_round(t);
+        return fx | gate_mcp_round(t);
     if (gate_mcp_forward(t))
         return gate_refused(t);
-    return gate_record_decision(t) | NK_FX_CALL;
+    return fx | gate_record_decision(t) | NK_FX_CALL;
 }
 
 static unsigned head(struct nk_txn *t, const struct nk_http_head *h)

@@ -13,6 +13,7 @@
  *   mcp_uri.c      whose a resource is, in its URI
  *   mcp_session.c  session ids that hold all that they stand for
  *   mcp_wait.c     questions to a client while its request waits
+ *   mcp_relay.c    those of a server of 2026-07-28
  */
 #pragma once
 
@@ -48,6 +49,7 @@ struct gate_mcp {
     struct gate_mcp_wait *wait;     /* a question that this request has asked, or NULL */
     struct nk_digest asked;         /* what a person is asked to agree to while it waits … */
     const struct nk_digest *agreed; /* … and has; or NULL */
+    struct gate_mcp_relay *relay;   /* gate/mcp_relay.h; NULL: the server has asked nothing */
     struct gate_mcp_errand *errand; /* a call of our own that is under way, or NULL */
     struct gate_mcp_round *round;   /* gate/mcp_round.h; NULL: the call is the client's */
     bool has_result;                /* the answer to the request has come */

@@ -4,6 +4,7 @@
  * and each goes on as soon as it has been read: every message, whether it comes alone or in a stream, is strict
  * JSON, is what the protocol lets a server say here, and answers this request if it answers one at all.
  */
+#include "gate/mcp_relay.h"
 #include "gate/mcp_tool.h"
 
 enum { HEADERS_MAX = 10 };
@@ -88,6 +89,8 @@ static int take_message(struct nk_txn *t, const struct nk_mcp_message *m, struct
     if (m->kind == NK_MCP_REQUEST || m->kind == NK_MCP_NOTIFICATION)
         return gate_mcp_own_uris(t, m, a, out);
     gate_mcp(t)->has_result = true;
+    if (gate_mcp_asks(t, m))
+        return gate_mcp_relay_keep(t, m, f);
     return m->kind == NK_MCP_RESULT ? gate_mcp_result(t, m, a, out, f) : 0;
 }
 
@@ -154,7 +157,7 @@ static int take_event(struct nk_txn *t, const struct nk_sse_event *e, struct nk_
         return 0;
     if (!rc && e->data.n)
         rc = take_message(t, &m, &s->event_arena, &with, f);
-    if (rc)
+    if (rc || (e->data.n && gate_mcp_asks(t, &m)))
         return rc;
     if (has_lone_cr(e->raw))
         return nk_fault_set(f, NK_EINVAL, "mcp", 0, "a line of a stream ends with CR alone");
@@ -203,6 +206,13 @@ static unsigned record_end(struct nk_txn *t, const char *how)
                                                     : gate_record_outcome(t, how);
 }
 
+/* The server has to know more before it can answer. */
+static unsigned go_on(struct nk_txn *t)
+{
+    unsigned fx = record_end(t, "input_required");
+    return fx | gate_mcp_relay(t);
+}
+
 static unsigned end_stream(struct nk_txn *t)
 {
     struct nk_gate_state *s = t->state;
@@ -214,6 +224,8 @@ static unsigned end_stream(struct nk_txn *t)
     if (nk_sse_pending(&s->sse))
         return gate_answer_failed(t, NK_REFUSAL_upstream_failed,
                                   NK_STR("the stream ended within an event"));
+    if (gate_mcp_relays(t))
+        return fx | go_on(t);
     return fx | record_end(t, "complete") | NK_FX_END;
 }
 
@@ -259,7 +271,7 @@ static int whole(struct nk_txn *t, struct nk_fault *f)
     rc = read_message(t, text, t->setup->config.limits.reply_bytes, t->scratch, &m, f);
     if (!rc)
         rc = take_message(t, &m, t->scratch, &with, f);
-    if (!rc)
+    if (!rc && !gate_mcp_asks(t, &m))
         put_whole(t, with.p ? with : text);
     return rc ? rc : t->out.error;
 }
@@ -278,6 +290,8 @@ unsigned gate_mcp_end(struct nk_txn *t)
         return gate_answer_failed(
             t, rc == NK_ENOMEM ? NK_REFUSAL_out_of_memory : NK_REFUSAL_bad_answer,
             nk_arena_printf(t->arena, "%s at byte %zu", f.message, f.offset));
+    if (gate_mcp_relays(t))
+        return go_on(t);
     if (s->began)
         return record_end(t, how) | NK_FX_DATA | NK_FX_END;
     if (has_message)

@@ -7,18 +7,26 @@
  *                decided again, with what was agreed to, in the same request.
  *   2026-07-28   The client gets it as the result, and calls again. What was asked comes back as a sealed text: it holds the
  *                digest of principal, session, tool and exact arguments, so an agreement to one thing is
- *                none to another; it ends after ten minutes; and it is good once, at the gate that asked,
- *                until the next reload. An agreement that comes to another worker is asked for anew.
+ *                none to another; it ends after ten minutes; and it is good once, whichever gate it comes to
+ *                (used.h), until the next reload.
  */
 #include "gate/mcp_tool.h"
 #include "gate/mcp_wait.h"
-
-#include <stdlib.h>
 
 enum { APPROVAL_MS = 10 * 60 * 1000, PLAIN_MAX = 512, SHOWN_MAX = 4096, QUESTION_MAX = 64 << 10 };
 enum { VERSION = '1' };
 
 static const struct nk_str key = {"nakoso_approval", 15};
+
+/* One number for one request among those of all gates. */
+static uint64_t name_of(const struct nk_gate_state *s)
+{
+    struct nk_digest d = nk_sha256(s->id);
+    uint64_t out = 0;
+    for (size_t i = 0; i < sizeof out; i++)
+        out = out << 8 | d.b[i];
+    return out;
+}
 
 static struct nk_str seal_approval(struct nk_txn *t, const struct nk_digest *what)
 {
@@ -26,8 +34,8 @@ static struct nk_str seal_approval(struct nk_txn *t, const struct nk_digest *wha
     struct nk_buf plain, text;
     nk_buf_init(&plain, PLAIN_MAX);
     nk_buf_init(&text, 2 * PLAIN_MAX);
-    nk_buf_printf(&plain, "%c %u %u %llu %lld ", VERSION, (unsigned)s->env.instance,
-                  (unsigned)t->setup->generation, (unsigned long long)s->env.number,
+    nk_buf_printf(&plain, "%c %llu %u %llu %lld ", VERSION, (unsigned long long)s->env.used->id,
+                  (unsigned)t->setup->generation, (unsigned long long)name_of(s),
                   (long long)(s->now_ms + APPROVAL_MS));
     nk_buf_add_hex(&plain, what->b, sizeof what->b);
     int rc = gate_mcp_seal(t, NK_STR("approval"), gate_mcp(t)->shown, &plain, &text);
@@ -37,30 +45,12 @@ static struct nk_str seal_approval(struct nk_txn *t, const struct nk_digest *wha
     return out;
 }
 
-/* Notes that this one is used. NK_ENOTFOUND: it was; NK_EFULL: there is no room to note it. */
-static int use(struct nk_txn *t, uint64_t number, int64_t until_ms)
-{
-    struct nk_mcp_used *used = t->setup->mcp_used;
-    size_t room = GATE_MCP_APPROVALS;
-    for (size_t i = 0; i < GATE_MCP_APPROVALS; i++) {
-        bool live = used->list[i].until_ms > t->state->now_ms;
-        if (live && used->list[i].number == number)
-            return NK_ENOTFOUND;
-        if (!live)
-            room = i;
-    }
-    if (room == GATE_MCP_APPROVALS)
-        return NK_EFULL;
-    used->list[room].number = number;
-    used->list[room].until_ms = until_ms;
-    return 0;
-}
-
 int gate_mcp_use_approval(struct nk_txn *t, struct nk_str text, struct nk_digest *out)
 {
     const struct nk_gate_state *s = t->state;
+    struct nk_used *used = s->env.used;
     struct nk_str rest;
-    uint64_t part[4];
+    uint64_t part[4]; /* table, generation, what it is, end */
     int rc = gate_mcp_unseal(t, NK_STR("approval"), gate_mcp(t)->shown, text, &rest);
     if (rc)
         return rc;
@@ -68,10 +58,9 @@ int gate_mcp_use_approval(struct nk_txn *t, struct nk_str text, struct nk_digest
     for (size_t i = 0; i < NK_COUNT(part); i++)
         if (!rest.p || nk_str_to_u64(nk_str_cut(&rest, ' '), &part[i]))
             return NK_ENOTFOUND;
-    bool good = version.n == 1 && version.p[0] == VERSION && part[0] == s->env.instance &&
-                part[1] == t->setup->generation && (int64_t)part[3] > s->now_ms &&
-                !nk_hex_decode(rest, out->b, sizeof out->b);
-    return good ? use(t, part[2], (int64_t)part[3]) : NK_ENOTFOUND;
+    bool good = version.n == 1 && version.p[0] == VERSION && used && part[0] == used->id &&
+                part[1] == t->setup->generation && !nk_hex_decode(rest, out->b, sizeof out->b);
+    return good ? nk_used_once(used, part[2], (int64_t)part[3], s->now_ms) : NK_ENOTFOUND;
 }
 
 /* Did the person agree? */
@@ -196,6 +185,8 @@ static unsigned answered(struct nk_txn *t, enum gate_mcp_waited how,
     if (how == GATE_MCP_RELOADED)
         return not_agreed(t, "reloaded",
                           NK_STR("The configuration changed meanwhile; call again."));
+    if (how == GATE_MCP_CANCELLED)
+        return not_agreed(t, "cancelled", NK_STR("The call was cancelled."));
     if (how == GATE_MCP_UNANSWERED)
         return not_agreed(t, "not_answered", NK_STR("Nobody answered in time."));
     if (!agreed(&answer->doc, answer->result))
@@ -211,12 +202,13 @@ unsigned gate_mcp_ask_person(struct nk_txn *t, const struct nk_tool_ask *ask,
     struct gate_mcp *m = gate_mcp(t);
     struct nk_str params = question(t, ask, v->why);
     unsigned fx = 0;
-    if (!(m->session.can & GATE_MCP_PERSON) || !params.p)
+    if (!(m->session.can & GATE_MCP_PERSON) || !params.p || (m->is_new && !t->state->env.used))
         return gate_mcp_refuse_tool(t, NK_MCP_REFUSED, v);
     if (m->is_new)
         return ask_by_result(t, params, v);
     m->asked = v->approval;
-    if (!gate_mcp_may_wait(t) || gate_mcp_question(t, "elicitation/create", params, answered, &fx))
+    if (!gate_mcp_may_wait(t) ||
+        gate_mcp_question(t, NK_STR("elicitation/create"), params, answered, &fx))
         return gate_mcp_refuse_tool(t, NK_MCP_REFUSED, v);
     return fx | gate_record_tool(t, v, m->message.id);
 }

@@ -4,9 +4,9 @@
  * own session id in place of ours, its own names, and no more of the client's capabilities than the judge lets it
  * use. The rest of the message goes on byte by byte.
  */
-#include "gate/mcp.h"
+#include "gate/mcp_relay.h"
 
-enum { EDITS_MAX = 5, HEADERS_OWN = 11, PIECE_MAX = 64 << 10 };
+enum { EDITS_MAX = 6, HEADERS_OWN = 11, PIECE_MAX = 64 << 10, RELAY_MAX = 512 << 10 };
 
 static const struct {
     const char *name, *action;
@@ -185,6 +185,25 @@ static int edit_owned(struct nk_txn *t, struct edits *e)
     return edit(t, e, m->owned_at, &b);
 }
 
+/* What a server wanted to know comes with its call, as the first members of params. */
+static int edit_answers(struct nk_txn *t, struct edits *e)
+{
+    const struct gate_mcp *m = gate_mcp(t);
+    struct nk_buf b;
+    if (!m->relay)
+        return 0;
+    nk_buf_init(&b, RELAY_MAX);
+    gate_mcp_put_answers(t, &b);
+    struct nk_str text =
+        b.error ? (struct nk_str){NULL, 0} : nk_arena_copy(t->scratch, nk_buf_str(&b));
+    nk_buf_free(&b);
+    uint32_t at = m->message.doc.tape[m->message.params].start + 1;
+    for (size_t i = e->n++; i > 0; i--)
+        e->list[i] = e->list[i - 1];
+    e->list[0] = (struct nk_json_edit){at, at, text};
+    return text.p ? 0 : NK_ENOMEM;
+}
+
 int gate_mcp_write(struct nk_txn *t)
 {
     struct gate_mcp *m = gate_mcp(t);
@@ -202,9 +221,11 @@ int gate_mcp_write(struct nk_txn *t)
         rc = edit_owned(t, &e);
     if (!rc)
         rc = edit_capabilities(t, &e);
+    if (!rc)
+        rc = edit_answers(t, &e);
     if (rc || !e.n)
         return rc;
-    nk_buf_init(&whole, m->body.n + EDITS_MAX * PIECE_MAX);
+    nk_buf_init(&whole, m->body.n + EDITS_MAX * PIECE_MAX + RELAY_MAX);
     rc = nk_json_splice(m->body, e.list, e.n, &whole);
     if (!rc)
         m->body = nk_arena_copy(t->arena, nk_buf_str(&whole));

@@ -10,16 +10,6 @@
 #include "gate/tool.h"
 #include "tool/trust.h"
 
-enum { GATE_MCP_APPROVALS = 1024 };
-
-/* Approvals that were used, until they would have expired. Of one gate: an approval is valid only there. */
-struct nk_mcp_used {
-    struct {
-        uint64_t number;
-        int64_t until_ms;
-    } list[GATE_MCP_APPROVALS];
-};
-
 struct gate_mcp_tool { /* a call that was allowed */
     struct nk_tool_ask ask;
     struct nk_field_ask fields;

@@ -34,17 +34,6 @@ bool gate_mcp_may_wait(const struct nk_txn *t)
            says_type(accept, NK_STR("text/event-stream"));
 }
 
-/* Whose server it concerns is not bound: that is not known when the answer comes. */
-static int seal_id(struct nk_txn *t, const struct nk_buf *plain, struct nk_buf *out)
-{
-    struct gate_mcp *m = gate_mcp(t);
-    size_t server = m->server;
-    m->server = 0;
-    int rc = gate_mcp_seal(t, NK_STR("question"), m->shown, plain, out);
-    m->server = server;
-    return rc;
-}
-
 static int write_id(struct nk_txn *t, uint32_t asked, struct nk_str *id)
 {
     const struct nk_gate_env *env = &t->state->env;
@@ -54,7 +43,7 @@ static int write_id(struct nk_txn *t, uint32_t asked, struct nk_str *id)
     nk_buf_printf(&plain, "%c %u %u %llu %u", VERSION, (unsigned)env->slot, (unsigned)env->instance,
                   (unsigned long long)env->number, (unsigned)asked);
     nk_buf_add(&text, NK_STR(prefix));
-    int rc = seal_id(t, &plain, &text);
+    int rc = gate_mcp_seal(t, NK_STR("question"), gate_mcp(t)->shown, &plain, &text);
     nk_buf_add_char(&text, '"');
     rc = rc ? rc : text.error;
     *id = rc ? (struct nk_str){NULL, 0} : nk_arena_copy(t->arena, nk_buf_str(&text));
@@ -86,6 +75,13 @@ static struct nk_digest whose(const struct nk_txn *t)
     return nk_sha256_parts(parts, NK_COUNT(parts));
 }
 
+/* A call as its client knows it. */
+static struct nk_digest call_of(const struct nk_txn *t, struct nk_str id)
+{
+    struct nk_str parts[] = {gate_mcp(t)->shown, NK_STR("\n"), id};
+    return nk_sha256_parts(parts, NK_COUNT(parts));
+}
+
 static unsigned wake_later(struct nk_txn *t)
 {
     int64_t left = gate_mcp(t)->wait->until_ms - t->state->now_ms;
@@ -107,22 +103,22 @@ static int begin_stream(struct nk_txn *t, unsigned *fx)
     return 0;
 }
 
-static void put_question(struct nk_txn *t, const char *method, struct nk_str params)
+static void put_question(struct nk_txn *t, struct nk_str method, struct nk_str params)
 {
     nk_buf_add(&t->out, NK_STR("event: message\ndata: {\"jsonrpc\":\"2.0\",\"id\":"));
     nk_buf_add(&t->out, gate_mcp(t)->wait->id);
-    nk_json_put_member(&t->out, NK_STR("method"), nk_str(method));
+    nk_json_put_member(&t->out, NK_STR("method"), method);
     nk_buf_add(&t->out, NK_STR(",\"params\":"));
     nk_buf_add(&t->out, params);
     nk_buf_add(&t->out, NK_STR("}\n\n"));
 }
 
-int gate_mcp_question(struct nk_txn *t, const char *method, struct nk_str params,
+int gate_mcp_question(struct nk_txn *t, struct nk_str method, struct nk_str params,
                       gate_mcp_then *then, unsigned *fx)
 {
     struct nk_gate_state *s = t->state;
     struct gate_mcp *m = gate_mcp(t);
-    struct nk_digest who = whose(t);
+    struct nk_digest who = whose(t), call = call_of(t, m->message.id);
     struct nk_str id;
     if (!m->wait)
         m->wait = nk_arena_alloc(t->arena, sizeof *m->wait);
@@ -130,7 +126,7 @@ int gate_mcp_question(struct nk_txn *t, const char *method, struct nk_str params
         return NK_ENOMEM;
     int rc = write_id(t, m->wait->asked, &id);
     if (!rc)
-        rc = nk_waits_add(s->env.waits, s->env.number, &who, s->env.owner);
+        rc = nk_waits_add(s->env.waits, s->env.number, &who, &call, s->env.owner);
     if (rc)
         return rc;
     if (!s->began && begin_stream(t, fx)) {
@@ -192,6 +188,8 @@ unsigned gate_mcp_told(struct nk_txn *t, struct nk_str bytes)
     struct nk_mcp_message answer;
     struct nk_fault f = {0};
     uint64_t generation;
+    if (waits(t) && !bytes.n)
+        return give_up(t, GATE_MCP_CANCELLED);
     if (!waits(t) || nk_str_to_u64(nk_str_cut(&bytes, ' '), &generation) || !bytes.p ||
         gate_read_json(t, bytes, NK_TELL_MAX, t->scratch, &doc, &f) ||
         nk_mcp_read(&doc, t->scratch, &answer, &f) || !nk_str_eq(answer.id, gate_mcp(t)->wait->id))
@@ -242,8 +240,22 @@ unsigned gate_mcp_tell(struct nk_txn *t)
         gate_refuse(t, NK_REFUSAL_out_of_memory, "forward", NK_STR(""), NK_STR(""));
         return gate_refused(t);
     }
-    t->tell = (struct nk_tell){(uint32_t)at.slot, (uint32_t)at.instance, at.number, bytes};
+    t->tell = (struct nk_tell){.slot = (uint32_t)at.slot,
+                               .instance = (uint32_t)at.instance,
+                               .number = at.number,
+                               .bytes = bytes};
     return gate_record_decision(t) | NK_FX_TELL | gate_reply(t, s->dialect, 202, NULL);
+}
+
+unsigned gate_mcp_cancel(struct nk_txn *t)
+{
+    const struct gate_mcp *m = gate_mcp(t);
+    uint32_t id = nk_json_get(&m->message.doc, m->message.params, NK_STR("requestId"));
+    if (m->ask.op != NK_MCP_CANCELLED || !m->shown.p || id == NK_JSON_NONE)
+        return 0;
+    t->tell =
+        (struct nk_tell){.everywhere = true, .call = call_of(t, nk_json_span(&m->message.doc, id))};
+    return NK_FX_TELL;
 }
 
 /* Refusals ---------------------------------------------------------------------------------------

@@ -6,7 +6,8 @@
  *
  *   id of the question   "nakoso.…", sealed: gate, request, number of the question; bound to endpoint, principal and session.
  *                        What does not open was asked of nobody, or of somebody else
- *   what is told         generation of the teller's configuration, a space, the client's message
+ *   what is told         generation of the teller's configuration, a space, the client's message; nothing: the client has
+ *                        cancelled the call
  *
  * Waiting ends with the first answer that bears the id, with its time, with the client, or with a reload. Private to gate.
  */
@@ -17,6 +18,7 @@
 enum gate_mcp_waited {
     GATE_MCP_ANSWERED,   /* with a result or an error */
     GATE_MCP_UNANSWERED, /* its time is over; the client is told that nobody waits any more */
+    GATE_MCP_CANCELLED,  /* the call was, by its client */
     GATE_MCP_RELOADED,   /* what was asked under one configuration is not answered under another */
 };
 
@@ -35,7 +37,7 @@ struct gate_mcp_wait {
 bool gate_mcp_may_wait(const struct nk_txn *t);
 /* Asks: `method`, and `params`, an object. *fx: NK_FX_HEAD unless the stream has begun, NK_FX_DATA and NK_FX_WAKE.
  * NK_EFULL: too many wait in this gate, or for this principal; NK_ENOMEM; NK_ECRYPTO. Then nothing has happened. */
-int gate_mcp_question(struct nk_txn *t, const char *method, struct nk_str params,
+int gate_mcp_question(struct nk_txn *t, struct nk_str method, struct nk_str params,
                       gate_mcp_then *then, unsigned *fx) NK_CHECKED;
 /* Members of gate_mcp_driver. */
 unsigned gate_mcp_wake(struct nk_txn *t);
@@ -46,6 +48,9 @@ void gate_mcp_free(struct nk_txn *t);
 bool gate_mcp_is_reply(const struct nk_txn *t);
 /* Tells who waits for it: effects. */
 unsigned gate_mcp_tell(struct nk_txn *t);
+
+/* If the client cancels a call that may be waiting: NK_FX_TELL, else 0. The server is told as well. */
+unsigned gate_mcp_cancel(struct nk_txn *t);
 
 /* The answer of a refusal, in the stream if there is one: effects without records. */
 unsigned gate_mcp_answer_refusal(struct nk_txn *t);

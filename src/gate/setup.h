@@ -20,7 +20,6 @@ struct nk_agent_sessions;
 struct nk_store;
 struct nk_hook;
 struct nk_mcp;
-struct nk_mcp_used;
 struct nk_mcp_seen;
 struct nk_approvals;
 
@@ -98,7 +97,6 @@ struct nk_setup {
     struct nk_str token_jwks;           /* as of the input */
     struct nk_str provenance;     /* as each record has it: ,"policies":"…","generation":… */
     struct nk_digest digest;      /* of policies and configuration */
-    struct nk_mcp_used *mcp_used; /* gate/mcp_tool.h */
     struct nk_mcp_seen *mcp_seen; /* gate/mcp_pin.h */
     uint32_t generation;          /* of the configuration, given by the warden */
     uint32_t holders;             /* transactions that still use it, and the role itself */

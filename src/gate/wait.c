@@ -4,7 +4,8 @@
  */
 #include "gate/wait.h"
 
-int nk_waits_add(struct nk_waits *w, uint64_t number, const struct nk_digest *who, void *owner)
+int nk_waits_add(struct nk_waits *w, uint64_t number, const struct nk_digest *who,
+                 const struct nk_digest *call, void *owner)
 {
     size_t same = 0;
     for (size_t i = 0; i < w->n; i++)
@@ -13,6 +14,7 @@ int nk_waits_add(struct nk_waits *w, uint64_t number, const struct nk_digest *wh
         return NK_EFULL;
     w->list[w->n].number = number;
     w->list[w->n].who = *who;
+    w->list[w->n].call = *call;
     w->list[w->n++].owner = owner;
     return 0;
 }
@@ -30,6 +32,14 @@ void *nk_waits_find(const struct nk_waits *w, uint64_t number)
 {
     for (size_t i = 0; i < w->n; i++)
         if (w->list[i].number == number)
+            return w->list[i].owner;
+    return NULL;
+}
+
+void *nk_waits_find_call(const struct nk_waits *w, const struct nk_digest *call)
+{
+    for (size_t i = 0; i < w->n; i++)
+        if (nk_digest_eq(w->list[i].call, *call))
             return w->list[i].owner;
     return NULL;
 }

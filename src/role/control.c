@@ -37,6 +37,7 @@ static size_t fd_places(struct nk_control *m, int *places[FDS_MAX])
     places[n++] = &m->stats;
     places[n++] = &m->state_dir;
     places[n++] = &m->mail;
+    places[n++] = &m->used;
     return n;
 }
 

@@ -86,6 +86,7 @@ struct nk_control {
     uint32_t ended;                /* AUDIT: 1 when the gate is gone already */
     struct nk_tls_tickets tickets; /* START, TICKETS; to gates only */
     int mail;                      /* START: what others tell this gate; MAIL */
+    int used;                      /* START, to gates: memory file, struct nk_used */
     uint32_t mail_count;           /* so many MAIL messages follow, behind those of AUDIT */
 };
 

@@ -130,6 +130,7 @@ static int take_start(struct nk_role_start *s, struct nk_control *m)
     s->state_dir = m->state_dir;
     s->mail = m->mail;
     s->mail_count = m->mail_count;
+    s->used = m->used;
     s->audit_count = m->audit_count;
     s->audits = nk_arena_array(&s->arena, m->audit_count + 1, sizeof *s->audits);
     return s->audits ? 0 : NK_ENOMEM;

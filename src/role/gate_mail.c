@@ -3,7 +3,9 @@
  * gate_mail.c - what one transaction has for another (gate/wait.h), from gate to gate and within one: each gate has a packet
  * socket in which it finds what it is told, and the other end of everybody's. A packet is
  *
- *     instance (4 bytes), zeros (4), number of the request (8), what is told; integers as this machine has them
+ *     instance (4 bytes), 0 or 1 (4), number of the request (8), digest of the call (32), what is told
+ *
+ * with integers as this machine has them; 1: for whoever waits of that call, in any gate.
  *
  * The way is the same when both are in one gate, so there is one. A gate that was started anew has another instance:
  * what was for its predecessor is thrown away. A socket that is full loses the packet, and whoever waits goes on
@@ -12,14 +14,16 @@
 #include "role/gate.h"
 
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
 #include "edge/log.h"
 
 enum { BATCH = 64, TOLD_US = 1000000 };
 
 struct mail_head {
-    uint32_t instance, zeros;
+    uint32_t instance, everywhere;
     uint64_t number;
+    struct nk_digest call;
 };
 _Static_assert(sizeof(struct mail_head) + NK_TELL_MAX <= GATE_READ_SIZE, "a packet fits");
 
@@ -29,8 +33,11 @@ static void deliver(struct gate *g, struct nk_str packet)
     if (packet.n < sizeof head)
         return;
     memcpy(&head, packet.p, sizeof head);
-    struct gate_stream *s =
-        head.instance == g->start->instance ? nk_waits_find(&g->mail.waits, head.number) : NULL;
+    struct gate_stream *s = NULL;
+    if (head.everywhere)
+        s = nk_waits_find_call(&g->mail.waits, &head.call);
+    else if (head.instance == g->start->instance)
+        s = nk_waits_find(&g->mail.waits, head.number);
     if (!s || !s->req || !s->req->txn || s->answered || s->state == STREAM_DEAD)
         return;
     struct nk_event e = {.type = NK_EV_TOLD,
@@ -55,21 +62,37 @@ int gate_mail_open(struct gate *g)
 {
     if (g->start->slot >= g->start->mail_count)
         return 0;
+    void *used =
+        mmap(NULL, sizeof *g->mail.used, PROT_READ | PROT_WRITE, MAP_SHARED, g->start->used, 0);
+    if (used == MAP_FAILED)
+        return NK_ENOMEM;
+    g->mail.used = used;
     g->mail.watch = (struct nk_watch){.fd = g->start->mail, .ready = arrived};
     return nk_loop_watch(g->loop, &g->mail.watch, EPOLLIN);
 }
 
-void gate_mail_send(struct gate *g, const struct nk_tell *tell)
+static void send_to(struct gate *g, uint32_t slot, const struct nk_tell *tell)
 {
-    struct mail_head head = {.instance = tell->instance, .number = tell->number};
+    struct mail_head head = {.instance = tell->instance,
+                             .everywhere = tell->everywhere,
+                             .number = tell->number,
+                             .call = tell->call};
     struct iovec parts[] = {{&head, sizeof head}, {(char *)tell->bytes.p, tell->bytes.n}};
     struct msghdr m = {.msg_iov = parts, .msg_iovlen = NK_COUNT(parts)};
     int64_t now = nk_loop_now(g->loop);
-    if (tell->slot < g->start->mail_count &&
-        sendmsg(g->start->mails[tell->slot], &m, MSG_NOSIGNAL | MSG_DONTWAIT) >= 0)
+    if (slot < g->start->mail_count &&
+        sendmsg(g->start->mails[slot], &m, MSG_NOSIGNAL | MSG_DONTWAIT) >= 0)
         return;
     if (now - g->mail.lost_us < TOLD_US)
         return;
     g->mail.lost_us = now;
-    nk_log(NK_LOG_WARNING, "gate.mail", "an answer did not reach gate %u", tell->slot);
+    nk_log(NK_LOG_WARNING, "gate.mail", "an answer did not reach gate %u", slot);
+}
+
+void gate_mail_send(struct gate *g, const struct nk_tell *tell)
+{
+    if (!tell->everywhere)
+        send_to(g, tell->slot, tell);
+    for (uint32_t i = 0; tell->everywhere && i < g->start->mail_count; i++)
+        send_to(g, i, tell);
 }

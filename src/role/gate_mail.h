@@ -5,12 +5,14 @@
 #pragma once
 
 #include "edge/loop.h"
+#include "gate/used.h"
 #include "gate/wait.h"
 
 struct gate;
 
 struct gate_mail {
     struct nk_waits waits; /* transactions that are told something */
+    struct nk_used *used;  /* shared with the other gates, or NULL */
     struct nk_watch watch;
     int64_t lost_us; /* when the log last heard of something that could not be told */
 };

@@ -84,6 +84,7 @@ int gate_request_begin(struct gate_stream *s)
                               .audit_full = gate_audit_full(g),
                               .slot = g->start->slot,
                               .waits = &g->mail.waits,
+                              .used = g->mail.used,
                               .owner = s,
                               .scratch = &g->scratch};
     g->scratch.ceiling = s->req->arena.ceiling;

@@ -38,7 +38,8 @@ struct nk_role_start {
     struct nk_role_ring audit;          /* gate */
     int mail;                           /* gate: where it finds what others tell it … */
     int mails[NK_ROLE_PAIRS_MAX]; /* … and where it tells the gate of a slot, itself as well */
-    uint32_t mail_count;          /* 0: there is neither */
+    uint32_t mail_count;          /* 0: there is neither, and no `used` */
+    int used;                     /* gate: memory file, struct nk_used of all gates */
     struct nk_role_audit *audits; /* scribe */
     uint32_t audit_count;
     int stats;     /* memory file for nk_stats_open */

@@ -409,6 +409,7 @@ static int send_start(struct warden_child *c)
         m.mail_count = w->mail_count;
         if (c->slot < w->mail_count)
             m.mail = w->mails[c->slot][0];
+        m.used = w->used_fd;
     }
     c->instance = m.instance;
     warden_child_send(c, &m);

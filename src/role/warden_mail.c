@@ -1,15 +1,36 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * warden_mail.c - a packet socket for each gate, in which others leave what one of its transactions waits for
- * (gate_mail.c). The warden keeps both ends, so that a gate that was started anew takes its predecessor's place, and reads
+ * (gate_mail.c), and a table of what they have used together (gate/used.h). The warden keeps both ends, so that a gate that was started anew takes its predecessor's place, and reads
  * neither. After an upgrade the new gates have new ones: what was asked by the old is answered by nobody.
  */
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <sys/random.h>
 #include <sys/socket.h>
 #include <unistd.h>
+#include "gate/used.h"
 #include "role/warden_own.h"
+
+static int make_used(void)
+{
+    uint64_t id;
+    int fd = memfd_create("nakoso-used", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+    if (fd >= 0 && getrandom(&id, sizeof id, 0) == (ssize_t)sizeof id &&
+        ftruncate(fd, sizeof(struct nk_used)) == 0 &&
+        pwrite(fd, &id, sizeof id, 0) == (ssize_t)sizeof id &&
+        fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) == 0)
+        return fd;
+    if (fd >= 0)
+        close(fd);
+    return NK_EIO;
+}
 
 int warden_mail_begin(struct warden *w)
 {
+    w->used_fd = make_used();
+    if (w->used_fd < 0)
+        return NK_EIO;
     for (uint32_t i = 0; i < w->workers; i++, w->mail_count++)
         if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, w->mails[i]))
             return NK_EIO;
@@ -30,6 +51,8 @@ void warden_mail_send(struct warden_child *gate)
 
 void warden_mail_end(struct warden *w)
 {
+    if (w->mail_count > 0)
+        close(w->used_fd);
     for (; w->mail_count > 0; w->mail_count--)
         for (int i = 0; i < 2; i++)
             close(w->mails[w->mail_count - 1][i]);

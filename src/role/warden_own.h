@@ -118,6 +118,7 @@ struct warden {
     uint32_t audit_count;
     int mails[NK_ROLE_PAIRS_MAX][2]; /* of the gates: where each reads, where all write */
     uint32_t mail_count;
+    int used_fd; /* with mail_count: what gates have used of what is good for once */
     int state_dir, null_fd, stats_fd;
     struct nk_stats stats;
     unsigned turn; /* of the counters' pages: see stats.h */

@@ -145,6 +145,20 @@ check("nobody answers: the call is refused, the question withdrawn, a late answe
   assert.equal(paid("Dan"), 0);
 });
 
+check("a call that its client cancels waits no longer, wherever that is heard", async () => {
+  const own = await session(CAROL), other = await session(CAROL);
+  const r = await asked(CAROL, own, "Ida");
+  const cancel = { jsonrpc: "2.0", method: "notifications/cancelled", params: { requestId: "pay Ida" } };
+  await say(CAROL, other, cancel); // of another session, where no such call is
+  await sleep(100);
+  assert.equal(r.events.length, 1);
+  assert.equal((await say(CAROL, own, cancel)).status, 202);
+  await r.over;
+  assert.match(last(r).error.message, /The call was cancelled/);
+  await say(CAROL, own, answer(r.question.id));
+  assert.equal(paid("Ida"), 0);
+});
+
 check("who leaves waits no longer, and a person may have eight questions open", async () => {
   const own = await session(DAVE), open = [];
   for (let i = 0; i < 16; i++) {
@@ -173,6 +187,26 @@ check("clients that cannot be asked are refused", async () => {
   old.leave();
   refused(await asked(CAROL, own, "Fay", 500));
   assert.equal(paid("Fay"), 0);
+});
+
+check("an agreement of 2026-07-28 is good once, at whichever worker", async () => {
+  const _meta = { "io.modelcontextprotocol/protocolVersion": "2026-07-28", "io.modelcontextprotocol/clientCapabilities": { elicitation: {} } };
+  const own = { "mcp-protocol-version": "2026-07-28", "mcp-method": "tools/call", "mcp-name": "fixture___pay" };
+  const call = async (rest = {}) => { const q = pay("Hal"); const r = await post(CAROL, { ...q, params: { ...q.params, ...rest, _meta } }, own); await r.over; return r; };
+  const gate = (r) => r.headers["x-request-id"].split("-")[0], seen = new Set();
+  let times = 0;
+  for (let i = 0; i < 60 && seen.size < 2; i++) {
+    const first = await call();
+    const { requestState } = last(first).result;
+    const yes = { requestState, inputResponses: { nakoso_approval: { action: "accept", content: { approve: true } } } };
+    const all = await Promise.all([call(yes), call(yes), call(yes), call(yes)]);
+    const good = all.filter((r) => last(r).result?.content);
+    assert.equal(good.length <= 1, true, "never twice");
+    for (const r of all) if (!good.includes(r)) assert.equal(last(r).result?.resultType, "input_required", r.text);
+    times += good.length;
+    for (const r of good) seen.add(gate(r) === gate(first) ? "the same" : "the other");
+  }
+  assert.deepEqual([seen.size, paid("Hal")], [2, times]);
 });
 
 check("the same over HTTP/2, both requests on one connection", async () => {

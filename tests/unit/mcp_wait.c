@@ -4,6 +4,7 @@
  * transaction tells is carried to the one that waits. Many wait at once, until the table is full; what is told is
  * mutated thousands of times; memory ends at every place; and nothing is called that nobody agreed to.
  */
+#include "gate/mcp_relay.h"
 #include "gate/mcp_wait.h"
 #include "ident/keyfile.h"
 #include "tap.h"
@@ -278,10 +279,106 @@ static void time_goes_by(struct nk_str session)
            "then the question is withdrawn and the call refused");
     forget_all();
     r = send(0, session, pay);
+    struct request *by = send(0, session,
+                              "{\"jsonrpc\":\"2.0\",\"method\":\"notifications/cancelled\","
+                              "\"params\":{\"requestId\":5}}");
+    NK_MUST(by->fx & NK_FX_TELL && by->fx & NK_FX_CALL && by->tell.everywhere);
+    NK_MUST(nk_waits_find_call(&waits, &by->tell.call) == r);
+    step(r, NK_EV_TOLD, NULL, by->tell.bytes);
+    tap_ok(says(&r->records, "\"how\":\"cancelled\"") && r->fx & NK_FX_END && !waits.n,
+           "the client cancels its call");
+    forget_all();
+    r = send(0, session, pay);
     step(r, NK_EV_CLIENT_GONE, NULL, NK_STR(""));
     tap_ok(says(&r->records, "\"how\":\"client_gone\"") && r->fx & NK_FX_CUT, "the client leaves");
     carry(reply(0, session, question(r), yes));
     tap_ok(!(r->fx & NK_FX_CALL), "and nothing comes of an answer then");
+    forget_all();
+}
+
+/* A server's questions in its result: the client is asked one after the other, and the call is sent again. */
+static const char asks[] =
+    "{\"jsonrpc\":\"2.0\",\"id\":5,\"result\":{\"resultType\":\"input_required\",\"inputRequests\":"
+    "{"
+    "\"a\":{\"method\":\"elicitation/create\",\"params\":{\"mode\":\"form\",\"message\":\"Who?\"}},"
+    "\"b\":{\"method\":\"elicitation/create\",\"params\":{\"message\":\"When?\"}}},"
+    "\"requestState\":\"a\\\"b\"}}";
+static const char look[] = "{\"jsonrpc\":\"2.0\",\"id\":5,\"method\":\"tools/call\",\"params\":{"
+                           "\"name\":\"s___look\",\"arguments\":{}}}";
+
+static struct nk_str last_question(struct request *r)
+{
+    struct nk_str id = question(r);
+    nk_buf_clear(&r->body);
+    return nk_arena_copy(&arena, id);
+}
+
+static void relayed(struct nk_str session, const char *call)
+{
+    struct request *r = send(0, session, call);
+    if (call == pay)
+        carry(reply(0, session, last_question(r), yes));
+    r->fx &= ~(unsigned)NK_FX_CALL;
+    answer_of_server(r, "application/json", asks);
+    TAP_CHECK(says(&r->body, "Who?") && says(&r->records, "\"how\":\"input_required\"") && waits.n);
+    carry(reply(0, session, last_question(r), "{\"action\":\"accept\",\"content\":{\"n\":1}}"));
+    TAP_CHECK(says(&r->body, "When?") && !(r->fx & NK_FX_CALL));
+    carry(reply(0, session, last_question(r), "{\"action\":\"decline\"}"));
+    static const char want[] = "\"params\":{\"inputResponses\":{\"a\":{\"action\":\"accept\","
+                               "\"content\":{\"n\":1}},\"b\":{"
+                               "\"action\":\"decline\"}},\"requestState\":\"a\\\"b\",\"name\":\"";
+    tap_ok(r->fx & NK_FX_CALL && !waits.n && nk_str_search(r->txn->call.body, NK_STR(want)) >= 0,
+           "a server gets what its client answered");
+    answer_of_server(r, "application/json",
+                     "{\"jsonrpc\":\"2.0\",\"id\":5,\"result\":{\"content\":[]}}");
+    tap_ok(r->fx & NK_FX_END && says(&r->body, "\"result\":{\"content\":[]}}\n\n"),
+           "and its result ends the stream");
+    forget_all();
+}
+
+static void relayed_for_ever(struct nk_str session)
+{
+    struct request *r = send(0, session, look);
+    int rounds = 0;
+    for (; !(r->fx & (NK_FX_END | NK_FX_CUT)) && rounds < 100; rounds++) {
+        answer_of_server(r, "text/event-stream",
+                         "data: {\"jsonrpc\":\"2.0\",\"id\":5,\"result\":{\"resultType\":"
+                         "\"input_required\",\"requestState\":\"again\"}}\n\n");
+    }
+    tap_ok(rounds == GATE_MCP_ROUNDS + 1 && says(&r->records, "\"how\":\"bad_answer\""),
+           "a server may ask %d times", (int)GATE_MCP_ROUNDS);
+    forget_all();
+}
+
+static void not_relayed(struct nk_str session)
+{
+    static const char *const questions[] = {
+        "{\"method\":\"sampling/createMessage\",\"params\":{}}",
+        "{\"method\":\"roots/list\"}",
+        "{\"method\":\"tools/call\",\"params\":{}}",
+        "{\"method\":\"ping\"}",
+        "7",
+        "{\"method\":\"elicitation/create\",\"params\":[]}",
+        "{\"method\":\"elicitation/create\",\"params\":{\"mode\":\"url\",\"url\":\"x\"}}"};
+    for (size_t i = 0; i < NK_COUNT(questions); i++) {
+        struct request *r = send(0, session, look);
+        answer_of_server(r, "application/json",
+                         nk_arena_printf(&arena,
+                                         "{\"jsonrpc\":\"2.0\",\"id\":5,\"result\":{\"resultType\":"
+                                         "\"input_required\",\"inputRequests\":{\"a\":%s}}}",
+                                         questions[i])
+                             .p);
+        tap_ok(r->fx & NK_FX_END && !question(r).p && says(&r->records, "\"how\":\"bad_answer\""),
+               "not for the client: %s", questions[i]);
+        forget_all();
+    }
+    struct request *r = send(0, session, look);
+    answer_of_server(r, "application/json", asks);
+    now += 120000;
+    step(r, NK_EV_WAKE, NULL, NK_STR(""));
+    tap_ok(r->fx & NK_FX_END && says(&r->body, "\"reason\":\"unanswered\"") &&
+               says(&r->records, "\"how\":\"not_answered\""),
+           "nobody answers the server's question");
     forget_all();
 }
 
@@ -417,6 +514,10 @@ int main(void)
     not_agreed(session);
     time_goes_by(session);
     reloaded(session);
+    relayed(session, look);
+    relayed(session, pay);
+    relayed_for_ever(session);
+    not_relayed(session);
     many();
     forged(session);
     no_memory(session);
