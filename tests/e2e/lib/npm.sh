@@ -8,5 +8,5 @@ npm_install() {
     npm ci --prefix "$to" --ignore-scripts --no-audit --no-fund >"$dir/npm.log" 2>&1 ||
       { rm -f "$to/package-lock.json"; cat "$dir/npm.log"; }
   fi
-  find "$from" -maxdepth 1 -name "*.mjs" -o -maxdepth 1 -name "*.sh" | xargs -I{} cp {} "$to"
+  cp "$from"/*.mjs "$to"
 }
