@@ -49,7 +49,8 @@ static void show_diagnostics(const struct nk_bundle *b)
     struct nk_buf all;
     nk_buf_init(&all, DIAGNOSTICS_MAX);
     (void)!gate_setup_diagnose(b, reads_japanese(), &all);
-    fwrite(all.p, 1, all.n, stderr);
+    if (all.n)
+        fwrite(all.p, 1, all.n, stderr);
     nk_buf_free(&all);
 }
 
