@@ -19,7 +19,7 @@ async function ask(path, message, session, { key = KEY, headers = {}, signal } =
   });
   const body = await response.text();
   const messages = response.headers.get("content-type")?.startsWith("text/event-stream")
-    ? [...body.matchAll(/^data: (.*)$/gm)].map((m) => JSON.parse(m[1])) : body ? [JSON.parse(body)] : [];
+    ? body.split("\n").filter((line) => line.startsWith("data: ")).map((line) => JSON.parse(line.slice(6))) : body ? [JSON.parse(body)] : [];
   return { status: response.status, session: response.headers.get("mcp-session-id"), messages, last: messages.at(-1) };
 }
 const hello = { id: 0, method: "initialize", params: { protocolVersion: "2025-11-25", capabilities: {}, clientInfo: { name: "test", version: "1" } } };
