@@ -88,6 +88,15 @@ check("revision 2026-07-28: a process for each request", async () => {
   await until("both are gone", () => !pids.some(alive));
 });
 
+check("two servers behind one endpoint: a session has a process of each", async () => {
+  const session = await open("/both"), pids = [];
+  for (const name of ["tiny___pid", "small___x"])
+    pids.push(said(await ask("/both", { id: 1, method: "tools/call", params: { name, arguments: {} } }, session)));
+  assert.ok(pids.every(alive) && pids[0] !== pids[1], `${pids}`);
+  await close("/both", session);
+  await until("both are gone", () => !pids.some(alive));
+});
+
 check("requests of one session with the same id get their own answers, progress and log lines", async () => {
   const session = await open("/tiny");
   const answers = await Promise.all(["one", "two", "three"].map((word, i) =>
