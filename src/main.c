@@ -20,8 +20,8 @@
  *     gate     the request as one short list of stages (gate/gate.c) and one judge
  *   the edge: does, and decides nothing
  *     edge     event loop, sockets, TLS, files, logs
- *     role     warden, gate, courier, scribe; the rings and the control channel between them;
- *              the promises that confine them
+ *     role     warden, gate, courier, scribe, runner; the rings and the control channel between
+ *              them; the promises that confine them
  *   the top
  *     cmd      a file for each sub-command, and their table, cmd.def
  *
@@ -37,6 +37,7 @@ static const struct nk_role_entry roles[] = {
     {"gate", NK_ROLE_GATE, nk_gate_main},
     {"courier", NK_ROLE_COURIER, nk_courier_main},
     {"scribe", NK_ROLE_SCRIBE, nk_scribe_main},
+    {"runner", NK_ROLE_RUNNER, nk_runner_main},
 };
 
 int main(int argc, char **argv)

@@ -49,7 +49,8 @@ static void show_diagnostics(const struct nk_bundle *b)
     struct nk_buf all;
     nk_buf_init(&all, DIAGNOSTICS_MAX);
     (void)!gate_setup_diagnose(b, reads_japanese(), &all);
-    fwrite(all.p, 1, all.n, stderr);
+    if (all.n)
+        fwrite(all.p, 1, all.n, stderr);
     nk_buf_free(&all);
 }
 
@@ -111,6 +112,11 @@ static int check_config(const char *file, int state)
         rc = check_gate(&bundle, &config, &f);
     if (!rc)
         rc = check_courier(&bundle, &config, &arena, &f);
+    if (!rc && nk_config_starts_any(&config) && nk_confine_landlock_abi() == 0)
+        rc =
+            nk_fault_set(&f, NK_EUNSUPPORTED, "config", 0,
+                         "upstreams[].command: this kernel has no Landlock, and without it nothing "
+                         "keeps MCP servers from files");
     if (!rc && state >= 0)
         rc = nk_warden_may_adopt(state, &config, &f);
     if (rc) {
@@ -153,7 +159,8 @@ static void print_landlock(int abi)
 
 static int check_sandbox(void)
 {
-    static const enum nk_role all[] = {NK_ROLE_GATE, NK_ROLE_COURIER, NK_ROLE_SCRIBE};
+    static const enum nk_role all[] = {NK_ROLE_GATE, NK_ROLE_COURIER, NK_ROLE_SCRIBE,
+                                       NK_ROLE_RUNNER};
     bool seccomp = nk_confine_has_seccomp();
     print_landlock(nk_confine_landlock_abi());
     printf("seccomp: %s\n", seccomp ? "refuses and logs what is not promised; kills for programs, "

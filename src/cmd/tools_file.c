@@ -22,7 +22,8 @@ static const struct nk_json_limits limits = {NK_OFFER_MAX, 128, 4 << 20};
 static bool is_url(const char *from)
 {
     return nk_str_starts(nk_str(from), NK_STR("http://")) ||
-           nk_str_starts(nk_str(from), NK_STR("https://"));
+           nk_str_starts(nk_str(from), NK_STR("https://")) ||
+           nk_str_starts(nk_str(from), NK_STR("unix:"));
 }
 
 /* The array of tools, in whichever form it was saved; NK_JSON_NONE: there is none. */

@@ -23,6 +23,7 @@ struct exchange {
     struct nk_told *told;
     struct nk_fault *fault;
     struct nk_str host, port, path; /* of the URL */
+    struct nk_str at;               /* unix:PATH in their place; absent: none */
     bool secure;
     int64_t until_ms;
     struct nk_sock sock;
@@ -41,10 +42,27 @@ static int failed(struct exchange *x, int code, const char *what)
     return nk_fault_set(x->fault, code, "tools", 0, "%.120s: %s", x->ask->url, what);
 }
 
+/* unix:SOCKET:/PATH, as servers that a running nakoso starts are reached. */
+static int split_unix(struct exchange *x, struct nk_str url)
+{
+    size_t colon = url.n;
+    while (colon > 5 && !nk_str_starts(nk_str_sub(url, colon, url.n), NK_STR(":/")))
+        colon--;
+    if (colon <= 5)
+        return failed(x, NK_EINVAL, "write unix:SOCKET:/NAME");
+    x->at = nk_str_sub(url, 0, colon);
+    x->path = nk_str_sub(url, colon + 1, url.n);
+    x->host = NK_STR("localhost");
+    x->port = NK_STR("80");
+    return 0;
+}
+
 /* http://host[:port][/path], the host perhaps an address in brackets. No user, no fragment. */
 static int split(struct exchange *x)
 {
     struct nk_str rest = nk_str(x->ask->url);
+    if (nk_str_starts(rest, NK_STR("unix:")))
+        return split_unix(x, rest);
     x->secure = nk_str_starts(rest, NK_STR("https://"));
     rest = nk_str_sub(rest, x->secure ? 8 : 7, rest.n);
     ptrdiff_t slash = nk_str_find(rest, '/');
@@ -77,13 +95,9 @@ static int wait_for(struct exchange *x, int fd, short events)
     return left <= 0 ? failed(x, NK_EIO, "no answer within 30 seconds") : 0;
 }
 
-static int connect_to(struct exchange *x, const struct addrinfo *at)
+static int connect_to(struct exchange *x, const struct nk_address *to)
 {
-    struct nk_address to = {.size = (socklen_t)at->ai_addrlen};
-    if (at->ai_addrlen > sizeof to.u)
-        return -1;
-    memcpy(&to.u, at->ai_addr, at->ai_addrlen);
-    int fd = nk_connect(&to), reason = 0;
+    int fd = nk_connect(to), reason = 0;
     socklen_t size = sizeof reason;
     if (fd < 0)
         return -1;
@@ -96,15 +110,34 @@ static int connect_to(struct exchange *x, const struct addrinfo *at)
     return fd;
 }
 
+static int connect_info(struct exchange *x, const struct addrinfo *at)
+{
+    struct nk_address to = {.size = (socklen_t)at->ai_addrlen};
+    if (at->ai_addrlen > sizeof to.u)
+        return -1;
+    memcpy(&to.u, at->ai_addr, at->ai_addrlen);
+    return connect_to(x, &to);
+}
+
+static int open_unix(struct exchange *x)
+{
+    struct nk_address to;
+    int rc = nk_address_parse(x->at, &to, x->fault);
+    int fd = rc ? rc : connect_to(x, &to);
+    return rc || fd >= 0 ? fd : failed(x, NK_EIO, strerror(errno));
+}
+
 static int open_connection(struct exchange *x)
 {
+    if (x->at.p)
+        return open_unix(x);
     struct addrinfo want = {.ai_socktype = SOCK_STREAM}, *list = NULL;
     int rc = getaddrinfo(x->host.p, x->port.p, &want, &list), fd = -1;
     if (rc)
         return failed(x, NK_EIO, gai_strerror(rc));
     errno = 0;
     for (struct addrinfo *at = list; at && fd < 0; at = at->ai_next)
-        fd = connect_to(x, at);
+        fd = connect_info(x, at);
     freeaddrinfo(list);
     return fd >= 0 ? fd : failed(x, NK_EIO, errno ? strerror(errno) : "no connection");
 }

@@ -136,6 +136,9 @@ void nk_config_write(const struct nk_config *c, struct nk_buf *out);
 size_t nk_config_upstream_index(const struct nk_config *c, struct nk_str name);
 const struct nk_config_upstream *nk_config_upstream_named(const struct nk_config *c,
                                                           struct nk_str name);
+/* Is any upstream started here? And the Unix socket at which those are served; absent: out of memory. */
+bool nk_config_starts_any(const struct nk_config *c);
+struct nk_str nk_config_served_at(const struct nk_config *c, struct nk_arena *a);
 /* Does the URL of an upstream or issuer point to this machine (127.0.0.1, [::1], unix:)? */
 bool nk_config_is_local(struct nk_str url);
 /* JSON Schema (2020-12) of the YAML file, and the reference in Markdown. */

@@ -257,7 +257,9 @@ int nk_config_parse_at(struct nk_str json, struct nk_str directory, struct nk_ar
         return nk_fault_set(f, NK_EINVAL, stage, 0, "expected keys such as `listen:` here");
     struct fill x = {.doc = &doc, .arena = a, .directory = directory, .fault = f};
     rc = fill_section(&x, NK_CONFIG_ROOT, out, NK_STR(""), 0);
-    return rc ? rc : nk_config_check(out, &doc, f);
+    if (!rc)
+        rc = nk_config_check(out, &doc, f);
+    return rc ? rc : nk_config_place_processes(out, a, f);
 }
 
 int nk_config_parse(struct nk_str json, struct nk_arena *a, struct nk_config *out,

@@ -6,53 +6,8 @@
 #pragma once
 
 #include "config/config.h"
+#include "config/section.h"
 #include "json/json.h"
-
-enum nk_config_section {
-    NK_CONFIG_ROOT,
-    NK_CONFIG_LISTEN,
-    NK_CONFIG_CERTIFICATE,
-    NK_CONFIG_UPSTREAM,
-    NK_CONFIG_PIN,
-    NK_CONFIG_ENDPOINT,
-    NK_CONFIG_HEALTH,
-    NK_CONFIG_OAUTH,
-    NK_CONFIG_MODEL,
-    NK_CONFIG_IDENTITY,
-    NK_CONFIG_ISSUER,
-    NK_CONFIG_ATTRIBUTE,
-    NK_CONFIG_CLIENT,
-    NK_CONFIG_TOKEN,
-    NK_CONFIG_TOKEN_ATTRIBUTE,
-    NK_CONFIG_EGRESS,
-    NK_CONFIG_REACH,
-    NK_CONFIG_POLICY,
-    NK_CONFIG_STORE,
-    NK_CONFIG_SOURCE,
-    NK_CONFIG_AUDIENCE,
-    NK_CONFIG_HOOK,
-    NK_CONFIG_HOOK_RULE,
-    NK_CONFIG_AGENT,
-    NK_CONFIG_ACTION,
-    NK_CONFIG_AGENT_TOOL,
-    NK_CONFIG_MCP,
-    NK_CONFIG_MCP_SERVER,
-    NK_CONFIG_MCP_HOST,
-    NK_CONFIG_MCP_ISSUER,
-    NK_CONFIG_MCP_SCOPE,
-    NK_CONFIG_REMOTE_MCP,
-    NK_CONFIG_AUDIT,
-    NK_CONFIG_DNS,
-    NK_CONFIG_LIMITS,
-    NK_CONFIG_LOG,
-    NK_CONFIG_TELEMETRY,
-    NK_CONFIG_OTLP,
-    NK_CONFIG_OTLP_HEADER,
-    NK_CONFIG_TOOLS,
-    NK_CONFIG_TOOL_RULE,
-    NK_CONFIG_TOOL_GROUP,
-    NK_CONFIG_TOOL_FIELD,
-};
 
 enum nk_config_kind {
     NK_CONFIG_KIND_TEXT,     /* any text without control characters */
@@ -133,6 +88,11 @@ size_t nk_config_offset_in(const struct nk_json *doc, uint32_t list, size_t i, c
 /* The rules of upstream i and its endpoints; `at` is its entry. */
 int nk_config_check_upstream(const struct nk_config *c, size_t i, const struct nk_json *doc,
                              uint32_t at, struct nk_fault *f) NK_CHECKED;
+/* The rules of an upstream that is started here; and, once all keep theirs, where each is served. */
+int nk_config_check_process(const struct nk_config *c, size_t i, const struct nk_json *doc,
+                            uint32_t at, struct nk_fault *f) NK_CHECKED;
+int nk_config_place_processes(struct nk_config *c, struct nk_arena *a,
+                              struct nk_fault *f) NK_CHECKED;
 /* The rules of MCP endpoints; of policy stores and hooks. */
 int nk_config_check_mcp(const struct nk_config *c, const struct nk_json *doc,
                         struct nk_fault *f) NK_CHECKED;

@@ -16,7 +16,7 @@ size_t nk_config_endpoint_count(const struct nk_config_upstream *u)
 
 struct nk_config_endpoint nk_config_endpoint(const struct nk_config_upstream *u, size_t i)
 {
-    struct nk_config_endpoint e = {.url = u->url, .weight = 1};
+    struct nk_config_endpoint e = {.url = u->command_count ? u->served_at : u->url, .weight = 1};
     if (u->endpoint_count)
         e = u->endpoints[i];
     e.credential = e.credential.p ? e.credential : u->credential;
@@ -26,6 +26,8 @@ struct nk_config_endpoint nk_config_endpoint(const struct nk_config_upstream *u,
 
 struct nk_str nk_config_mcp_path(const struct nk_config_upstream *u)
 {
+    if (u->command_count)
+        return u->served_path;
     return u->path.p ? u->path : NK_STR("/mcp");
 }
 
@@ -215,6 +217,13 @@ int nk_config_check_upstream(const struct nk_config *c, size_t i, const struct n
     const struct nk_config_upstream *u = &c->upstreams[i];
     char who[32];
     snprintf(who, sizeof who, "upstreams[%zu]", i);
+    if (u->command_count)
+        return nk_config_check_process(c, i, doc, at, f);
+    if (u->process.read_count || u->process.write_count || u->process.environment_count)
+        return nk_fault_set(f, NK_EINVAL, stage, nk_config_offset(doc, at, "process"),
+                            "%s.process is for an MCP server that is started here; write its "
+                            "`command`, too",
+                            who);
     if (!u->url.p && !u->endpoint_count)
         return nk_fault_set(f, NK_EINVAL, stage, nk_config_offset(doc, at, "url"),
                             "%s.url is missing; write for example `url: https://api.openai.com`, "

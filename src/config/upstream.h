@@ -32,15 +32,41 @@ struct nk_config_oauth {
     struct nk_str scope, resource, audience; /* absent: not asked for */
 };
 
+/* One line of the environment of an MCP server. */
+struct nk_config_variable {
+    struct nk_str name;
+    struct nk_str value;  /* either this … */
+    struct nk_str secret; /* … or "file:PATH" or "env:NAME" */
+};
+
+/* How an MCP server runs that is started here, and speaks on its standard input and output. */
+struct nk_config_process {
+    const struct nk_config_variable *environment;
+    size_t environment_count;
+    const struct nk_config_text *read, *write; /* paths, beside what every program needs */
+    size_t read_count, write_count;
+    struct nk_str directory; /* where it starts; absent: / */
+    bool network;            /* may it make connections? */
+    int64_t memory;          /* of each process of it */
+    int64_t processes;       /* and threads, all of our user's together */
+    int64_t sessions;        /* at once */
+    int64_t message_bytes;
+    int64_t start_timeout, idle_timeout;
+};
+
 /* One trust domain: what policies speak of, whichever endpoint serves it. */
 struct nk_config_upstream {
     struct nk_str name;
-    struct nk_str dialect;             /* "openai", "anthropic", "mcp" or "http" */
-    struct nk_str path;                /* of an MCP server; absent: see nk_config_mcp_path */
-    struct nk_str url;                 /* short for one endpoint; absent: `endpoints` */
-    struct nk_str credential;          /* "file:PATH" or "env:NAME"; absent: none is sent */
-    struct nk_str token_audience;      /* of the identity that its tools get; absent: none */
-    struct nk_str token_header;        /* that carries it */
+    struct nk_str dialect;                /* "openai", "anthropic", "mcp" or "http" */
+    struct nk_str path;                   /* of an MCP server; absent: see nk_config_mcp_path */
+    struct nk_str url;                    /* short for one endpoint; absent: `endpoints` */
+    const struct nk_config_text *command; /* a server that is started here; none: it is reached */
+    size_t command_count;
+    struct nk_config_process process;
+    struct nk_str served_at, served_path; /* with `command`: where the runner answers for it */
+    struct nk_str credential;             /* "file:PATH" or "env:NAME"; absent: none is sent */
+    struct nk_str token_audience;         /* of the identity that its tools get; absent: none */
+    struct nk_str token_header;           /* that carries it */
     struct nk_str ca;                  /* PEM file of trusted authorities; absent: the system's */
     const struct nk_config_text *pins; /* base64 of SHA-256 of a public key; one must match */
     size_t pin_count;
@@ -71,5 +97,7 @@ struct nk_config_endpoint nk_config_endpoint(const struct nk_config_upstream *u,
 struct nk_str nk_config_mcp_path(const struct nk_config_upstream *u);
 /* Does it serve tools, and no models? */
 bool nk_config_serves_tools(const struct nk_config_upstream *u);
+/* Is it a server that is started here? */
+bool nk_config_is_started(const struct nk_config_upstream *u);
 /* Is `status` in a list such as "429,503"? */
 bool nk_config_has_status(struct nk_str list, int status);

@@ -54,6 +54,7 @@ static const struct {
     {"proxy/", NK_BUNDLE_COURIER, true},
     {"telemetry/", NK_BUNDLE_COURIER, true},
     {"hosts", NK_BUNDLE_COURIER, false},
+    {"variable/", NK_BUNDLE_RUNNER, true},
     {"audit/key", NK_BUNDLE_SCRIBE, true},
 };
 

@@ -30,6 +30,7 @@
  *   telemetry/ca      PEM authorities of the collector                 courier
  *   telemetry/<i>     value of header i for the collector              courier
  *   hosts             lines "name address" of /etc/hosts               courier
+ *   variable/<i>/<j>  secret variable j of the server of upstream i    runner
  *   audit/key         Ed25519 seed, 32 bytes                           scribe
  *
  * On disk the audit key is AUDIT/key (64 hexadecimal digits, mode 0600), made at the first start
@@ -51,7 +52,13 @@ struct nk_bundle {
     size_t map_bytes;
 };
 
-enum { NK_BUNDLE_GATE = 1, NK_BUNDLE_COURIER = 2, NK_BUNDLE_SCRIBE = 4, NK_BUNDLE_ALL = 7 };
+enum {
+    NK_BUNDLE_GATE = 1,
+    NK_BUNDLE_COURIER = 2,
+    NK_BUNDLE_SCRIBE = 4,
+    NK_BUNDLE_RUNNER = 8,
+    NK_BUNDLE_ALL = 15,
+};
 
 /* The blob of that name, or absent. */
 struct nk_str nk_bundle_get(const struct nk_bundle *b, struct nk_str name);

@@ -20,7 +20,14 @@
 
 #include "edge/tls.h"
 
-enum nk_role { NK_ROLE_WARDEN, NK_ROLE_GATE, NK_ROLE_COURIER, NK_ROLE_SCRIBE, NK_ROLE_COUNT };
+enum nk_role {
+    NK_ROLE_WARDEN,
+    NK_ROLE_GATE,
+    NK_ROLE_COURIER,
+    NK_ROLE_SCRIBE,
+    NK_ROLE_RUNNER,
+    NK_ROLE_COUNT
+};
 
 enum {
     NK_ROLE_PAIRS_MAX = 64,   /* gate + courier pairs */
@@ -62,6 +69,11 @@ enum nk_control_kind {
     NK_CONTROL_ENDED,   /* scribe: the gate `instance` is gone, its ring gets nothing more */
     NK_CONTROL_TICKETS, /* gate: from now on with these `tickets` */
     NK_CONTROL_MAIL,    /* gate: `mail` is where the gate of `slot` is told something */
+    /* between the two halves of the runner (runner_start.h) */
+    NK_CONTROL_RUN, /* the server of upstream `slot`, as process `instance`; back with `code`, or with the ends of
+                        its standard input, output and error as `listeners` */
+    NK_CONTROL_STOP, /* the process `instance`, by SIGTERM; without a `grace_ms` by SIGKILL */
+    NK_CONTROL_GONE, /* it has ended, with `code`: its status, or minus the signal */
     NK_CONTROL_KINDS,
 };
 

@@ -25,7 +25,9 @@ enum {
     FS_IOCTL = 1 << 15,
     FS_READ = 1 << 2 | 1 << 3,                                       /* files, directories */
     FS_WRITE = 1 << 1 | 1 << 4 | 1 << 5 | 1 << 7 | 1 << 8 | 1 << 14, /* and make, remove */
-    FS_OF_FILES = 1 << 1 | 1 << 2 | 1 << 14,
+    FS_LINK = 1 << 12 | 1 << 13,                                     /* symbolic; to elsewhere */
+    FS_RUN = 1 << 0,
+    FS_OF_FILES = 1 << 0 | 1 << 1 | 1 << 2 | 1 << 14,
     NET_BIND = 1,
     NET_CONNECT = 2,
     SCOPE_ALL = 3, /* abstract Unix sockets, signals */
@@ -46,7 +48,9 @@ static int allow(int rules_fd, const struct nk_confine_path *p, uint64_t handled
     int fd = p->path ? open(p->path, O_PATH | O_CLOEXEC) : p->fd;
     int rc = fd < 0 || fstat(fd, &st) ? -1 : 0;
     struct path_rule path = {.parent = fd};
-    path.allowed = (FS_READ | (p->write ? FS_WRITE : 0)) & handled;
+    path.allowed =
+        (FS_READ | (p->write ? FS_WRITE : 0) | (p->link ? FS_LINK : 0) | (p->run ? FS_RUN : 0)) &
+        handled;
     if (!rc && !S_ISDIR(st.st_mode))
         path.allowed &= FS_OF_FILES;
     if (!rc && syscall(NK_LANDLOCK_ADD_RULE, rules_fd, PATH_BENEATH, &path, 0))

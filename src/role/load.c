@@ -325,6 +325,53 @@ static int load_endpoint(struct load *l, const char *id, const char *who, struct
     return rc;
 }
 
+/* What an MCP server that is started here needs of the file system. */
+static int check_path(struct load *l, struct nk_str path, int mode, const char *key)
+{
+    struct nk_str name = nk_arena_copy(l->arena, path);
+    struct stat st;
+    if (!name.p)
+        return nk_fault_set(l->fault, NK_ENOMEM, stage, 0, "%s: out of memory", key);
+    if (access(name.p, mode) || stat(name.p, &st))
+        return nk_fault_set(l->fault, NK_ENOTFOUND, stage, 0, "%s: %s: %s", key, name.p,
+                            strerror(errno));
+    return mode != X_OK || S_ISREG(st.st_mode)
+               ? 0
+               : nk_fault_set(l->fault, NK_EINVAL, stage, 0, "%s: %s is no program", key, name.p);
+}
+
+static int check_paths(struct load *l, const struct nk_config_text *list, size_t n,
+                       const char *name, size_t i)
+{
+    char key[WHERE];
+    int rc = 0;
+    for (size_t j = 0; j < n && !rc; j++) {
+        snprintf(key, sizeof key, "upstreams[%zu].process.%s[%zu]", i, name, j);
+        rc = check_path(l, list[j].text, F_OK, key);
+    }
+    return rc;
+}
+
+static int load_process(struct load *l, size_t i)
+{
+    const struct nk_config_upstream *u = &l->config->upstreams[i];
+    const struct nk_config_process *p = &u->process;
+    char key[WHERE];
+    snprintf(key, sizeof key, "upstreams[%zu].command", i);
+    int rc = check_path(l, u->command[0].text, X_OK, key);
+    if (!rc)
+        rc = check_paths(l, p->read, p->read_count, "read", i);
+    if (!rc)
+        rc = check_paths(l, p->write, p->write_count, "write", i);
+    for (size_t j = 0; j < p->environment_count && !rc; j++) {
+        snprintf(key, sizeof key, "upstreams[%zu].process.environment[%zu].secret", i, j);
+        if (p->environment[j].secret.p)
+            rc = load_secret(l, nk_arena_printf(l->arena, "variable/%zu/%zu", i, j),
+                             p->environment[j].secret, key);
+    }
+    return rc;
+}
+
 static int load_upstreams(struct load *l)
 {
     char id[WHERE / 2], who[WHERE - 16];
@@ -342,7 +389,7 @@ static int load_upstreams(struct load *l)
             rc = load_endpoint(l, id, who, u->endpoints[j].credential, u->endpoints[j].ca);
         }
         if (!rc)
-            rc = load_way(l, i);
+            rc = nk_config_is_started(u) ? load_process(l, i) : load_way(l, i);
     }
     return rc;
 }

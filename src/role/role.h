@@ -29,8 +29,9 @@ struct nk_role_start {
     uint64_t seed[2];    /* random, for nk_map_init */
     int control; /* non-blocking; watch it with EPOLLIN (not edge-triggered), then nk_control_recv */
     struct nk_arena arena;
-    struct nk_bundle bundle;              /* opened; the part for this role */
-    int listeners[NK_ROLE_LISTENERS_MAX]; /* gate: as in config.listen, non-blocking */
+    struct nk_bundle bundle; /* opened; the part for this role */
+    int listeners
+        [NK_ROLE_LISTENERS_MAX]; /* gate: as in config.listen, non-blocking; runner: its one */
     uint32_t listener_count;
     int admin;                          /* gate: listener of metrics and health, or -1 */
     struct nk_tls_tickets tickets;      /* gate */
@@ -51,6 +52,7 @@ struct nk_role_start {
 int nk_gate_main(struct nk_role_start *s);
 int nk_courier_main(struct nk_role_start *s);
 int nk_scribe_main(struct nk_role_start *s);
+int nk_runner_main(struct nk_role_start *s);
 
 struct nk_role_entry {
     const char *name; /* "gate" */

@@ -2,7 +2,7 @@
  *
  * stats.c - pages of counters, and what they look like to Prometheus. The file is
  *
- *     [warden][scribe][gate 0][courier 0][gate 1][courier 1] …, and behind all pairs the same again
+ *     [warden][scribe][gate 0][courier 0][gate 1][courier 1] …, behind all pairs the same again, and [runner]
  *
  * whole pages each; the pairs twice, for both turns. Everything is mapped read-only, and the own
  * part once more for writing. See stats.h; the text is of
@@ -15,7 +15,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-enum { TURN = 2 * NK_ROLE_PAIRS_MAX, PARTS = 2 + 2 * TURN };
+enum { TURN = 2 * NK_ROLE_PAIRS_MAX, RUNNER = 2 + 2 * TURN, PARTS = RUNNER + 1 };
 
 enum { KIND_COUNTER, KIND_GAUGE };
 
@@ -80,6 +80,8 @@ uint32_t nk_stats_page(enum nk_role role, uint32_t slot, unsigned turn)
     NK_MUST(slot < NK_ROLE_PAIRS_MAX && turn < 2);
     if (role == NK_ROLE_WARDEN)
         return 0;
+    if (role == NK_ROLE_RUNNER)
+        return RUNNER;
     return role == NK_ROLE_SCRIBE ? 1 : 2 + turn * TURN + 2 * slot + (role == NK_ROLE_COURIER);
 }
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * warden.c - the life of the whole: load, start the scribe, then couriers and gates; run; stop in
- * the order gates, couriers, scribe. While not everything was ready once, any death is the end,
+ * warden.c - the life of the whole: load, start the scribe, then the others; run; stop in the order
+ * gates, couriers, runner, scribe. While not everything was ready once, any death is the end,
  * with the reason: a service manager shall see a bad start as a failed start.
  */
 #include "role/warden.h"
@@ -53,7 +53,9 @@ static enum nk_role phase_role(const struct warden *w)
 {
     if (w->phase == WARDEN_STOP_GATES)
         return NK_ROLE_GATE;
-    return w->phase == WARDEN_STOP_COURIERS ? NK_ROLE_COURIER : NK_ROLE_SCRIBE;
+    if (w->phase == WARDEN_STOP_COURIERS)
+        return NK_ROLE_COURIER;
+    return w->phase == WARDEN_STOP_RUNNER ? NK_ROLE_RUNNER : NK_ROLE_SCRIBE;
 }
 
 static void fire_patience(struct nk_timer *t)
@@ -74,6 +76,10 @@ static void go_on_stopping(struct warden *w)
         drain_all(w, NK_ROLE_COURIER, WARDEN_COURIER_GRACE_MS);
     }
     if (w->phase == WARDEN_STOP_COURIERS && !is_any_up(w, NK_ROLE_COURIER)) {
+        w->phase = WARDEN_STOP_RUNNER;
+        drain_all(w, NK_ROLE_RUNNER, WARDEN_RUNNER_GRACE_MS);
+    }
+    if (w->phase == WARDEN_STOP_RUNNER && !is_any_up(w, NK_ROLE_RUNNER)) {
         w->phase = WARDEN_STOP_SCRIBE;
         drain_all(w, NK_ROLE_SCRIBE, WARDEN_SCRIBE_GRACE_MS);
     }
@@ -284,6 +290,7 @@ static struct warden *warden_new(const char *config_file)
     warden_client_init(w);
     warden_upgrade_init(w);
     warden_child_init(&w->scribe, w, NK_ROLE_SCRIBE, 0);
+    warden_child_init(&w->runner, w, NK_ROLE_RUNNER, 0);
     w->loop = nk_loop_new(NULL);
     return w;
 }

@@ -44,12 +44,35 @@ static struct warden_child *of_pairs(struct warden_pair *pairs, size_t i)
     return i & 1 ? &pairs[i / 2].courier : &pairs[i / 2].gate;
 }
 
+bool warden_child_is_single(const struct warden_child *c)
+{
+    return c->role == NK_ROLE_SCRIBE || c->role == NK_ROLE_RUNNER;
+}
+
+bool warden_wants_runner(const struct warden *w)
+{
+    return w->setup && w->setup->servers.address[0];
+}
+
+void warden_follow_runner(struct warden *w)
+{
+    if (warden_wants_runner(w))
+        warden_child_start(&w->runner);
+    else if (warden_child_is_up(&w->runner))
+        warden_child_drain(&w->runner, WARDEN_RUNNER_GRACE_MS);
+}
+
 struct warden_child *warden_child_at(struct warden *w, size_t i)
 {
     struct warden_pair *all[] = {w->pairs, w->outgoing};
     if (i == 0)
         return &w->scribe;
     i--;
+    if (w->runner.state != WARDEN_DOWN || warden_wants_runner(w)) {
+        if (i == 0)
+            return &w->runner;
+        i--;
+    }
     for (size_t k = 0; k < NK_COUNT(all); k++) {
         if (!all[k])
             continue;
@@ -114,8 +137,9 @@ void warden_gauges(struct warden *w)
     bool is_doubled = stage == WARDEN_UPGRADE_SET || stage == WARDEN_UPGRADE_START ||
                       stage == WARDEN_UPGRADE_UNDO;
     for (size_t i = 0; (c = warden_child_at(w, i)); i++) {
-        if (c->role == NK_ROLE_SCRIBE ? stage == WARDEN_UPGRADE_SCRIBE
-                                      : c->is_outgoing != is_doubled)
+        bool is_replaced =
+            stage == (c->role == NK_ROLE_SCRIBE ? WARDEN_UPGRADE_SCRIBE : WARDEN_UPGRADE_RUNNER);
+        if (warden_child_is_single(c) ? is_replaced : c->is_outgoing != is_doubled)
             continue;
         down += c->state != WARDEN_READY;
         /* 1 at once, then 100 ms, 200 ms …: the longest pause is reached at the eighth crash. */
@@ -289,7 +313,7 @@ static void pin(const struct warden_child *c)
 {
     cpu_set_t all, one;
     uint32_t nth = 0;
-    if (c->role == NK_ROLE_SCRIBE || c->warden->workers == 1 ||
+    if (warden_child_is_single(c) || c->warden->workers == 1 ||
         sched_getaffinity(0, sizeof all, &all) || CPU_COUNT(&all) != (int)c->warden->workers)
         return;
     /* A gate and its courier on one core: waking each other is cheapest there. */
@@ -397,7 +421,7 @@ static int send_start(struct warden_child *c)
     if (c->role == NK_ROLE_SCRIBE) {
         m.state_dir = w->state_dir;
         m.audit_count = w->audit_count;
-    } else {
+    } else if (c->role != NK_ROLE_RUNNER) {
         m.calls = warden_child_pair(c)->calls;
         m.answers = warden_child_pair(c)->answers;
     }
@@ -426,8 +450,11 @@ void warden_child_start(struct warden_child *c)
     static const enum nk_stat starts[NK_ROLE_COUNT] = {
         [NK_ROLE_GATE] = NK_STAT_ROLE_STARTS_GATE,
         [NK_ROLE_COURIER] = NK_STAT_ROLE_STARTS_COURIER,
-        [NK_ROLE_SCRIBE] = NK_STAT_ROLE_STARTS_SCRIBE};
+        [NK_ROLE_SCRIBE] = NK_STAT_ROLE_STARTS_SCRIBE,
+        [NK_ROLE_RUNNER] = NK_STAT_ROLE_STARTS_RUNNER};
     struct warden *w = c->warden;
+    if (c->role == NK_ROLE_RUNNER && !warden_wants_runner(w))
+        return;
     if (c->state != WARDEN_DOWN || (w->phase > WARDEN_RUN && c->role != NK_ROLE_SCRIBE))
         return;
     /* A role that would start on the old configuration in the midst of a vote waits for its end. */

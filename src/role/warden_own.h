@@ -30,6 +30,7 @@ enum {
     WARDEN_PINGS_MISSED_MAX = 3,
     WARDEN_VOTE_MS = 30000,
     WARDEN_COURIER_GRACE_MS = 2000,
+    WARDEN_RUNNER_GRACE_MS = 4000, /* servers get some time to end, too: runner.h */
     WARDEN_SCRIBE_GRACE_MS = 30000,
     WARDEN_KILL_AFTER_MS = 1000,
 };
@@ -79,7 +80,8 @@ struct warden_setup {
     int sealed[NK_ROLE_COUNT]; /* bundle of each role */
     struct warden_listener listeners[NK_ROLE_LISTENERS_MAX];
     size_t listener_count;
-    struct warden_listener admin; /* address "" : none */
+    struct warden_listener admin;   /* address "" : none */
+    struct warden_listener servers; /* of the runner; likewise */
 };
 
 enum warden_wait { WARDEN_WAITS_NOT, WARDEN_WAITS_RELOAD, WARDEN_WAITS_UPGRADE };
@@ -97,6 +99,7 @@ enum warden_phase {
     WARDEN_RUN,
     WARDEN_STOP_GATES,
     WARDEN_STOP_COURIERS,
+    WARDEN_STOP_RUNNER,
     WARDEN_STOP_SCRIBE,
 };
 
@@ -113,7 +116,8 @@ struct warden {
     struct nk_timer vote;
     struct warden_tickets tickets;
     struct warden_pair *pairs, *outgoing; /* outgoing: of the version before, during an upgrade */
-    struct warden_child scribe;
+    struct warden_child scribe,
+        runner; /* runner: only while the configuration has servers for it */
     struct nk_role_audit audits[NK_ROLE_AUDITS_MAX];
     uint32_t audit_count;
     int mails[NK_ROLE_PAIRS_MAX][2]; /* of the gates: where each reads, where all write */

@@ -22,9 +22,14 @@ void warden_child_drain(struct warden_child *c, int64_t grace_ms);
 void warden_child_kill(struct warden_child *c);
 void warden_child_ping(struct warden_child *c);
 bool warden_child_is_up(const struct warden_child *c);
-struct warden_pair *warden_child_pair(struct warden_child *c); /* not of the scribe */
-/* The i-th child: the scribe, then gate 0, courier 0, gate 1 …, then outgoing ones in the same
- * order; NULL behind the last. */
+struct warden_pair *warden_child_pair(struct warden_child *c); /* of a gate or courier */
+bool warden_child_is_single(
+    const struct warden_child *c); /* there is one of them: scribe, runner */
+/* Does the configuration have servers for a runner? And starts or ends it accordingly. */
+bool warden_wants_runner(const struct warden *w);
+void warden_follow_runner(struct warden *w);
+/* The i-th child: the scribe, the runner if there is one or should be, then gate 0, courier 0, gate 1 …, then
+ * outgoing ones in the same order; NULL behind the last. */
 struct warden_child *warden_child_at(struct warden *w, size_t i);
 
 /* warden_ring.c */

@@ -32,7 +32,8 @@ static void fail(struct warden *w, const char *who, const char *why)
  * new configuration when the first call of it arrives. */
 static void tell_all(struct warden *w, enum nk_control_kind kind)
 {
-    static const enum nk_role order[] = {NK_ROLE_SCRIBE, NK_ROLE_COURIER, NK_ROLE_GATE};
+    static const enum nk_role order[] = {NK_ROLE_SCRIBE, NK_ROLE_RUNNER, NK_ROLE_COURIER,
+                                         NK_ROLE_GATE};
     struct nk_control m;
     nk_control_init(&m, kind);
     m.generation = w->next->generation;
@@ -97,6 +98,7 @@ static void commit_when_all(struct warden *w)
         if (c->has_vote)
             warden_child_send(c, &ping);
     }
+    warden_follow_runner(w);
     done_when_all(w);
 }
 
@@ -171,8 +173,8 @@ void warden_reload(struct warden *w, struct warden_client *client)
 
 static void name_of(const struct warden_child *c, char out[32])
 {
-    if (c->role == NK_ROLE_SCRIBE)
-        snprintf(out, 32, "scribe");
+    if (warden_child_is_single(c))
+        snprintf(out, 32, "%s", nk_role_name(c->role));
     else
         snprintf(out, 32, "%s %u", nk_role_name(c->role), c->slot);
 }

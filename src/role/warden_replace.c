@@ -3,10 +3,10 @@
  * warden_replace.c - from one binary to the next, second half: the new one, which found the roles of
  * the old one at work. It starts a new pair beside each, on the same listening sockets, whose queues
  * of connections are therefore never without a reader. Only when all are ready do the old gates stop
- * to accept and finish what they have; then their couriers end; then the scribe gives way to its
- * successor on the same rings.
+ * to accept and finish what they have; then their couriers end; then the runner gives way to its
+ * successor at the same socket, where calls wait meanwhile, and the scribe to its on the same rings.
  *
- *     SET -> START --all ready--> LEAVE --all gone--> SCRIBE --ready--> done
+ *     SET -> START --all ready--> LEAVE --all gone--> RUNNER --ready--> SCRIBE --ready--> done
  *       \------\--one is not--> UNDO --new ones gone--> exec of the old binary
  *
  * Until LEAVE the old pairs were not touched, so there is a way back: the old binary is still open,
@@ -108,6 +108,7 @@ static void undo(struct warden *w, const char *why)
 static void start_pairs(struct warden *w)
 {
     w->upgrade.stage = WARDEN_UPGRADE_START;
+    warden_child_start(&w->runner); /* unless there is one already */
     for (uint32_t i = 0; i < w->workers; i++) {
         warden_ring_announce(&w->pairs[i].gate);
         warden_child_start(&w->pairs[i].courier);
@@ -160,9 +161,19 @@ static void commit(struct warden *w)
     warden_replace_progress(w);
 }
 
-static void replace_scribe(struct warden *w)
+/* Never two at once: a session is known to one of them. */
+static void replace_runner(struct warden *w)
 {
     w->outgoing = forget(w, w->outgoing);
+    w->upgrade.stage = WARDEN_UPGRADE_RUNNER;
+    arm(w, warden_grace(w) + WARDEN_KILL_AFTER_MS);
+    if (w->runner.is_outgoing && warden_child_is_up(&w->runner))
+        warden_child_drain(&w->runner, warden_grace(w));
+    warden_replace_progress(w);
+}
+
+static void replace_scribe(struct warden *w)
+{
     w->upgrade.stage = WARDEN_UPGRADE_SCRIBE;
     arm(w, w->options.patience_ms);
     if (w->scribe.is_outgoing && warden_child_is_up(&w->scribe))
@@ -181,6 +192,13 @@ static void done(struct warden *w)
     warden_upgrade_over(w, text);
 }
 
+/* Or none, as the configuration has it. */
+static bool has_new_runner(const struct warden *w)
+{
+    return warden_wants_runner(w) ? w->runner.state == WARDEN_READY && !w->runner.is_outgoing
+                                  : w->runner.state == WARDEN_DOWN;
+}
+
 void warden_replace_progress(struct warden *w)
 {
     bool has_new_scribe = w->scribe.state == WARDEN_READY && !w->scribe.is_outgoing;
@@ -196,6 +214,10 @@ void warden_replace_progress(struct warden *w)
     case WARDEN_UPGRADE_LEAVE:
         leave(w, w->outgoing);
         if (is_all(w, w->outgoing, WARDEN_DOWN))
+            replace_runner(w);
+        break;
+    case WARDEN_UPGRADE_RUNNER:
+        if (has_new_runner(w))
             replace_scribe(w);
         break;
     case WARDEN_UPGRADE_SCRIBE:
@@ -225,6 +247,14 @@ static void late(struct nk_timer *t)
         break;
     case WARDEN_UPGRADE_UNDO:
         kill_all(w, w->pairs);
+        break;
+    case WARDEN_UPGRADE_RUNNER:
+        if (w->runner.is_outgoing) {
+            warden_child_kill(&w->runner);
+            arm(w, w->options.patience_ms);
+        } else { /* it is tried again, and the others need not wait for it */
+            replace_scribe(w);
+        }
         break;
     default:
         if (w->scribe.is_outgoing) { /* its successor finds in the rings what it leaves */
@@ -267,7 +297,14 @@ bool warden_upgrade_death(struct warden_child *c)
         warden_child_start(c);
         return true;
     }
-    bool has_begun = stage == WARDEN_UPGRADE_LEAVE || stage == WARDEN_UPGRADE_SCRIBE;
+    if (c->role == NK_ROLE_RUNNER) {
+        if (stage != WARDEN_UPGRADE_RUNNER || !c->is_outgoing)
+            return false;
+        warden_child_start(c);
+        return true;
+    }
+    bool has_begun = stage == WARDEN_UPGRADE_LEAVE || stage == WARDEN_UPGRADE_RUNNER ||
+                     stage == WARDEN_UPGRADE_SCRIBE;
     if (has_begun && !c->is_outgoing)
         return false;
     is_gone(c);

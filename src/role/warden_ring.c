@@ -154,7 +154,7 @@ static bool renew_audit(struct warden_child *gate)
 
 void warden_ring_renew(struct warden_child *dead)
 {
-    if (dead->role == NK_ROLE_SCRIBE)
+    if (warden_child_is_single(dead))
         return;
     if (dead->role == NK_ROLE_GATE)
         warden_ring_ended(dead);
@@ -165,7 +165,7 @@ void warden_ring_renew(struct warden_child *dead)
 
 bool warden_ring_ready(struct warden_child *c)
 {
-    if (c->role == NK_ROLE_SCRIBE)
+    if (warden_child_is_single(c))
         return true;
     struct warden_pair *p = warden_child_pair(c);
     if (p->is_stale)

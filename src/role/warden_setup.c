@@ -4,9 +4,11 @@
  * listeners. A new one takes over the listeners that stay, by address, so that no queue of
  * connections is lost by a reload.
  */
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 #include "edge/sock.h"
 #include "role/warden_own.h"
@@ -65,22 +67,38 @@ static const struct warden_listener *find(const struct warden_setup *s, const ch
     for (size_t i = 0; i < s->listener_count; i++)
         if (strcmp(s->listeners[i].address, address) == 0)
             return &s->listeners[i];
-    return s->admin.address[0] && strcmp(s->admin.address, address) == 0 ? &s->admin : NULL;
+    const struct warden_listener *others[] = {&s->admin, &s->servers};
+    for (size_t i = 0; i < NK_COUNT(others); i++)
+        if (others[i]->address[0] && strcmp(others[i]->address, address) == 0)
+            return others[i];
+    return NULL;
 }
 
 /* Takes the listener of that address over from `old`, or opens it. */
 static int listener_take(struct warden_listener *l, struct nk_str address, uint32_t count,
-                         bool is_admin, const struct warden_setup *old, struct nk_fault *f)
+                         bool is_for_one, const struct warden_setup *old, struct nk_fault *f)
 {
     memset(l->fds, 0xFF, sizeof l->fds);
     snprintf(l->address, sizeof l->address, "%.*s", NK_FMT(address));
-    l->is_shared = is_admin || is_unix(l);
+    l->is_shared = is_for_one || is_unix(l);
     const struct warden_listener *have = find(old, l->address);
     if (have && have->is_shared == l->is_shared) {
         *l = *have;
         return 0;
     }
     return listener_open(l, count, f);
+}
+
+/* Where couriers reach the runner; for nobody else. */
+static int take_servers(struct warden_setup *s, const struct warden_setup *old, struct nk_fault *f)
+{
+    struct nk_str address = nk_config_served_at(&s->config, &s->arena);
+    if (!address.p)
+        return nk_fault_set(f, NK_ENOMEM, stage, 0, "out of memory");
+    int rc = listener_take(&s->servers, address, 1, true, old, f);
+    if (!rc && chmod(s->servers.address + 5, 0600))
+        rc = nk_fault_set(f, NK_EIO, stage, 0, "%s: %s", s->servers.address, strerror(errno));
+    return rc;
 }
 
 static int take_listeners(struct warden *w, struct warden_setup *s, const struct warden_setup *old,
@@ -97,6 +115,8 @@ static int take_listeners(struct warden *w, struct warden_setup *s, const struct
     }
     if (s->config.admin.p && !rc)
         rc = listener_take(&s->admin, s->config.admin, 1, true, old, f);
+    if (nk_config_starts_any(&s->config) && !rc)
+        rc = take_servers(s, old, f);
     return rc;
 }
 
@@ -121,7 +141,8 @@ static int seal(struct warden_setup *s, const struct nk_bundle *b, struct nk_fau
         unsigned mask;
     } parts[] = {{NK_ROLE_GATE, NK_BUNDLE_GATE},
                  {NK_ROLE_COURIER, NK_BUNDLE_COURIER},
-                 {NK_ROLE_SCRIBE, NK_BUNDLE_SCRIBE}};
+                 {NK_ROLE_SCRIBE, NK_BUNDLE_SCRIBE},
+                 {NK_ROLE_RUNNER, NK_BUNDLE_RUNNER}};
     for (size_t i = 0; i < NK_COUNT(parts); i++) {
         int fd = nk_bundle_seal(b, parts[i].mask);
         if (fd < 0)
@@ -186,6 +207,7 @@ struct warden_setup *warden_setup_new(void)
     nk_arena_init(&s->arena, SETUP_MAX);
     memset(s->sealed, 0xFF, sizeof s->sealed);
     memset(s->admin.fds, 0xFF, sizeof s->admin.fds);
+    memset(s->servers.fds, 0xFF, sizeof s->servers.fds);
     return s;
 }
 
@@ -234,6 +256,8 @@ void warden_setup_free(struct warden_setup *s, const struct warden_setup *other)
     }
     if (s->admin.address[0] && !find(other, s->admin.address))
         listener_close(&s->admin);
+    if (s->servers.address[0] && !find(other, s->servers.address))
+        listener_close(&s->servers);
     for (size_t i = 0; i < NK_ROLE_COUNT; i++)
         if (s->sealed[i] >= 0)
             close(s->sealed[i]);
@@ -246,6 +270,10 @@ void warden_setup_fill(const struct warden_setup *s, const struct warden_child *
 {
     m->generation = s->generation;
     m->bundle = s->sealed[c->role];
+    if (c->role == NK_ROLE_RUNNER && s->servers.address[0]) {
+        m->listeners[0] = s->servers.fds[0];
+        m->listener_count = 1;
+    }
     if (c->role != NK_ROLE_GATE)
         return;
     for (size_t i = 0; i < s->listener_count; i++) {

@@ -44,13 +44,14 @@ static int share_setup(const struct warden_setup *s, bool shared)
     int rc = share_many(s->sealed, NK_COUNT(s->sealed), shared);
     for (size_t i = 0; i < s->listener_count; i++)
         rc |= share_many(s->listeners[i].fds, NK_ROLE_PAIRS_MAX, shared);
-    return rc | share_many(s->admin.fds, NK_ROLE_PAIRS_MAX, shared);
+    rc |= share_many(s->admin.fds, NK_ROLE_PAIRS_MAX, shared);
+    return rc | share_many(s->servers.fds, NK_ROLE_PAIRS_MAX, shared);
 }
 
 int warden_state_share(struct warden *w, struct warden_pair *pairs, bool shared)
 {
-    int fds[] = {w->null_fd,      w->state_dir,     w->stats_fd, w->client_listener.fd,
-                 w->upgrade.self, w->scribe.control};
+    int fds[] = {w->null_fd,      w->state_dir,      w->stats_fd,      w->client_listener.fd,
+                 w->upgrade.self, w->scribe.control, w->runner.control};
     int rc = share_many(fds, NK_COUNT(fds), shared) | share_setup(w->setup, shared);
     for (uint32_t i = 0; i < w->workers; i++)
         rc |= share_ring(&pairs[i].calls, shared) | share_ring(&pairs[i].answers, shared) |
@@ -120,7 +121,8 @@ static void put_setup(struct nk_buf *b, const struct warden_setup *s)
     put_number(b, "configGrace", s->config.grace);
     nk_json_put_member(b, NK_STR("audit"), s->config.audit);
     nk_json_put_member(b, NK_STR("control"), s->config.control);
-    put_fds(b, "sealed", s->sealed, NK_COUNT(s->sealed));
+    put_fds(b, "sealed", s->sealed, WARDEN_SEALED_FIRST);
+    put_number(b, "sealedRunner", s->sealed[NK_ROLE_RUNNER]);
     nk_json_put_name(b, NK_STR("listeners"));
     nk_buf_add_char(b, '[');
     for (size_t i = 0; i < s->listener_count; i++)
@@ -131,11 +133,17 @@ static void put_setup(struct nk_buf *b, const struct warden_setup *s)
     if (s->admin.address[0])
         put_listener(b, &s->admin);
     nk_buf_add_char(b, ']');
+    nk_json_put_name(b, NK_STR("servers"));
+    nk_buf_add_char(b, '[');
+    if (s->servers.address[0])
+        put_listener(b, &s->servers);
+    nk_buf_add_char(b, ']');
 }
 
 static void put_children(struct nk_buf *b, const struct warden *w, const struct warden_pair *pairs)
 {
     put_child(b, "scribe", &w->scribe);
+    put_child(b, "runner", &w->runner);
     nk_json_put_name(b, NK_STR("pairs"));
     for (uint32_t i = 0; i < w->workers; i++) {
         nk_buf_add(b, i ? NK_STR(",{") : NK_STR("[{"));

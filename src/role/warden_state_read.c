@@ -124,7 +124,9 @@ static int setup(struct state *s, struct warden_setup *out)
     out->config.grace = number(s, 0, "configGrace", 0, UINT32_MAX);
     out->config.audit = nk_arena_copy(&out->arena, text(s, 0, "audit", STATE_MAX));
     out->config.control = nk_arena_copy(&out->arena, text(s, 0, "control", STATE_MAX));
-    descriptors(s, 0, "sealed", out->sealed, NK_COUNT(out->sealed));
+    descriptors(s, 0, "sealed", out->sealed, WARDEN_SEALED_FIRST);
+    if (nk_json_get(&s->doc, 0, NK_STR("sealedRunner")) != NK_JSON_NONE)
+        out->sealed[NK_ROLE_RUNNER] = descriptor(s, 0, "sealedRunner");
     uint32_t list = nk_json_get(&s->doc, 0, NK_STR("listeners"));
     for (uint32_t i = nk_json_first(&s->doc, list); i != NK_JSON_NONE;
          i = nk_json_next(&s->doc, list, i)) {
@@ -137,6 +139,9 @@ static int setup(struct state *s, struct warden_setup *out)
     uint32_t admin = nk_json_first(&s->doc, nk_json_get(&s->doc, 0, NK_STR("admin")));
     if (admin != NK_JSON_NONE)
         listener(s, admin, &out->admin);
+    uint32_t servers = nk_json_first(&s->doc, nk_json_get(&s->doc, 0, NK_STR("servers")));
+    if (servers != NK_JSON_NONE)
+        listener(s, servers, &out->servers);
     return out->config.audit.p && out->config.control.p ? 0 : NK_ENOMEM;
 }
 
@@ -212,6 +217,8 @@ static int read_all(struct state *s, struct warden *w)
     w->workers = (uint32_t)w->setup->config.workers;
     snprintf(w->client_path, sizeof w->client_path, "%.*s", NK_FMT(w->setup->config.control));
     child(s, 0, "scribe", &w->scribe);
+    if (nk_json_get(&s->doc, 0, NK_STR("runner")) != NK_JSON_NONE) /* older versions have none */
+        child(s, 0, "runner", &w->runner);
     w->outgoing = pairs(s, w);
     audits(s, w);
     clients(s, w);
@@ -250,6 +257,7 @@ int nk_warden_may_adopt(int state, const struct nk_config *config, struct nk_fau
     if (!w)
         return nk_fault_set(f, NK_ENOMEM, "upgrade", 0, "out of memory");
     warden_child_init(&w->scribe, w, NK_ROLE_SCRIBE, 0);
+    warden_child_init(&w->runner, w, NK_ROLE_RUNNER, 0);
     int rc = warden_state_read(w, state, f);
     if (!rc)
         rc = warden_setup_check(&w->setup->config, config, f);

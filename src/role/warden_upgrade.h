@@ -9,6 +9,8 @@
 #include "role/control.h"
 
 enum { WARDEN_VERSION_MAX = 32, WARDEN_SAID_MAX = 4096 };
+/* So many bundles are in "sealed" of the state: the first version that had a state knew no more roles. */
+enum { WARDEN_SEALED_FIRST = NK_ROLE_RUNNER };
 
 struct warden;
 struct warden_child;
@@ -26,7 +28,8 @@ enum warden_upgrade_stage {
     WARDEN_UPGRADE_SET,    /* the scribe keeps the policies that are to be named */
     WARDEN_UPGRADE_START,  /* new pairs beside the old ones */
     WARDEN_UPGRADE_LEAVE,  /* the old ones finish what they have */
-    WARDEN_UPGRADE_SCRIBE, /* it is the scribe's turn */
+    WARDEN_UPGRADE_RUNNER, /* it is the runner's turn, if there is one */
+    WARDEN_UPGRADE_SCRIBE, /* … the scribe's */
     WARDEN_UPGRADE_UNDO,   /* new pairs did not come up: they go, and the old binary comes back */
 };
 

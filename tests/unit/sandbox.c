@@ -2,7 +2,8 @@
  *
  * sandbox.c - for each role, what it must not do, tried by real processes behind the real
  * nk_role_confine, on this kernel and with Landlock as older kernels have it, or none. A table:
- * one row an attempt, one column a role.
+ * one row an attempt, one column a role. Then the same for MCP servers that are started here: what they must
+ * not do whatever the configuration grants.
  *
  * Older Landlocks are pretended: nk_confine_landlock_abi is wrapped, so that the rights that such a
  * kernel would not know are not asked for. What only Landlock refuses shows as BY_LANDLOCK_n: below
@@ -444,12 +445,21 @@ static const struct {
     {"make memory code", try_make_code, ALL(REFUSED), true},
 };
 
+/* An MCP server, which is no role: it may write in `state`. */
+enum { SERVER = NK_ROLE_COUNT };
+
+static int confine(enum nk_role role, struct nk_fault *f)
+{
+    struct nk_role_start s = {.role = role, .state_dir = role == NK_ROLE_SCRIBE ? state_fd : -1};
+    struct nk_confine_path path = {.path = state, .write = true, .link = true};
+    return (int)role == SERVER ? nk_confine_server(&path, 1, false, f) : nk_role_confine(&s, f);
+}
+
 /* In the child: what is left of the process says what happened. */
 static void attempt(enum nk_role role, int (*run)(void))
 {
-    struct nk_role_start s = {.role = role, .state_dir = role == NK_ROLE_SCRIBE ? state_fd : -1};
     struct nk_fault f = {0};
-    if (nk_role_confine(&s, &f)) {
+    if (confine(role, &f)) {
         fprintf(stderr, "# %s\n", f.message);
         _exit(BROKEN);
     }
@@ -510,6 +520,75 @@ static void check(size_t i, enum nk_role role, enum outcome expect)
     tap_ok(!*wrong, "%s (Landlock %d to %d)%s", name, oldest, newest, wrong);
 }
 
+static int (*const of_servers[])(void) = {try_read,
+                                          try_write,
+                                          try_truncate_open,
+                                          try_truncate,
+                                          try_create,
+                                          try_unlink,
+                                          try_mkdir,
+                                          try_list,
+                                          try_rename_out,
+                                          try_chmod,
+                                          try_chown,
+                                          try_link,
+                                          try_special_file,
+                                          try_tcp,
+                                          try_abstract,
+                                          try_netlink,
+                                          try_packet,
+                                          try_vsock,
+                                          try_listen,
+                                          try_ptrace,
+                                          try_read_memory,
+                                          try_write_memory,
+                                          try_open_memory,
+                                          try_kill,
+                                          try_tgkill,
+                                          try_own_signals,
+                                          try_take_descriptor,
+                                          try_limit_neighbour,
+                                          try_bpf,
+                                          try_perf,
+                                          try_userfaultfd,
+                                          try_io_uring,
+                                          try_io_uring_enter,
+                                          try_unshare,
+                                          try_setns,
+                                          try_mount,
+                                          try_chroot,
+                                          try_module,
+                                          try_keys,
+                                          try_setuid,
+                                          try_capabilities,
+                                          try_clock,
+                                          try_host_name,
+                                          try_old_calls};
+
+static const char *name_of(int (*run)(void))
+{
+    size_t i = 0;
+    while (cases[i].run != run)
+        i++;
+    return cases[i].attempt;
+}
+
+/* Refused with every Landlock; and without one no server begins. */
+static void check_server(int (*run)(void))
+{
+    int newest = __real_nk_confine_landlock_abi();
+    char wrong[256] = "";
+    for (int abi = 0; abi <= newest; abi++) {
+        put_file("../victim");
+        unlinkat(state_fd, "../directory", AT_REMOVEDIR);
+        enum outcome got = outcome((enum nk_role)SERVER, abi, run);
+        size_t n = strlen(wrong);
+        if (got != (abi ? REFUSED : BROKEN))
+            snprintf(wrong + n, sizeof wrong - n, "; %s with Landlock %d", outcomes[got], abi);
+    }
+    tap_ok(!*wrong, "MCP server: %s: refused (Landlock 1 to %d)%s", name_of(run), newest, wrong);
+}
+
 /* Another process of the same user, closed as roles are. */
 static void start_neighbour(void)
 {
@@ -568,7 +647,10 @@ int main(void)
         check(i, NK_ROLE_GATE, cases[i].gate);
         check(i, NK_ROLE_COURIER, cases[i].courier);
         check(i, NK_ROLE_SCRIBE, cases[i].scribe);
+        check(i, NK_ROLE_RUNNER, cases[i].gate); /* the promise is a gate's */
     }
+    for (size_t i = 0; i < NK_COUNT(of_servers) && __real_nk_confine_landlock_abi(); i++)
+        check_server(of_servers[i]);
     cleanup();
     return tap_done();
 }
