@@ -20,7 +20,11 @@ static const struct nk_config_upstream *upstream(const struct nk_txn *t, size_t 
 
 bool gate_mcp_is_bridged(const struct nk_txn *t, size_t server)
 {
-    return speaks(upstream(t, server), gate_mcp(t)->is_new ? NK_MCP_2025_11_25 : NK_MCP_2026_07_28);
+    const struct gate_mcp *m = gate_mcp(t);
+    if (!m->is_new && m->session.parts &&
+        m->session.parts[server].revision == NK_MCP_2026_07_28) /* found when the session began */
+        return true;
+    return speaks(upstream(t, server), m->is_new ? NK_MCP_2025_11_25 : NK_MCP_2026_07_28);
 }
 
 bool gate_mcp_speaks_new(const struct nk_txn *t)
@@ -38,7 +42,16 @@ int gate_mcp_check_bridge(struct nk_txn *t)
                    (op == NK_MCP_SET_LEVEL && m->endpoint->config->server_count == 1);
     if (!is_lost || !gate_mcp_is_bridged(t, m->server))
         return 0;
-    return gate_mcp_refuse(t, NK_REFUSAL_not_translated, NK_MCP_NO_METHOD, "locate", NK_STR(""));
+    return gate_mcp_refuse(t, m->is_new ? NK_REFUSAL_no_method : NK_REFUSAL_not_translated,
+                           NK_MCP_NO_METHOD, "locate", NK_STR(""));
+}
+
+bool gate_mcp_may_learn(const struct nk_txn *t, int status)
+{
+    const struct gate_mcp *m = gate_mcp(t);
+    bool is_refusal = status == 200 || status == 400 || status == 404 || status == 405;
+    return is_refusal && m->ask.op == NK_MCP_INITIALIZE && !gate_mcp_is_bridged(t, m->server) &&
+           nk_str_eq(gate_mcp_upstream(t)->mcp_revision, NK_STR("any"));
 }
 
 /* Requests --------------------------------------------------------------------------------------

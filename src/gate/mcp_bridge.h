@@ -41,6 +41,8 @@ struct gate_mcp_bridge { /* of a request to a server with sessions */
 
 /* Is this server of the endpoint one of the other generation than the client's? */
 bool gate_mcp_is_bridged(const struct nk_txn *t, size_t server);
+/* The server did not do what initialize asks for, as one that does not know it would answer. Is it to be asked what it speaks? */
+bool gate_mcp_may_learn(const struct nk_txn *t, int status);
 /* Does the server that is asked now speak 2026-07-28 with us? */
 bool gate_mcp_speaks_new(const struct nk_txn *t);
 /* Does the other generation have what is asked for? 0, or a negative NK_E… after gate_refuse. */

@@ -17,6 +17,7 @@ struct gate_mcp_round {
     struct nk_str *texts;       /* what each has said, where one answer is made of all */
     size_t good;                /* how many have done it */
     struct gate_mcp_reply last; /* of those that have not */
+    bool is_learning;           /* the server that is asked now did not know initialize */
     bool is_gone;               /* a server no longer knows the session */
 };
 
@@ -336,16 +337,37 @@ static unsigned take_list(struct nk_txn *t, const struct gate_mcp_reply *r)
     return put_answer(t, 200);
 }
 
+static unsigned ask_server(struct nk_txn *t, const char *why);
+
+/* A server that does not know initialize may speak 2026-07-28. What it said stays the answer if it does not. */
+static unsigned learn(struct nk_txn *t, const struct gate_mcp_reply *r)
+{
+    struct gate_mcp *m = gate_mcp(t);
+    struct gate_mcp_part *part = &m->session.parts[m->server];
+    m->round->last = *r;
+    m->round->is_learning = true;
+    part->revision = NK_MCP_2026_07_28;
+    part->can &= GATE_MCP_PERSON;
+    if (gate_mcp_bridge_body(t) || gate_mcp_forward(t))
+        return gate_answer_failed(t, NK_REFUSAL_out_of_memory, NK_STR("a call of a round"));
+    return ask_server(t, NULL);
+}
+
 static unsigned heard(struct nk_txn *t, const struct gate_mcp_reply *r)
 {
     struct gate_mcp *m = gate_mcp(t);
     if (is_list(m->ask.op))
         return take_list(t, r);
     bool good = take(t, r);
+    if (!good && !r->why && !m->round->is_learning && gate_mcp_may_learn(t, r->status))
+        return learn(t, r);
+    if (!good && m->session.parts && m->ask.op == NK_MCP_INITIALIZE)
+        m->session.parts[m->server].revision = NK_MCP_UNKNOWN;
     m->round->good += good;
-    if (!good && !m->round->is_gone)
+    if (!good && !m->round->is_gone && !m->round->is_learning)
         m->round->last = *r;
     m->round->is_gone |= r->status == 404 && m->session.parts && m->ask.op != NK_MCP_INITIALIZE;
+    m->round->is_learning = false;
     m->round->at++;
     return call_next(t);
 }

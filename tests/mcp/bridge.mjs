@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // bridge.mjs FIRST - official clients of one generation of MCP before servers of the other (old.mjs, new.mjs), and before both at
-// once. The environment: OLD, NEW, MIXED (endpoints), ALICE, BOB (keys of two who may do everything), OLD_LOG (what the servers wrote).
+// once. The environment: OLD, NEW, MIXED, FOUND (endpoints; of
+// FOUND nobody says what its server speaks, which is new.mjs), ALICE, BOB (keys of two who may do everything), OLD_LOG (what the servers wrote).
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { Client as NewClient, StreamableHTTPClientTransport as NewTransport } from "@modelcontextprotocol/client";
@@ -8,7 +9,7 @@ import { Client } from "@modelcontextprotocol/sdk/client/index.js";
 import { StreamableHTTPClientTransport } from "@modelcontextprotocol/sdk/client/streamableHttp.js";
 import { check, run } from "./tap.mjs";
 
-const { OLD, NEW, MIXED, ALICE, BOB, OLD_LOG } = process.env;
+const { OLD, NEW, MIXED, FOUND, ALICE, BOB, OLD_LOG } = process.env;
 const headers = (key) => ({ requestInit: { headers: { authorization: `Bearer ${key}` } } });
 const sessions = () => (readFileSync(OLD_LOG, "utf8").match(/^session /gm) ?? []).length;
 
@@ -75,6 +76,25 @@ check("a client of 2026-07-28 before a server of 2025-11-25", () => modern(OLD, 
   assert.deepEqual(can, {}, "it is told of no capability");
   await assert.rejects(client.callTool({ name: "old___ask", arguments: { message: "Who?" } }), /breaks its own format/, "so what it asks all the same ends the call");
 }));
+
+check("what a server speaks is found when a session begins", () => old(FOUND, async (client, transport) => {
+  assert.equal(client.getServerVersion().name, "new");
+  await use(client, "found", "new");
+  await transport.terminateSession();
+}));
+
+check("what the other generation does not have is refused as each of them says it", async () => {
+  const post = (url, body, more) => fetch(url, { method: "POST", body: JSON.stringify({ jsonrpc: "2.0", id: 1, ...body }), headers: {
+    ...headers(ALICE).requestInit.headers, accept: "application/json, text/event-stream", "content-type": "application/json", ...more } });
+  const _meta = { "io.modelcontextprotocol/protocolVersion": "2026-07-28", "io.modelcontextprotocol/clientCapabilities": {} };
+  const listen = await post(OLD, { method: "subscriptions/listen", params: { _meta, notifications: {} } },
+    { "mcp-protocol-version": "2026-07-28", "mcp-method": "subscriptions/listen" });
+  assert.deepEqual([listen.status, (await listen.json()).error.code], [404, -32601]);
+  const level = await post(NEW, { method: "logging/setLevel", params: { level: "info" } }, { "mcp-protocol-version": "2025-11-25" });
+  assert.deepEqual([level.status, (await level.json()).error.code], [200, -32601]);
+  const stream = await fetch(NEW, { headers: { ...headers(ALICE).requestInit.headers, accept: "text/event-stream" } });
+  assert.equal(stream.status, 405);
+});
 
 check("a session that is kept is one principal's, and begun anew when the server forgets it", async () => {
   const session = (who) => modern(OLD, async (client) => { ids.push((await client.callTool({ name: "old___session", arguments: {} })).content[0].text); }, who);
