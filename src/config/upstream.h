@@ -37,6 +37,7 @@ struct nk_config_upstream {
     struct nk_str name;
     struct nk_str dialect;             /* "openai", "anthropic", "mcp" or "http" */
     struct nk_str path;                /* of an MCP server; absent: see nk_config_mcp_path */
+    struct nk_str mcp_revision;        /* of an MCP server: "any", "2025-11-25" or "2026-07-28" */
     struct nk_str url;                 /* short for one endpoint; absent: `endpoints` */
     struct nk_str credential;          /* "file:PATH" or "env:NAME"; absent: none is sent */
     struct nk_str token_audience;      /* of the identity that its tools get; absent: none */
