@@ -175,6 +175,9 @@ static int check_health(const struct nk_config_upstream *u, const char *who,
 static int check_path(const struct nk_config_upstream *u, const char *who,
                       const struct nk_json *doc, uint32_t at, struct nk_fault *f)
 {
+    if (!nk_str_eq(u->dialect, NK_STR("mcp")) && !nk_str_eq(u->mcp_revision, NK_STR("any")))
+        return nk_fault_set(f, NK_EINVAL, stage, nk_config_offset(doc, at, "mcp_revision"),
+                            "%s.mcp_revision is for upstreams of dialect mcp only", who);
     if (!u->path.p)
         return 0;
     if (!nk_str_eq(u->dialect, NK_STR("mcp")))

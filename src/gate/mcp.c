@@ -4,6 +4,7 @@
  * own lead to ours (DNS rebinding). So Host and Origin have to be names that the operator knows, and they are
  * looked at here: the server behind us sees only the name under which we call it.
  */
+#include "gate/mcp_bridge.h"
 #include "gate/mcp_pin.h"
 #include "gate/mcp_round.h"
 #include "gate/mcp_tool.h"
@@ -28,8 +29,9 @@ int gate_mcp_load(struct nk_setup *s, const struct nk_setup_input *in, struct nk
         return nk_fault_set(f, NK_EINVAL, "config", 0,
                             "session_secret: a secret of 32 bytes or more is needed");
     s->mcp_seen = nk_arena_alloc(&s->arena, sizeof *s->mcp_seen);
+    s->mcp_kept = nk_arena_alloc(&s->arena, s->config.mcp_count ? sizeof *s->mcp_kept : 1);
     s->approvals = nk_arena_alloc(&s->arena, sizeof *s->approvals);
-    if (!s->mcp_seen || !s->approvals)
+    if (!s->mcp_seen || !s->mcp_kept || !s->approvals)
         return NK_ENOMEM;
     s->session_key = nk_seal_key(in->sessions, NK_STR("nakoso mcp session"));
     return s->config.mcp_count ? nk_approvals_read(in->tools, &s->arena, s->approvals, f) : 0;
@@ -146,6 +148,11 @@ struct nk_str gate_mcp_name(const struct nk_txn *t, struct nk_str name, struct n
                            NK_FMT(name));
 }
 
+unsigned gate_mcp_crossed_over(struct nk_txn *t, const char *why)
+{
+    return why ? gate_answer_failed(t, NK_REFUSAL_upstream_failed, nk_str(why)) : NK_FX_CALL;
+}
+
 static unsigned start(struct nk_txn *t)
 {
     if (gate_mcp_ask(t))
@@ -159,7 +166,8 @@ static unsigned start(struct nk_txn *t)
         return fx | gate_mcp_round(t);
     if (gate_mcp_forward(t))
         return gate_refused(t);
-    return fx | gate_record_decision(t) | NK_FX_CALL;
+    fx |= gate_record_decision(t);
+    return fx | gate_mcp_cross(t, gate_mcp_crossed_over);
 }
 
 static unsigned head(struct nk_txn *t, const struct nk_http_head *h)

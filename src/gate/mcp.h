@@ -10,6 +10,8 @@
  *   mcp_result.c   what a result may hold: lists, names
  *   mcp_round.c    what concerns several servers: calls of our own, one after the other, and one answer
  *   mcp_errand.c   a call of our own
+ *   mcp_bridge.c   clients and servers of different generations
+ *   mcp_kept.c     sessions for clients that have none
  *   mcp_uri.c      whose a resource is, in its URI
  *   mcp_session.c  session ids that hold all that they stand for
  *   mcp_wait.c     questions to a client while its request waits
@@ -51,6 +53,7 @@ struct gate_mcp {
     const struct nk_digest *agreed; /* … and has; or NULL */
     struct gate_mcp_relay *relay;   /* gate/mcp_relay.h; NULL: the server has asked nothing */
     struct gate_mcp_errand *errand; /* a call of our own that is under way, or NULL */
+    struct gate_mcp_bridge *bridge; /* gate/mcp_bridge.h; NULL: there is none */
     struct gate_mcp_round *round;   /* gate/mcp_round.h; NULL: the call is the client's */
     bool has_result;                /* the answer to the request has come */
 };

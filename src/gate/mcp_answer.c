@@ -4,16 +4,26 @@
  * and each goes on as soon as it has been read: every message, whether it comes alone or in a stream, is strict
  * JSON, is what the protocol lets a server say here, and answers this request if it answers one at all.
  */
+#include "gate/mcp_bridge.h"
 #include "gate/mcp_relay.h"
 #include "gate/mcp_tool.h"
 
 enum { HEADERS_MAX = 10 };
 
+/* In 2026-07-28 an error of the protocol has a status of HTTP as well (404: no such method), which a client with a
+ * session would take for the session's end. */
+static int status_of(const struct nk_txn *t, int status)
+{
+    bool is_old = !gate_mcp(t)->is_new && gate_mcp_speaks_new(t);
+    return is_old && status >= 400 && status < 500 ? 200 : status;
+}
+
 static int begin_head(struct nk_txn *t, const struct nk_http_head *from)
 {
     struct nk_http_head *h = &t->reply_head;
     struct nk_str allow = nk_http_get(from, NK_STR("allow"));
-    *h = (struct nk_http_head){.status = from->status, .content_length = -1, .keep_alive = true};
+    *h = (struct nk_http_head){
+        .status = status_of(t, from->status), .content_length = -1, .keep_alive = true};
     h->headers = nk_arena_array(t->arena, HEADERS_MAX, sizeof *h->headers);
     if (!h->headers)
         return NK_ENOMEM;
@@ -34,6 +44,8 @@ static unsigned begin_stream(struct nk_txn *t)
 unsigned gate_mcp_head(struct nk_txn *t, const struct nk_http_head *h)
 {
     struct nk_gate_state *s = t->state;
+    if (h->status == 404 && gate_mcp_may_renew(t))
+        return gate_mcp_renew(t) | NK_FX_ABORT;
     unsigned fx = gate_receive_check(t, h, "the server");
     if (fx)
         return fx;
@@ -91,7 +103,7 @@ static int take_message(struct nk_txn *t, const struct nk_mcp_message *m, struct
     gate_mcp(t)->has_result = true;
     if (gate_mcp_asks(t, m))
         return gate_mcp_relay_keep(t, m, f);
-    return m->kind == NK_MCP_RESULT ? gate_mcp_result(t, m, a, out, f) : 0;
+    return gate_mcp_result(t, m, a, out, f);
 }
 
 /* The value of a line of this field, or absent. */
@@ -154,6 +166,8 @@ static int take_event(struct nk_txn *t, const struct nk_sse_event *e, struct nk_
     if (e->data.n) /* a comment, or an event that only says its id */
         rc = read_message(t, e->data, t->setup->config.limits.event_bytes, &s->event_arena, &m, f);
     if (!rc && e->data.n && m.kind == NK_MCP_NOTIFICATION && !gate_mcp_tells(t, &m))
+        return 0;
+    if (!rc && e->data.n && gate_mcp_is_lost(t, &m))
         return 0;
     if (!rc && e->data.n)
         rc = take_message(t, &m, &s->event_arena, &with, f);

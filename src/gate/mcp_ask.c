@@ -4,6 +4,7 @@
  * headers only have to say the same. Every method is decided: those of mcp.def by their own action, any
  * other by UseMcpMethod, which no policy permits unless somebody wrote that.
  */
+#include "gate/mcp_bridge.h"
 #include "gate/mcp_wait.h"
 
 enum { ENTITIES_MAX = 64 << 10 };
@@ -281,7 +282,7 @@ static int split_cursor(struct nk_txn *t)
 }
 
 /* What the judge is asked about: the endpoint, or one thing of a server. */
-static int locate(struct nk_txn *t)
+static int locate_thing(struct nk_txn *t)
 {
     struct nk_gate_state *s = t->state;
     struct gate_mcp *m = gate_mcp(t);
@@ -299,6 +300,12 @@ static int locate(struct nk_txn *t)
     return s->resource.id.p
                ? 0
                : gate_refuse(t, NK_REFUSAL_out_of_memory, "locate", NK_STR(""), NK_STR(""));
+}
+
+static int locate(struct nk_txn *t)
+{
+    int rc = locate_thing(t);
+    return rc ? rc : gate_mcp_check_bridge(t);
 }
 
 /* A store in which this one entity is a child of its server; NULL: memory is out. */

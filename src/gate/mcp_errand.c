@@ -18,8 +18,17 @@ int gate_mcp_send(struct nk_txn *t, struct nk_str id,
     return 0;
 }
 
+int gate_mcp_exchange(struct nk_txn *t, struct nk_str id,
+                      unsigned (*then)(struct nk_txn *t, const struct gate_mcp_reply *r))
+{
+    int rc = gate_mcp_send(t, id, then);
+    if (!rc)
+        gate_mcp(t)->errand->is_exchange = true;
+    return rc;
+}
+
 /* The outcome: which server, what it was asked, and why it did not do it. */
-static unsigned record(struct nk_txn *t, const char *how, struct nk_str reason)
+unsigned gate_mcp_record(struct nk_txn *t, const char *how, struct nk_str reason)
 {
     const struct nk_gate_state *s = t->state;
     struct nk_buf facts;
@@ -40,7 +49,7 @@ static unsigned over(struct nk_txn *t, const char *how, struct nk_str reason)
 {
     struct gate_mcp *m = gate_mcp(t);
     struct gate_mcp_errand *e = m->errand;
-    unsigned fx = record(t, how, reason);
+    unsigned fx = e->is_exchange ? 0 : gate_mcp_record(t, how, reason);
     m->errand = NULL;
     return fx | e->then(t, &e->reply);
 }

@@ -4,9 +4,17 @@
  * own session id in place of ours, its own names, and no more of the client's capabilities than the judge lets it
  * use. The rest of the message goes on byte by byte.
  */
+#include "gate/mcp_bridge.h"
 #include "gate/mcp_relay.h"
+#include "gate/tool.h"
 
-enum { EDITS_MAX = 6, HEADERS_OWN = 11, PIECE_MAX = 64 << 10, RELAY_MAX = 512 << 10 };
+enum {
+    EDITS_MAX = 6,
+    HEADERS_OWN = 11,
+    PARAMS_MAX = 32,
+    PIECE_MAX = 64 << 10,
+    RELAY_MAX = 512 << 10
+};
 
 static const struct {
     const char *name, *action;
@@ -204,7 +212,7 @@ static int edit_answers(struct nk_txn *t, struct edits *e)
     return text.p ? 0 : NK_ENOMEM;
 }
 
-int gate_mcp_write(struct nk_txn *t)
+static int write_body(struct nk_txn *t)
 {
     struct gate_mcp *m = gate_mcp(t);
     struct edits e = {.n = 0};
@@ -233,12 +241,20 @@ int gate_mcp_write(struct nk_txn *t)
     return rc ? rc : m->body.p ? 0 : NK_ENOMEM;
 }
 
+int gate_mcp_write(struct nk_txn *t)
+{
+    int rc = write_body(t);
+    return rc || !gate_mcp_is_bridged(t, gate_mcp(t)->server) ? rc : gate_mcp_bridge_body(t);
+}
+
 /* Headers of 2026-07-28, from the body as the server gets it. */
 static int repeat_body(struct nk_txn *t)
 {
     const struct gate_mcp *m = gate_mcp(t);
-    gate_call_header(t, "mcp-protocol-version", nk_mcp_revision_name(m->revision));
-    gate_call_header(t, "mcp-method", m->message.method);
+    gate_call_header(t, "mcp-protocol-version", gate_mcp_version(t));
+    gate_call_header(t, "mcp-method",
+                     m->ask.op == NK_MCP_INITIALIZE ? NK_STR("server/discover")
+                                                    : m->message.method);
     if (!nk_mcp_has_header(m->ask.op))
         return 0;
     struct nk_str name = nk_mcp_header_encode(m->name, t->arena);
@@ -251,14 +267,16 @@ struct nk_str gate_mcp_version(const struct nk_txn *t)
 {
     const struct gate_mcp *m = gate_mcp(t);
     const struct gate_mcp_part *parts = m->session.parts;
-    if (m->is_new)
-        return nk_mcp_revision_name(m->revision);
+    if (gate_mcp_speaks_new(t))
+        return nk_mcp_revision_name(NK_MCP_2026_07_28);
+    if (m->is_new) /* of a session that we have begun for it */
+        return m->bridge ? nk_mcp_revision_name(m->bridge->revision) : (struct nk_str){NULL, 0};
     if (parts && parts[m->server].revision && m->endpoint->config->server_count > 1)
         return nk_mcp_revision_name(parts[m->server].revision);
     return nk_http_get(t->state->head, NK_STR("mcp-protocol-version"));
 }
 
-static void copy_params(struct nk_txn *t)
+static int copy_params(struct nk_txn *t)
 {
     static const struct nk_str prefix = {"mcp-param-", 10};
     const struct nk_http_head *from = t->state->head;
@@ -266,6 +284,29 @@ static void copy_params(struct nk_txn *t)
     for (size_t i = 0; i < from->header_count; i++)
         if (nk_str_eq_nocase(nk_str_sub(from->headers[i].name, 0, prefix.n), prefix))
             to->headers[to->header_count++] = from->headers[i];
+    return 0;
+}
+
+/* The full name of the tool that is called; absent: it is another request. */
+static struct nk_str tool_of(const struct nk_gate_state *s)
+{
+    return nk_str_eq(s->resource.type, NK_STR("Tool")) ? s->resource.id : (struct nk_str){NULL, 0};
+}
+
+/* A client with sessions does not know these headers: they are made of the arguments. */
+static int add_params(struct nk_txn *t)
+{
+    const struct gate_mcp *m = gate_mcp(t);
+    const struct nk_tool *tool = nk_tools_find(t->setup->tools, tool_of(t->state));
+    struct nk_json arguments;
+    struct nk_fault f = {0};
+    if (m->ask.op != NK_MCP_CALL_TOOL || !tool || !tool->input || m->ask.arguments == NK_JSON_NONE)
+        return 0;
+    struct nk_str text = nk_json_span(&m->message.doc, m->ask.arguments);
+    int rc = gate_read_json(t, text, (int64_t)text.n, t->arena, &arguments, &f);
+    return rc ? rc
+              : nk_mcp_add_param_headers(nk_schema_document(tool->input), &arguments, t->arena,
+                                         t->call.head.header_count + PARAMS_MAX, &t->call.head);
 }
 
 static int write_headers(struct nk_txn *t)
@@ -284,9 +325,9 @@ static int write_headers(struct nk_txn *t)
         trace = gate_trace_header(t);
     if (trace.p)
         gate_call_header(t, "traceparent", trace);
-    if (m->is_new) {
-        copy_params(t);
-        return repeat_body(t);
+    if (gate_mcp_speaks_new(t)) {
+        int rc = m->is_new ? copy_params(t) : add_params(t);
+        return rc ? rc : repeat_body(t);
     }
     if (version.p)
         gate_call_header(t, "mcp-protocol-version", version);
@@ -295,12 +336,6 @@ static int write_headers(struct nk_txn *t)
     if (m->session.id.p)
         gate_call_header(t, "mcp-session-id", m->session.id);
     return 0;
-}
-
-/* The full name of the tool that is called; absent: it is another request. */
-static struct nk_str tool_of(const struct nk_gate_state *s)
-{
-    return nk_str_eq(s->resource.type, NK_STR("Tool")) ? s->resource.id : (struct nk_str){NULL, 0};
 }
 
 int gate_mcp_forward(struct nk_txn *t)
@@ -313,7 +348,7 @@ int gate_mcp_forward(struct nk_txn *t)
                            : m->ask.op == NK_MCP_END  ? "DELETE"
                                                       : "POST",
                            nk_config_mcp_path(gate_mcp_upstream(t)),
-                           HEADERS_OWN + t->state->head->header_count);
+                           HEADERS_OWN + PARAMS_MAX + t->state->head->header_count);
     if (!rc)
         rc = write_headers(t);
     if (!rc)

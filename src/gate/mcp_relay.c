@@ -5,6 +5,7 @@
  */
 #include "gate/mcp_relay.h"
 
+#include "gate/mcp_bridge.h"
 #include "gate/mcp_tool.h"
 #include "gate/mcp_wait.h"
 
@@ -95,7 +96,8 @@ static unsigned send_again(struct nk_txn *t)
         return gate_mcp_call_tool(t);
     if (gate_mcp_forward(t))
         return gate_mcp_refused(t);
-    return gate_record_decision(t) | NK_FX_CALL;
+    unsigned fx = gate_record_decision(t);
+    return fx | gate_mcp_cross(t, gate_mcp_crossed_over);
 }
 
 static unsigned give_up(struct nk_txn *t, const char *how)

@@ -4,6 +4,7 @@
  * it would be judged if it were asked for, and those that would be refused are gone. What is left is for this one
  * alone, so caches are told so.
  */
+#include "gate/mcp_bridge.h"
 #include "gate/mcp_tool.h"
 
 enum { RESULT_EXTRA = 64 << 10, EDITS_MAX = 8 };
@@ -229,8 +230,8 @@ static int own_uris(struct nk_txn *t, struct nk_arena *a, struct nk_str *text, s
     return rc;
 }
 
-int gate_mcp_result(struct nk_txn *t, const struct nk_mcp_message *m, struct nk_arena *a,
-                    struct nk_str *out, struct nk_fault *f)
+static int edit_whole(struct nk_txn *t, const struct nk_mcp_message *m, struct nk_arena *a,
+                      struct nk_str *out, struct nk_fault *f)
 {
     struct result r = {.t = t, .doc = &m->doc, .at = m->result, .a = a};
     struct nk_buf whole;
@@ -251,4 +252,11 @@ int gate_mcp_result(struct nk_txn *t, const struct nk_mcp_message *m, struct nk_
         *out = nk_arena_copy(a, nk_buf_str(&whole));
     nk_buf_free(&whole);
     return rc ? rc : out->p ? own_uris(t, a, out, f) : NK_ENOMEM;
+}
+
+int gate_mcp_result(struct nk_txn *t, const struct nk_mcp_message *m, struct nk_arena *a,
+                    struct nk_str *out, struct nk_fault *f)
+{
+    int rc = m->kind == NK_MCP_RESULT ? edit_whole(t, m, a, out, f) : 0;
+    return rc ? rc : gate_mcp_bridge_answer(t, m, a, out, f);
 }

@@ -4,6 +4,7 @@
  * told about the session, its end), and lists, which begin with one server and go on with the next where that one is
  * dead or has no such list. The decision is one, and recorded before the first call; each call has its outcome.
  */
+#include "gate/mcp_bridge.h"
 #include "gate/mcp_round.h"
 
 #include "proto/mcp_about.h"
@@ -16,6 +17,7 @@ struct gate_mcp_round {
     struct nk_str *texts;       /* what each has said, where one answer is made of all */
     size_t good;                /* how many have done it */
     struct gate_mcp_reply last; /* of those that have not */
+    bool is_learning;           /* the server that is asked now did not know initialize */
     bool is_gone;               /* a server no longer knows the session */
 };
 
@@ -37,9 +39,10 @@ bool gate_mcp_is_round(const struct nk_txn *t)
     enum nk_mcp_op op = m->ask.op;
     if (op == NK_MCP_INITIALIZE)
         return true;
-    return m->endpoint->config->server_count > 1 &&
-           (is_list(op) || is_told(op) || op == NK_MCP_DISCOVER || op == NK_MCP_END ||
-            op == NK_MCP_PING || op == NK_MCP_SET_LEVEL);
+    bool several = m->endpoint->config->server_count > 1;
+    return (several && is_list(op)) || ((several || gate_mcp_is_bridged(t, 0)) &&
+                                        (is_told(op) || op == NK_MCP_DISCOVER || op == NK_MCP_END ||
+                                         op == NK_MCP_PING || op == NK_MCP_SET_LEVEL));
 }
 
 /* Is there nothing to ask this server? */
@@ -49,7 +52,9 @@ static bool is_spared(const struct nk_txn *t, size_t server)
     enum nk_mcp_op op = m->ask.op;
     if (op == NK_MCP_INITIALIZE)
         return false;
+    bool is_said = is_told(op) || op == NK_MCP_END || op == NK_MCP_SET_LEVEL;
     return op == NK_MCP_PING || !gate_mcp_is_there(t, server) ||
+           (is_said && gate_mcp_is_bridged(t, server)) ||
            (op == NK_MCP_END && !m->session.parts[server].id.p);
 }
 
@@ -73,15 +78,16 @@ static int write_initialize(struct nk_txn *t)
 static int write_same(struct nk_txn *t)
 {
     struct gate_mcp *m = gate_mcp(t);
-    int rc = m->message.doc.n ? gate_mcp_write(t) : 0;
-    m->round->bodies[m->round->at] = m->body;
-    if (!rc && m->cursor.n) {
-        m->cursor.n = 0;
+    struct nk_str cursor = m->cursor;
+    int rc = 0;
+    for (size_t i = m->round->at; i < m->endpoint->config->server_count && !rc; i++) {
+        if (!m->message.doc.n || is_spared(t, i))
+            continue;
+        gate_mcp_choose(t, i);
+        m->cursor = i == m->round->at ? cursor : (struct nk_str){cursor.p, 0};
         rc = gate_mcp_write(t);
+        m->round->bodies[i] = m->body;
     }
-    for (size_t i = 0; i < m->endpoint->config->server_count; i++)
-        if (i != m->round->at)
-            m->round->bodies[i] = m->body;
     return rc;
 }
 
@@ -174,7 +180,8 @@ static int put_about(struct nk_txn *t, enum nk_mcp_revision as, struct nk_buf *o
         rc = read_text(t, m->round->texts[i], &said[n], &f);
         list[n] = (struct nk_mcp_about){.name = m->endpoint->config->servers[i].text,
                                         .doc = &said[n].doc,
-                                        .at = said[n].result};
+                                        .at = said[n].result,
+                                        .is_translated = gate_mcp_is_bridged(t, i)};
         n++;
     }
     return rc ? rc : nk_mcp_put_about(list, n, as, t->scratch, out);
@@ -185,7 +192,7 @@ static unsigned answer_about(struct nk_txn *t, enum nk_mcp_revision as)
 {
     const struct gate_mcp *m = gate_mcp(t);
     struct nk_buf about;
-    if (m->endpoint->config->server_count == 1) {
+    if (m->endpoint->config->server_count == 1 && !gate_mcp_is_bridged(t, 0)) {
         nk_buf_add(&t->out, m->round->texts[0]);
         return put_answer(t, 200);
     }
@@ -206,10 +213,14 @@ static unsigned answer_initialize(struct nk_txn *t)
     struct gate_mcp_session *s = &m->session;
     bool has_id = m->endpoint->config->server_count > 1;
     for (size_t i = 0; i < m->endpoint->config->server_count; i++) {
-        has_id |= s->parts[i].id.p != NULL;
-        if (s->parts[i].revision > s->revision)
-            s->revision = s->parts[i].revision;
+        enum nk_mcp_revision r = s->parts[i].revision;
+        has_id |= s->parts[i].id.p || r == NK_MCP_2026_07_28;
+        if (r > s->revision && r != NK_MCP_2026_07_28)
+            s->revision = r;
     }
+    if (!s->revision) /* none of them has a say in it */
+        s->revision = m->ask.revision && m->ask.revision != NK_MCP_2026_07_28 ? m->ask.revision
+                                                                              : NK_MCP_2025_11_25;
     s->until_ms = t->state->now_ms + m->endpoint->config->session_timeout;
     if (has_id)
         m->shown = gate_mcp_close(t, s);
@@ -246,8 +257,10 @@ static bool begins_session(struct nk_txn *t, const struct gate_mcp_reply *r,
     enum nk_mcp_revision revision = nk_mcp_revision(nk_json_string(&said->doc, at, t->scratch));
     if (revision == NK_MCP_UNKNOWN || revision == NK_MCP_2026_07_28)
         return false;
-    m->session.parts[m->server].revision = revision;
-    m->session.parts[m->server].id = r->session;
+    if (m->session.parts) {
+        m->session.parts[m->server].revision = revision;
+        m->session.parts[m->server].id = r->session;
+    }
     return true;
 }
 
@@ -274,10 +287,11 @@ static bool take(struct nk_txn *t, const struct gate_mcp_reply *r)
     if (read_text(t, r->text, &said, &f) || said.kind != NK_MCP_RESULT)
         return false;
     m->round->texts[m->server] = r->text;
-    if (m->ask.op == NK_MCP_INITIALIZE && !begins_session(t, r, &said))
+    bool is_new = gate_mcp_speaks_new(t);
+    if (is_new ? !speaks_new(&said) : m->ask.op != NK_MCP_SET_LEVEL && !begins_session(t, r, &said))
         m->round->texts[m->server].p = NULL;
-    if (m->ask.op == NK_MCP_DISCOVER && !speaks_new(&said))
-        m->round->texts[m->server].p = NULL;
+    else if (is_new && m->ask.op == NK_MCP_INITIALIZE)
+        m->session.parts[m->server].revision = NK_MCP_2026_07_28;
     return m->round->texts[m->server].p != NULL;
 }
 
@@ -321,16 +335,37 @@ static unsigned take_list(struct nk_txn *t, const struct gate_mcp_reply *r)
     return put_answer(t, 200);
 }
 
+static unsigned ask_server(struct nk_txn *t, const char *why);
+
+/* A server that does not know initialize may speak 2026-07-28. What it said stays the answer if it does not. */
+static unsigned learn(struct nk_txn *t, const struct gate_mcp_reply *r)
+{
+    struct gate_mcp *m = gate_mcp(t);
+    struct gate_mcp_part *part = &m->session.parts[m->server];
+    m->round->last = *r;
+    m->round->is_learning = true;
+    part->revision = NK_MCP_2026_07_28;
+    part->can &= GATE_MCP_PERSON;
+    if (gate_mcp_bridge_body(t) || gate_mcp_forward(t))
+        return gate_answer_failed(t, NK_REFUSAL_out_of_memory, NK_STR("a call of a round"));
+    return ask_server(t, NULL);
+}
+
 static unsigned heard(struct nk_txn *t, const struct gate_mcp_reply *r)
 {
     struct gate_mcp *m = gate_mcp(t);
     if (is_list(m->ask.op))
         return take_list(t, r);
     bool good = take(t, r);
+    if (!good && !r->why && !m->round->is_learning && gate_mcp_may_learn(t, r->status))
+        return learn(t, r);
+    if (!good && m->session.parts && m->ask.op == NK_MCP_INITIALIZE)
+        m->session.parts[m->server].revision = NK_MCP_UNKNOWN;
     m->round->good += good;
-    if (!good && !m->round->is_gone)
+    if (!good && !m->round->is_gone && !m->round->is_learning)
         m->round->last = *r;
     m->round->is_gone |= r->status == 404 && m->session.parts && m->ask.op != NK_MCP_INITIALIZE;
+    m->round->is_learning = false;
     m->round->at++;
     return call_next(t);
 }
@@ -354,6 +389,26 @@ static unsigned end_list(struct nk_txn *t, bool has_begun)
                                      : ""));
 }
 
+/* What a server with sessions says of itself, it has said when we began one. */
+static unsigned ask_server(struct nk_txn *t, const char *why)
+{
+    struct gate_mcp *m = gate_mcp(t);
+    bool is_known = m->ask.op == NK_MCP_DISCOVER && gate_mcp_is_bridged(t, m->server);
+    struct nk_str id = is_told(m->ask.op) ? (struct nk_str){NULL, 0} : m->message.id;
+    struct gate_mcp_reply r = {.why = why};
+    if (why || is_known) {
+        unsigned fx = gate_mcp_record(t, why ? "upstream_failed" : "complete", nk_str(why));
+        if (!why) {
+            r.status = 200;
+            r.text = m->bridge->about;
+        }
+        return fx | heard(t, &r);
+    }
+    return gate_mcp_send(t, id, heard)
+               ? gate_answer_failed(t, NK_REFUSAL_out_of_memory, NK_STR("a call of a round"))
+               : NK_FX_CALL;
+}
+
 static unsigned call_next(struct nk_txn *t)
 {
     struct gate_mcp *m = gate_mcp(t);
@@ -364,10 +419,9 @@ static unsigned call_next(struct nk_txn *t)
         return is_list(m->ask.op) ? end_list(t, m->cursor.p != NULL) : finish(t);
     gate_mcp_choose(t, m->round->at);
     m->body = m->round->bodies[m->round->at];
-    struct nk_str id = is_told(m->ask.op) ? (struct nk_str){NULL, 0} : m->message.id;
-    if (gate_mcp_forward(t) || gate_mcp_send(t, id, heard))
+    if (gate_mcp_forward(t))
         return gate_answer_failed(t, NK_REFUSAL_out_of_memory, NK_STR("a call of a round"));
-    return NK_FX_CALL;
+    return gate_mcp_cross(t, ask_server);
 }
 
 unsigned gate_mcp_round(struct nk_txn *t)

@@ -22,12 +22,19 @@ struct gate_mcp_errand {
     unsigned (*then)(struct nk_txn *t, const struct gate_mcp_reply *r); /* effects */
     struct gate_mcp_reply reply;
     bool streams;
+    bool is_exchange; /* of a call whose outcome comes later */
 };
 
 /* The call that was written into txn->call is one of ours: `then` is called when it is over and its outcome recorded.
  * NK_ENOMEM. */
 int gate_mcp_send(struct nk_txn *t, struct nk_str id,
                   unsigned (*then)(struct nk_txn *t, const struct gate_mcp_reply *r)) NK_CHECKED;
+/* The same of an exchange of a call whose outcome is recorded later. */
+int gate_mcp_exchange(struct nk_txn *t, struct nk_str id,
+                      unsigned (*then)(struct nk_txn *t,
+                                       const struct gate_mcp_reply *r)) NK_CHECKED;
+/* The outcome's record of a call to the server that is chosen; `reason` may be empty. */
+unsigned gate_mcp_record(struct nk_txn *t, const char *how, struct nk_str reason);
 /* The driver's events while one is under way. */
 unsigned gate_mcp_errand_head(struct nk_txn *t, const struct nk_http_head *h);
 unsigned gate_mcp_errand_data(struct nk_txn *t, struct nk_str bytes);

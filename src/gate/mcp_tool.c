@@ -4,6 +4,7 @@
  * says meanwhile has to be the same by its digest, or the tool is not called.
  */
 #include "gate/mcp_tool.h"
+#include "gate/mcp_bridge.h"
 #include "gate/mcp_pin.h"
 #include "gate/mcp_wait.h"
 
@@ -53,6 +54,8 @@ static unsigned pinned(struct nk_txn *t, enum gate_pin_end how, struct nk_str wh
                     [GATE_PIN_NO_MEMORY] = {NK_REFUSAL_out_of_memory, NK_MCP_FAILED}};
     if (how == GATE_PIN_SAME)
         return NK_FX_CALL;
+    if (how == GATE_PIN_NO_SESSION && gate_mcp_may_renew(t))
+        return gate_mcp_renew(t);
     t->state->call.code_number = refusals[how].code;
     gate_refuse(t, refusals[how].id, "forward", NK_STR(""), why);
     unsigned fx = gate_mcp_answer_refusal(t);
@@ -60,15 +63,18 @@ static unsigned pinned(struct nk_txn *t, enum gate_pin_end how, struct nk_str wh
 }
 
 /* Is the tool still what was approved? What nobody approved (mcp.unapproved: decide) is compared with nothing. */
-static unsigned check_pin(struct nk_txn *t, const struct nk_tool *tool)
+static unsigned check_pin(struct nk_txn *t, const char *why)
 {
     const struct gate_mcp *m = gate_mcp(t);
+    const struct nk_tool *tool = m->tool->ask.tool;
+    if (why)
+        return gate_mcp_crossed_over(t, why);
     if (!tool || !tool->definition.p)
         return NK_FX_CALL;
     const struct gate_pin pin = {.tool = tool,
                                  .session = m->session.id,
                                  .version = gate_mcp_version(t),
-                                 .is_new = m->is_new,
+                                 .is_new = gate_mcp_speaks_new(t),
                                  .ttl = m->endpoint->config->tools_ttl,
                                  .done = pinned};
     return gate_pin_check(t, &pin);
@@ -92,7 +98,7 @@ static unsigned begin(struct nk_txn *t, const struct nk_tool_ask *ask, struct nk
     m->tool->fields = fields_of(t, ask->tool, v);
     m->tool->filters = nk_field_applies(&m->tool->fields);
     unsigned fx = gate_record_tool(t, v, m->message.id);
-    return v->outcome == NK_TOOL_ALLOW ? fx | check_pin(t, ask->tool) : NK_FX_CUT;
+    return v->outcome == NK_TOOL_ALLOW ? fx | gate_mcp_cross(t, check_pin) : NK_FX_CUT;
 }
 
 /* What a person has agreed to, while this request waited or in an earlier one; or NULL. */

@@ -21,6 +21,7 @@ struct nk_store;
 struct nk_hook;
 struct nk_mcp;
 struct nk_mcp_seen;
+struct nk_mcp_kept;
 struct nk_approvals;
 
 /* A policy store's files; absent slices: there is none. */
@@ -98,6 +99,7 @@ struct nk_setup {
     struct nk_str provenance;     /* as each record has it: ,"policies":"…","generation":… */
     struct nk_digest digest;      /* of policies and configuration */
     struct nk_mcp_seen *mcp_seen; /* gate/mcp_pin.h */
+    struct nk_mcp_kept *mcp_kept; /* gate/mcp_bridge.h */
     uint32_t generation;          /* of the configuration, given by the warden */
     uint32_t holders;             /* transactions that still use it, and the role itself */
     void *owner; /* of the slices; told by freed(owner) when the setup is gone; may be NULL */

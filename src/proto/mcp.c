@@ -115,8 +115,9 @@ static int code_of(const struct nk_refusal *r)
  * Statuses 401 and 403 would make clients begin to log in. */
 static int status(const struct nk_refusal *r)
 {
-    bool of_protocol =
-        code_of(r) == NK_MCP_REFUSED || nk_str_eq(nk_str(r->code), NK_STR("bad_arguments"));
+    bool of_protocol = code_of(r) == NK_MCP_REFUSED ||
+                       nk_str_eq(nk_str(r->code), NK_STR("bad_arguments")) ||
+                       nk_str_eq(nk_str(r->code), NK_STR("not_translated"));
     return of_protocol && r->subject.p ? 200 : r->status;
 }
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // ask.mjs FIRST - a person is asked while a call waits: clients with sessions, the official one and by their bytes. The
-// environment: BASE (the endpoint; question_timeout is 2 s), CAROL and DAVE (keys of those who may pay), FIXTURE_LOG (what the
+// environment: BASE (the endpoint; question_timeout is 2 s), NEW (the same server as one of 2026-07-28 alone), CAROL and DAVE (keys of those who may pay), FIXTURE_LOG (what the
 // server wrote). There are two workers, so an answer reaches the one that waits directly or by way of the other.
 import assert from "node:assert/strict";
 import { request } from "node:http";
@@ -9,10 +9,10 @@ import { readFileSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
 import { Client } from "@modelcontextprotocol/sdk/client/index.js";
 import { StreamableHTTPClientTransport } from "@modelcontextprotocol/sdk/client/streamableHttp.js";
-import { ElicitRequestSchema } from "@modelcontextprotocol/sdk/types.js";
+import { CreateMessageRequestSchema, ElicitRequestSchema, ListRootsRequestSchema } from "@modelcontextprotocol/sdk/types.js";
 import { check, run, until } from "./tap.mjs";
 
-const { BASE, CAROL, DAVE, FIXTURE_LOG } = process.env;
+const { BASE, NEW, CAROL, DAVE, FIXTURE_LOG } = process.env;
 const accept = "application/json, text/event-stream";
 const paid = (to) => (readFileSync(FIXTURE_LOG, "utf8").match(new RegExp(`^paid \\d+ to ${to}$`, "gm")) ?? []).length;
 
@@ -207,6 +207,27 @@ check("an agreement of 2026-07-28 is good once, at whichever worker", async () =
     for (const r of good) seen.add(gate(r) === gate(first) ? "the same" : "the other");
   }
   assert.deepEqual([seen.size, paid("Hal")], [2, times]);
+});
+
+check("what a server of 2026-07-28 asks by its result is asked in the session, and it gets the answers", async () => {
+  const asked = [];
+  const client = new Client({ name: "official", version: "1" }, { capabilities: { elicitation: {}, sampling: {}, roots: {} } });
+  client.setRequestHandler(ElicitRequestSchema, async (q) => {
+    asked.push(q.params.message);
+    return { action: "accept", content: Object.fromEntries(Object.keys(q.params.requestedSchema.properties).map((k) => [k, "Jo"])) };
+  });
+  client.setRequestHandler(CreateMessageRequestSchema, async () => ({ model: "m", role: "assistant", content: { type: "text", text: "Paris" } }));
+  client.setRequestHandler(ListRootsRequestSchema, async () => ({ roots: [{ uri: "file:///a" }] }));
+  await client.connect(new StreamableHTTPClientTransport(new URL(NEW), { requestInit: { headers: { authorization: `Bearer ${CAROL}` } } }));
+  const call = async (name) => (await client.callTool({ name: `new___test_input_required_result_${name}`, arguments: {} })).content[0].text;
+  assert.equal(await call("elicitation"), "Hello, Jo!");
+  assert.equal(await call("sampling"), "Paris");
+  assert.equal(await call("list_roots"), "Roots: file:///a");
+  assert.equal(await call("request_state"), "state-ok");
+  assert.equal(await call("multiple_inputs"), "All there.");
+  assert.equal(await call("multi_round"), "Both told.");
+  assert.equal(asked.length >= 5, true);
+  await client.close();
 });
 
 check("the same over HTTP/2, both requests on one connection", async () => {

@@ -6,6 +6,7 @@
 #include "crypt/seal.h"
 #include "proto/mcp.h"
 #include "proto/mcp_about.h"
+#include "proto/mcp_bridge.h"
 
 #include "cases.h"
 #include "tap.h"
@@ -217,6 +218,53 @@ static void about(const struct case_line *c, void *ctx)
     nk_arena_reset(&arena);
 }
 
+/* Parts of messages in the form of the other generation ------------------------------------------
+ */
+static enum nk_mcp_op op_named(struct nk_str method)
+{
+    for (int i = 0; i < NK_MCP_OPS; i++)
+        if (nk_str_eq(nk_str(nk_mcp_endpoint((enum nk_mcp_op)i)->name + 4), method))
+            return (enum nk_mcp_op)i;
+    return NK_MCP_OTHER;
+}
+
+static void bridge(const struct case_line *c, void *ctx)
+{
+    static const char us[] =
+        "\"io.modelcontextprotocol/protocolVersion\":\"2026-07-28\","
+        "\"io.modelcontextprotocol/clientCapabilities\":{},"
+        "\"io.modelcontextprotocol/clientInfo\":{\"name\":\"nakoso\",\"version\":\"" NK_VERSION
+        "\"}";
+    struct nk_str text = {c->input, c->n}, kind = nk_str_cut(&text, ' ');
+    struct nk_str want = nk_str_trim(nk_str(c->expect));
+    struct nk_json doc;
+    struct nk_fault f = {0};
+    struct nk_buf out;
+    bool none = nk_str_eq(text, NK_STR("-"));
+    (void)ctx;
+    nk_buf_init(&out, 1 << 16);
+    int rc = nk_json_parse(&limits, none ? NK_STR("{}") : text, &arena, &doc, &f);
+    TAP_CHECK(rc == 0);
+    if (nk_str_eq(kind, NK_STR("new-params")))
+        rc = nk_mcp_put_new_params(&doc, none ? NK_JSON_NONE : 0, NK_STR("{}"), &arena, &out);
+    else if (nk_str_eq(kind, NK_STR("old-params")))
+        rc = nk_mcp_put_old_params(&doc, 0, &arena, &out);
+    else if (nk_str_eq(kind, NK_STR("old-result")))
+        rc = nk_mcp_put_old_result(&doc, 0, &arena, &out);
+    else
+        rc = nk_mcp_put_new_result(&doc, 0, op_named(kind), &arena, &out);
+    ptrdiff_t at = nk_str_search(want, NK_STR("US"));
+    if (at >= 0)
+        want = nk_arena_printf(&arena, "%.*s%s%.*s", (int)at, want.p, us,
+                               NK_FMT(nk_str_sub(want, (size_t)at + 2, want.n)));
+    bool good = nk_str_eq(want, NK_STR("question")) ? rc == NK_EUNSUPPORTED
+                                                    : !rc && nk_str_eq(nk_buf_str(&out), want);
+    if (!tap_ok(good, "bridge.cases:%d", c->line))
+        printf("#   found %d %.*s\n", rc, NK_FMT(nk_buf_str(&out)));
+    nk_buf_free(&out);
+    nk_arena_reset(&arena);
+}
+
 static void errors(void)
 {
     struct nk_buf b;
@@ -236,6 +284,8 @@ int main(void)
     TAP_CHECK(cases_read("tests/cases/mcp/messages.cases", message, NULL) > 30);
     TAP_CHECK(cases_read("tests/cases/mcp/headers.cases", headers, NULL) > 20);
     TAP_CHECK(cases_read("tests/cases/mcp/about.cases", about, NULL) > 8);
+    TAP_CHECK(cases_read("tests/cases/mcp/bridge.cases", bridge, NULL) > 20);
+    TAP_CHECK(nk_mcp_new_code(-32002) == -32602 && nk_mcp_new_code(-32601) == -32601);
     coding();
     key_derivation();
     sealing();

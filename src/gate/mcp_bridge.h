@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * mcp_bridge.h - a client of one generation of the protocol before a server of the other. What servers speak is in the
+ * configuration (upstreams[].mcp_revision). Messages are translated by proto/mcp_bridge.h; what is left is who has the session:
+ *
+ *   client with sessions, server without   the client's session has no part of the server's; what is said about the session
+ *                                          ends here
+ *   client without, server with sessions   we begin a session for this principal at this server, and keep it
+ *
+ * What one generation alone has (subscriptions, streams of their own, log levels, questions of a server with sessions) is neither offered
+ * nor taken. Private to gate.
+ */
+#pragma once
+
+#include "gate/mcp.h"
+
+enum { GATE_MCP_KEPT = 128, GATE_MCP_KEPT_ID = 256, GATE_MCP_KEPT_ABOUT = 3072 };
+
+/* Sessions at servers, each of one principal, until they have not been used for a while: of one gate, until the next
+ * reload. When there is no room, the one that was not used for longest is forgotten. */
+struct nk_mcp_kept {
+    struct {
+        struct nk_digest whose; /* endpoint, server and principal */
+        int64_t until_ms;       /* Unix; 0: none */
+        enum nk_mcp_revision revision;
+        uint16_t id_size, about_size; /* of about: 0: it was too long */
+        char id[GATE_MCP_KEPT_ID], about[GATE_MCP_KEPT_ABOUT];
+    } list[GATE_MCP_KEPT];
+};
+
+/* Goes on when the server can be asked, or cannot (`why` is then a static string): effects. */
+typedef unsigned gate_mcp_crossed(struct nk_txn *t, const char *why);
+
+struct gate_mcp_bridge { /* of a request to a server with sessions */
+    gate_mcp_crossed *then;
+    struct nk_gate_call call; /* the client's, without a session */
+    struct nk_str about; /* the server's answer to initialize; absent: it is not known any more */
+    enum nk_mcp_revision revision;
+    bool is_renewed;
+};
+
+/* Is this server of the endpoint one of the other generation than the client's? */
+bool gate_mcp_is_bridged(const struct nk_txn *t, size_t server);
+/* The server did not do what initialize asks for, as one that does not know it would answer. Is it to be asked what it speaks? */
+bool gate_mcp_may_learn(const struct nk_txn *t, int status);
+/* Does the server that is asked now speak 2026-07-28 with us? */
+bool gate_mcp_speaks_new(const struct nk_txn *t);
+/* Does the other generation have what is asked for? 0, or a negative NK_E… after gate_refuse. */
+int gate_mcp_check_bridge(struct nk_txn *t);
+
+/* Writes m->body anew for the server. The first step alone. */
+int gate_mcp_bridge_body(struct nk_txn *t) NK_CHECKED;
+/* The answer to the client's request; *out: its text so far, or absent. NK_EINVAL: it cannot be translated. */
+int gate_mcp_bridge_answer(struct nk_txn *t, const struct nk_mcp_message *m, struct nk_arena *a,
+                           struct nk_str *out, struct nk_fault *f) NK_CHECKED;
+/* Is it something that the client's generation does not have on a stream of an answer? */
+bool gate_mcp_is_lost(const struct nk_txn *t, const struct nk_mcp_message *m);
+
+/* txn->call is written: the server gets it in a session of this principal, if it has sessions and the client has none.
+ * Goes on with `then`, now or later: effects. */
+unsigned gate_mcp_cross(struct nk_txn *t, gate_mcp_crossed *then);
+/* The usual `then`: the call goes out, or the answer says that it cannot. */
+unsigned gate_mcp_crossed_over(struct nk_txn *t, const char *why);
+/* The server does not know the session (any more). Can another one be begun? Once for each request. */
+bool gate_mcp_may_renew(const struct nk_txn *t);
+unsigned gate_mcp_renew(struct nk_txn *t);
