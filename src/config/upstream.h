@@ -67,13 +67,7 @@ struct nk_config_upstream {
     struct nk_str credential;             /* "file:PATH" or "env:NAME"; absent: none is sent */
     struct nk_str token_audience;         /* of the identity that its tools get; absent: none */
     struct nk_str token_header;           /* that carries it */
-    struct nk_str dialect;             /* "openai", "anthropic", "mcp" or "http" */
-    struct nk_str path;                /* of an MCP server; absent: see nk_config_mcp_path */
     struct nk_str mcp_revision;        /* of an MCP server: "any", "2025-11-25" or "2026-07-28" */
-    struct nk_str url;                 /* short for one endpoint; absent: `endpoints` */
-    struct nk_str credential;          /* "file:PATH" or "env:NAME"; absent: none is sent */
-    struct nk_str token_audience;      /* of the identity that its tools get; absent: none */
-    struct nk_str token_header;        /* that carries it */
     struct nk_str ca;                  /* PEM file of trusted authorities; absent: the system's */
     const struct nk_config_text *pins; /* base64 of SHA-256 of a public key; one must match */
     size_t pin_count;
