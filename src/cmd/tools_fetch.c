@@ -10,6 +10,7 @@
 #include "cmd/tools.h"
 
 #include "http/sse.h"
+#include "proto/mcp.h"
 
 enum { PAGES_MAX = 100 };
 
@@ -126,12 +127,6 @@ static int take_page(struct fetch *x, struct nk_str *cursor)
     return x->tools.error ? failed(x, x->tools.error, "its list of tools is too long") : 0;
 }
 
-static const char meta[] =
-    "\"_meta\":{\"io.modelcontextprotocol/protocolVersion\":\"2026-07-28\","
-    "\"io.modelcontextprotocol/clientCapabilities\":{},"
-    "\"io.modelcontextprotocol/clientInfo\":{\"name\":\"nakoso\",\"version\":"
-    "\"" NK_VERSION "\"}}";
-
 static int ask_pages(struct fetch *x, bool stateless, bool *again)
 {
     struct nk_str cursor = {NULL, 0};
@@ -143,7 +138,7 @@ static int ask_pages(struct fetch *x, bool stateless, bool *again)
         struct nk_str body = nk_arena_printf(
             x->arena,
             "{\"jsonrpc\":\"2.0\",\"id\":%u,\"method\":\"tools/list\",\"params\":{%s%s%s%.*s}}",
-            ++x->id, stateless ? meta : "", stateless && cursor.p ? "," : "",
+            ++x->id, stateless ? nk_mcp_own_meta : "", stateless && cursor.p ? "," : "",
             cursor.p ? "\"cursor\":" : "", (int)cursor.n, cursor.p ? cursor.p : "");
         if (!body.p)
             return failed(x, NK_ENOMEM, "out of memory");
@@ -166,11 +161,8 @@ static int ask_in_session(struct fetch *x)
     x->session = (struct nk_str){NULL, 0};
     x->revision = "2025-11-25";
     struct nk_str hello = nk_arena_printf(
-        x->arena,
-        "{\"jsonrpc\":\"2.0\",\"id\":%u,\"method\":\"initialize\",\"params\":{\"protocolVersion\":"
-        "\"2025-11-25\",\"capabilities\":{},\"clientInfo\":{\"name\":\"nakoso\",\"version\":"
-        "\"" NK_VERSION "\"}}}",
-        ++x->id);
+        x->arena, "{\"jsonrpc\":\"2.0\",\"id\":%u,\"method\":\"initialize\",\"params\":{%s}}",
+        ++x->id, nk_mcp_own_initialize);
     if (!hello.p)
         return failed(x, NK_ENOMEM, "out of memory");
     int rc = say(x, hello, NULL, NULL);

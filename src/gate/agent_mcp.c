@@ -14,11 +14,6 @@
 
 enum { HEADERS_OWN = 9, PARAMS_MAX = 32, SESSION_MAX = 1024, REQUEST_ID = 1 };
 
-static const char about_us[] =
-    "\"io.modelcontextprotocol/protocolVersion\":\"2026-07-28\","
-    "\"io.modelcontextprotocol/clientCapabilities\":{},"
-    "\"io.modelcontextprotocol/clientInfo\":{\"name\":\"nakoso\",\"version\":\"" NK_VERSION "\"}";
-
 static struct gate_agent_mcp *of(struct nk_txn *t)
 {
     return &((struct gate_drive_agent *)t->state->drive)->mcp;
@@ -48,22 +43,17 @@ static struct nk_str method_of(const struct gate_agent_mcp *m)
 static void put_params(const struct gate_agent_mcp *m, struct nk_buf *out)
 {
     bool stateless = m->revision == NK_MCP_2026_07_28;
-    if (m->step == GATE_AGENT_MCP_INITIALIZE) {
-        nk_json_put_member(out, NK_STR("protocolVersion"), nk_mcp_revision_name(NK_MCP_2025_11_25));
-        nk_buf_add(out, NK_STR(",\"capabilities\":{},\"clientInfo\":{\"name\":\"nakoso\","
-                               "\"version\":\"" NK_VERSION "\"}"));
-    }
+    if (m->step == GATE_AGENT_MCP_INITIALIZE)
+        nk_buf_add(out, nk_str(nk_mcp_own_initialize));
     if (m->step == GATE_AGENT_MCP_CALL) {
         nk_json_put_member(out, NK_STR("name"), m->tool->way.function);
         nk_json_put_name(out, NK_STR("arguments"));
         nk_buf_add(out, arguments_of(m));
     }
-    if (stateless) {
-        nk_json_put_name(out, NK_STR("_meta"));
-        nk_buf_add_char(out, '{');
-        nk_buf_add(out, nk_str(about_us));
-        nk_buf_add_char(out, '}');
-    }
+    if (stateless && m->step == GATE_AGENT_MCP_CALL)
+        nk_buf_add_char(out, ',');
+    if (stateless)
+        nk_buf_add(out, nk_str(nk_mcp_own_meta));
 }
 
 static void put_message(const struct gate_agent_mcp *m, struct nk_buf *out)

@@ -26,15 +26,10 @@ void gate_agent_stream_head(struct nk_txn *t, const struct nk_http_head *h)
 
 static int take_event(struct nk_txn *t, const struct nk_sse_event *e, struct nk_fault *f)
 {
-    struct nk_gate_state *s = t->state;
     struct gate_drive_agent *d = of(t);
-    const struct nk_model_piece *pieces = NULL;
-    struct nk_json data;
-    size_t n = 0;
-    nk_arena_reset(&s->event_arena);
-    int rc = gate_event_parse(t, e, &data, f);
-    if (!rc)
-        rc = nk_model_stream_event(d->stream, e, &data, &s->event_arena, &pieces, &n, f);
+    const struct nk_model_piece *pieces;
+    size_t n;
+    int rc = gate_event_pieces(t, e, d->stream, &pieces, &n, f);
     for (size_t i = 0; !rc && i < n; i++) {
         if (pieces[i].what.type != NK_MODEL_TEXT || !pieces[i].what.text.n)
             continue;

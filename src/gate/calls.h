@@ -13,6 +13,8 @@
 
 #include "gate/txn.h"
 
+struct nk_model_piece;
+struct nk_model_stream;
 struct nk_tool;
 
 /* A question to the judge beside that about the model call: same principal, same policies. */
@@ -49,5 +51,9 @@ int gate_calls_reply(struct nk_txn *t, const struct nk_json *doc, const struct n
 /* receive.c. Reads the data of one event into the arena of events; n == 0 when it has none, or "[DONE]". */
 int gate_event_parse(struct nk_txn *t, const struct nk_sse_event *e, struct nk_json *data,
                      struct nk_fault *f) NK_CHECKED;
+/* receive.c. The same, and what the event says in a model's stream: *pieces live in the arena of events. */
+int gate_event_pieces(struct nk_txn *t, const struct nk_sse_event *e,
+                      struct nk_model_stream *stream, const struct nk_model_piece **pieces,
+                      size_t *n, struct nk_fault *f) NK_CHECKED;
 /* forward.c. Bytes [start, end) of the body go upstream as `with` (an absent one: NK_ENOMEM). */
 int gate_edit_add(struct nk_txn *t, uint32_t start, uint32_t end, struct nk_str with) NK_CHECKED;

@@ -9,29 +9,16 @@
 
 enum { IDLE_MS = 10 * 60 * 1000, HEADERS = 8 };
 
-static const char initialize[] =
-    "{\"jsonrpc\":\"2.0\",\"id\":\"nakoso\",\"method\":\"initialize\",\"params\":{"
-    "\"protocolVersion\":\"2025-11-25\",\"capabilities\":{},"
-    "\"clientInfo\":{\"name\":\"nakoso\",\"version\":\"" NK_VERSION "\"}}}";
 static const char initialized[] = "{\"jsonrpc\":\"2.0\",\"method\":\"notifications/initialized\"}";
 
 /* The table -------------------------------------------------------------------------------------
  */
 static int whose(const struct nk_txn *t, struct nk_digest *out)
 {
-    enum { KEY_MAX = 16 << 10 };
     const struct nk_principal *p = t->state->principal;
     const struct nk_str parts[] = {gate_mcp(t)->endpoint->config->path, gate_mcp_upstream(t)->name,
                                    p->type, p->id};
-    struct nk_buf b;
-    nk_buf_init(&b, KEY_MAX);
-    for (size_t i = 0; i < NK_COUNT(parts); i++)
-        gate_mcp_put_part(&b, parts[i]);
-    int rc = b.error;
-    if (!rc)
-        *out = nk_sha256(nk_buf_str(&b));
-    nk_buf_free(&b);
-    return rc;
+    return gate_mcp_digest(parts, NK_COUNT(parts), out);
 }
 
 /* The place of this principal's session, or else of the one that was not used for longest. */
@@ -119,7 +106,7 @@ static unsigned cross(struct nk_txn *t)
     return m->bridge->then(t, NULL);
 }
 
-static int send(struct nk_txn *t, const char *body, struct nk_str id,
+static int send(struct nk_txn *t, struct nk_str body, struct nk_str id,
                 unsigned (*then)(struct nk_txn *t, const struct gate_mcp_reply *r))
 {
     const struct gate_mcp *m = gate_mcp(t);
@@ -132,7 +119,7 @@ static int send(struct nk_txn *t, const char *body, struct nk_str id,
     gate_call_header(t, "content-type", NK_STR("application/json"));
     if (m->bridge->revision)
         put_session(t);
-    gate_call_body(t, nk_str(body));
+    gate_call_body(t, body);
     rc = gate_call_identity(t, (struct nk_str){NULL, 0}, (struct nk_str){NULL, 0});
     return rc ? rc : gate_mcp_exchange(t, id, then);
 }
@@ -169,7 +156,7 @@ static unsigned on_initialize(struct nk_txn *t, const struct gate_mcp_reply *r)
         return failed(t, "the server speaks no known revision");
     m->bridge->about = r->text;
     m->session.id = r->session;
-    return send(t, initialized, (struct nk_str){NULL, 0}, on_initialized)
+    return send(t, nk_str(initialized), (struct nk_str){NULL, 0}, on_initialized)
                ? failed(t, "out of memory")
                : NK_FX_CALL;
 }
@@ -179,8 +166,13 @@ static unsigned begin(struct nk_txn *t)
     struct gate_mcp *m = gate_mcp(t);
     m->session.id = (struct nk_str){NULL, 0};
     m->bridge->revision = NK_MCP_UNKNOWN;
-    return send(t, initialize, NK_STR("\"nakoso\""), on_initialize) ? failed(t, "out of memory")
-                                                                    : NK_FX_CALL;
+    struct nk_str initialize = nk_arena_printf(
+        t->arena,
+        "{\"jsonrpc\":\"2.0\",\"id\":\"nakoso\",\"method\":\"initialize\",\"params\":{%s}}",
+        nk_mcp_own_initialize);
+    return !initialize.p || send(t, initialize, NK_STR("\"nakoso\""), on_initialize)
+               ? failed(t, "out of memory")
+               : NK_FX_CALL;
 }
 
 unsigned gate_mcp_cross(struct nk_txn *t, gate_mcp_crossed *then)

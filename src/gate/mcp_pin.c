@@ -9,16 +9,9 @@
 #include "gate/mcp.h"
 
 enum {
-    KEY_MAX = 32 << 10,
     BODY_MAX = 8 << 10,
     HEADERS = 7,
 };
-
-static const char meta[] =
-    "\"_meta\":{\"io.modelcontextprotocol/protocolVersion\":\"2026-07-28\","
-    "\"io.modelcontextprotocol/clientCapabilities\":{},"
-    "\"io.modelcontextprotocol/clientInfo\":{\"name\":\"nakoso\",\"version\":"
-    "\"" NK_VERSION "\"}}";
 
 struct check { /* state->drive while it runs */
     struct gate_pin pin;
@@ -53,15 +46,7 @@ static int key_of(const struct nk_txn *t, const struct gate_pin *pin, struct nk_
     bool known = knows_principal(&t->setup->config.upstreams[pin->tool->upstream]);
     const struct nk_str parts[] = {pin->tool->full, pin->version, pin->session,
                                    known ? p->type : none, known ? p->id : none};
-    struct nk_buf b;
-    nk_buf_init(&b, KEY_MAX);
-    for (size_t i = 0; i < NK_COUNT(parts); i++)
-        gate_mcp_put_part(&b, parts[i]);
-    int rc = b.error;
-    if (!rc)
-        *out = nk_sha256(nk_buf_str(&b));
-    nk_buf_free(&b);
-    return rc;
+    return gate_mcp_digest(parts, NK_COUNT(parts), out);
 }
 
 static size_t place_of(struct nk_digest d)
@@ -103,7 +88,7 @@ static int write_body(struct nk_txn *t, struct check *c, struct nk_str *out)
     nk_buf_add(&b, c->id);
     nk_buf_add(&b, NK_STR(",\"method\":\"tools/list\",\"params\":{"));
     if (c->pin.is_new)
-        nk_buf_add(&b, NK_STR(meta));
+        nk_buf_add(&b, nk_str(nk_mcp_own_meta));
     if (c->cursor.p && c->pin.is_new)
         nk_buf_add_char(&b, ',');
     if (c->cursor.p) {

@@ -21,6 +21,20 @@ void gate_mcp_put_part(struct nk_buf *b, struct nk_str part)
     nk_buf_add(b, part);
 }
 
+int gate_mcp_digest(const struct nk_str *parts, size_t n, struct nk_digest *out)
+{
+    enum { PARTS_MAX = 32 << 10 };
+    struct nk_buf b;
+    nk_buf_init(&b, PARTS_MAX);
+    for (size_t i = 0; i < n; i++)
+        gate_mcp_put_part(&b, parts[i]);
+    int rc = b.error;
+    if (!rc)
+        *out = nk_sha256(nk_buf_str(&b));
+    nk_buf_free(&b);
+    return rc;
+}
+
 bool gate_mcp_get_part(struct nk_str *from, struct nk_str *part)
 {
     struct nk_str rest = *from;

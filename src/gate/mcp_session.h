@@ -51,6 +51,8 @@ int gate_mcp_unseal(const struct nk_txn *t, struct nk_str purpose, struct nk_str
 /* Texts behind one another, each with its length. */
 void gate_mcp_put_part(struct nk_buf *b, struct nk_str part);
 bool gate_mcp_get_part(struct nk_str *from, struct nk_str *part);
+/* SHA-256 of such a text. NK_ELIMIT: over 32 KiB of them; NK_ENOMEM. */
+int gate_mcp_digest(const struct nk_str *parts, size_t n, struct nk_digest *out) NK_CHECKED;
 
 /* Appends the id of an event for the client, which says what its stream answers. */
 int gate_mcp_put_event_id(struct nk_txn *t, struct nk_str id, struct nk_buf *out) NK_CHECKED;

@@ -4,6 +4,7 @@
  * goes on; a stream is cut into events, each read as strict JSON: text flows through at once, a
  * tool call is held until it is complete and decided (calls.h). What breaks its own format does not pass.
  */
+#include "agent/model.h"
 #include "gate/calls.h"
 #include "gate/driver.h"
 
@@ -128,6 +129,18 @@ int gate_event_parse(struct nk_txn *t, const struct nk_sse_event *e, struct nk_j
         return 0;
     return gate_read_json(t, e->data, t->setup->config.limits.event_bytes, &t->state->event_arena,
                           data, f);
+}
+
+int gate_event_pieces(struct nk_txn *t, const struct nk_sse_event *e,
+                      struct nk_model_stream *stream, const struct nk_model_piece **pieces,
+                      size_t *n, struct nk_fault *f)
+{
+    struct nk_json data;
+    *pieces = NULL;
+    *n = 0;
+    nk_arena_reset(&t->state->event_arena);
+    int rc = gate_event_parse(t, e, &data, f);
+    return rc ? rc : nk_model_stream_event(stream, e, &data, &t->state->event_arena, pieces, n, f);
 }
 
 static int stream_event(struct nk_txn *t, const struct nk_sse_event *e, struct nk_fault *f)

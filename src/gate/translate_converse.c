@@ -58,15 +58,10 @@ static unsigned head(struct nk_txn *t, const struct nk_http_head *h)
 
 static int put_event(struct nk_txn *t, const struct nk_sse_event *e, struct nk_fault *f)
 {
-    struct nk_gate_state *s = t->state;
-    struct gate_translation *x = s->drive;
-    const struct nk_model_piece *pieces = NULL;
-    struct nk_json data;
-    size_t n = 0;
-    nk_arena_reset(&s->event_arena);
-    int rc = gate_event_parse(t, e, &data, f);
-    if (!rc)
-        rc = nk_model_stream_event(x->stream, e, &data, &s->event_arena, &pieces, &n, f);
+    struct gate_translation *x = t->state->drive;
+    const struct nk_model_piece *pieces;
+    size_t n;
+    int rc = gate_event_pieces(t, e, x->stream, &pieces, &n, f);
     for (size_t i = 0; !rc && i < n; i++) {
         struct nk_model_piece piece = pieces[i];
         if (piece.what.type == NK_MODEL_TOOL_USE)

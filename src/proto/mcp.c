@@ -11,6 +11,13 @@
 #include "proto/stream.h"
 
 const char nk_mcp_supported[] = "[\"2026-07-28\"]";
+const char nk_mcp_own_meta[] =
+    "\"_meta\":{\"io.modelcontextprotocol/protocolVersion\":\"2026-07-28\","
+    "\"io.modelcontextprotocol/clientCapabilities\":{},"
+    "\"io.modelcontextprotocol/clientInfo\":{\"name\":\"nakoso\",\"version\":\"" NK_VERSION "\"}}";
+const char nk_mcp_own_initialize[] =
+    "\"protocolVersion\":\"2025-11-25\",\"capabilities\":{},"
+    "\"clientInfo\":{\"name\":\"nakoso\",\"version\":\"" NK_VERSION "\"}";
 
 static const struct nk_str revisions[] = {
     [NK_MCP_UNKNOWN] = {"", 0},

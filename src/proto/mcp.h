@@ -97,6 +97,10 @@ struct nk_str nk_mcp_header_decode(struct nk_str value, struct nk_arena *a);
 /* The reverse; absent when memory is out. */
 struct nk_str nk_mcp_header_encode(struct nk_str text, struct nk_arena *a);
 
+/* What we say of ourselves to a server that we ask something on our own account, as a client that can do nothing. Members of
+ * params: of a request of 2026-07-28, and of initialize (2025-11-25). */
+extern const char nk_mcp_own_meta[], nk_mcp_own_initialize[];
+
 /* Appends an error answer. `id`: as it is written, or absent (null). `data`: members of an object, without
  * braces, or absent. */
 void nk_mcp_put_error(struct nk_buf *out, struct nk_str id, int code, struct nk_str message,

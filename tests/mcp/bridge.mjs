@@ -8,6 +8,7 @@ import { Client as NewClient, StreamableHTTPClientTransport as NewTransport } fr
 import { Client } from "@modelcontextprotocol/sdk/client/index.js";
 import { StreamableHTTPClientTransport } from "@modelcontextprotocol/sdk/client/streamableHttp.js";
 import { check, run } from "./tap.mjs";
+import { all } from "./pages.mjs";
 
 const { OLD, NEW, MIXED, FOUND, ALICE, BOB, OLD_LOG } = process.env;
 const headers = (key) => ({ requestInit: { headers: { authorization: `Bearer ${key}` } } });
@@ -23,14 +24,6 @@ async function modern(url, use, key = ALICE) {
   const client = new NewClient({ name: "new-client", version: "1" }, { capabilities: { elicitation: { form: {} } }, versionNegotiation: { mode: { pin: "2026-07-28" } } });
   await client.connect(new NewTransport(new URL(url), headers(key)));
   await use(client).finally(() => client.close());
-}
-async function all(list, member) {
-  const found = [];
-  for (let cursor; ;) {
-    const page = await list(cursor === undefined ? {} : { cursor });
-    found.push(...page[member]);
-    if ((cursor = page.nextCursor) === undefined) return found;
-  }
 }
 // What both servers have, by a client of either generation. `s`: the server's prefix, `scheme` that of its URIs.
 async function use(client, s, scheme, uri = (u) => u) {

@@ -6,6 +6,7 @@ import { Client } from "@modelcontextprotocol/sdk/client/index.js";
 import { StreamableHTTPClientTransport } from "@modelcontextprotocol/sdk/client/streamableHttp.js";
 import { ElicitRequestSchema, LoggingMessageNotificationSchema } from "@modelcontextprotocol/sdk/types.js";
 import { check, run } from "./tap.mjs";
+import { all } from "./pages.mjs";
 
 const { BOTH, DEAD, PAIR, CAROL, ALICE } = process.env;
 
@@ -17,15 +18,6 @@ async function connected(url, key, use, capabilities = { elicitation: {}, sampli
     await use(client, transport);
   } finally {
     await client.close();
-  }
-}
-// All pages of a list.
-async function all(list, member) {
-  const found = [];
-  for (let cursor; ;) {
-    const page = await list(cursor === undefined ? {} : { cursor });
-    found.push(...page[member]);
-    if ((cursor = page.nextCursor) === undefined) return found;
   }
 }
 const tools = (c) => all((p) => c.listTools(p), "tools");
