@@ -11,7 +11,8 @@ int LLVMFuzzerTestOneInput(const unsigned char *data, size_t size);
 
 int LLVMFuzzerTestOneInput(const unsigned char *data, size_t size)
 {
-    static const struct nk_yaml_limits lim = {65536, 16, 5000};
+    static const struct nk_yaml_limits lim = {
+        .max_bytes = 65536, .max_depth = 16, .max_nodes = 5000};
     static const struct nk_json_limits json = {1 << 20, 17, 10001};
     struct nk_str text = {(const char *)data, size};
     struct nk_arena a;
