@@ -188,7 +188,15 @@ const char *nk_http_field(const char *p, const char *end, struct nk_http_header 
         return NULL;
     out->name = (struct nk_str){p, (size_t)(colon - p)};
     out->value = nk_str_trim((struct nk_str){colon + 1, (size_t)(eol - colon - 1)});
-    return eol + 2;
+    bool is_usual = (size_t)(eol - colon - 1) - out->value.n < 2 && colon[1] != '\t';
+    return is_usual ? eol + 2 : NULL;
+}
+
+/* A tab beside a length is white space (RFC 9112, section 5.1), but other parsers, llhttp among them, take it for part
+ * of the number. */
+static bool has_tab_by_length(const struct nk_http_header *h, struct nk_str raw)
+{
+    return nk_str_eq_nocase(h->name, NK_STR("Content-Length")) && nk_str_find(raw, '\t') >= 0;
 }
 
 int nk_http_field_line(struct nk_str line, size_t at, struct nk_http_header *out,
@@ -203,7 +211,7 @@ int nk_http_field_line(struct nk_str line, size_t at, struct nk_http_header *out
                                    nk_str_trim(nk_str_sub(line, (size_t)colon + 1, line.n))};
     if (!nk_http_token_ok(out->name))
         return nk_fault_set(f, NK_EINVAL, "http", at, "a header name is not a token");
-    if (!nk_http_value_ok(out->value))
+    if (!nk_http_value_ok(out->value) || has_tab_by_length(out, line))
         return nk_fault_set(f, NK_EINVAL, "http", at + out->name.n + 1,
                             "control character in the header %.*s", NK_FMT(out->name));
     return 0;

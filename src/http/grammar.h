@@ -32,7 +32,7 @@ int nk_http_request_line(struct nk_str line, struct nk_http_head *h, int *minor,
 int nk_http_status_line(struct nk_str line, struct nk_http_head *h, int *minor,
                         struct nk_fault *f) NK_CHECKED;
 /* A field line with its CRLF at p in a text that ends at `end`: reads it in one go and returns the place
- * behind it, or NULL when something is wrong with it, which nk_http_field_line then says. */
+ * behind it, or NULL when something is wrong with it or unusual, which nk_http_field_line then says. */
 const char *nk_http_field(const char *p, const char *end, struct nk_http_header *out);
 /* One field line without its CRLF; `at` is its offset, for faults. */
 int nk_http_field_line(struct nk_str line, size_t at, struct nk_http_header *out,
