@@ -116,7 +116,7 @@ const records = () => fs.readdirSync(settings.audit).filter((f) => f.endsWith('.
 // What the proxy in front passed on: "<trace> <method> gate <status>". It writes that when a connection ends.
 const fronted = (t) => (t.front ? lines(t.front).filter((l) => l.split(' ')[2] === 'gate') : []);
 async function settled(t, decisions, from) {
-  for (let i = 0; i < 20; i++) {
+  for (let i = 0; i < 100; i++) { // on a loaded machine it takes its time
     const traces = new Set(fronted(t).slice(from).map((l) => l.split(' ')[0]));
     if (decisions.every((d) => !d.trace || traces.has(d.trace))) break;
     await sleep(100);
