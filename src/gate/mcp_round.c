@@ -140,14 +140,27 @@ static unsigned put_result(struct nk_txn *t, struct nk_str result)
     return put_answer(t, 200);
 }
 
+static int read_text(struct nk_txn *t, struct nk_str text, struct nk_mcp_message *out,
+                     struct nk_fault *f)
+{
+    struct nk_json doc;
+    int rc = gate_read_json(t, text, t->setup->config.limits.reply_bytes, t->scratch, &doc, f);
+    return rc ? rc : nk_mcp_read(&doc, t->scratch, out, f);
+}
+
 /* No server has done it: what the last one said, unless that says more of our credential than of the request. */
 static unsigned put_failure(struct nk_txn *t, const struct gate_mcp_reply *r)
 {
+    struct nk_mcp_message said;
+    struct nk_fault f = {0};
     if (r->status == 401 || r->status == 403)
         return gate_answer_failed(t, NK_REFUSAL_upstream_credential,
                                   NK_STR("the server answered 401 or 403"));
     if (r->status == 0 || r->why)
         return gate_answer_failed(t, NK_REFUSAL_upstream_failed, nk_str(r->why));
+    if (r->text.p && (read_text(t, r->text, &said, &f) || said.kind != NK_MCP_ERROR))
+        return gate_answer_failed(t, NK_REFUSAL_bad_answer,
+                                  NK_STR("the server speaks no known revision"));
     if (r->text.p)
         nk_buf_add(&t->out, r->text);
     else if (r->status >= 300)
@@ -156,14 +169,6 @@ static unsigned put_failure(struct nk_txn *t, const struct gate_mcp_reply *r)
             nk_arena_printf(t->scratch, "The server answered with status %d.", r->status),
             NK_STR(""));
     return put_answer(t, r->status);
-}
-
-static int read_text(struct nk_txn *t, struct nk_str text, struct nk_mcp_message *out,
-                     struct nk_fault *f)
-{
-    struct nk_json doc;
-    int rc = gate_read_json(t, text, t->setup->config.limits.reply_bytes, t->scratch, &doc, f);
-    return rc ? rc : nk_mcp_read(&doc, t->scratch, out, f);
 }
 
 static int put_about(struct nk_txn *t, enum nk_mcp_revision as, struct nk_buf *out)

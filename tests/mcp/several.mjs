@@ -1,14 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 // several.mjs FIRST - the official client, unmodified, at endpoints with several servers, in sessions. The environment: BOTH (two
-// servers), DEAD (a server that is not there, and the same two), PAIR (two of old.mjs), CAROL and ALICE (keys; test.cedar of tests/e2e/mcp says who may do what).
+// servers), DEAD (a server that is not there, and the same two), PAIR (two of old.mjs), ODD (the server that is
+// not there alone, until it listens on ODD_PORT), CAROL and ALICE (keys; test.cedar of tests/e2e/mcp says who may do what).
 import assert from "node:assert/strict";
+import { createServer } from "node:http";
 import { Client } from "@modelcontextprotocol/sdk/client/index.js";
 import { StreamableHTTPClientTransport } from "@modelcontextprotocol/sdk/client/streamableHttp.js";
 import { ElicitRequestSchema, LoggingMessageNotificationSchema } from "@modelcontextprotocol/sdk/types.js";
 import { check, run } from "./tap.mjs";
 import { all } from "./pages.mjs";
 
-const { BOTH, DEAD, PAIR, CAROL, ALICE } = process.env;
+const { BOTH, DEAD, PAIR, ODD, ODD_PORT, CAROL, ALICE } = process.env;
 
 async function connected(url, key, use, capabilities = { elicitation: {}, sampling: {} }) {
   const client = new Client({ name: "official", version: "1" }, { capabilities });
@@ -105,5 +107,20 @@ check("a server that is not there takes nothing but its own with it", () => conn
   assert.equal((await resources(client)).filter((r) => r.uri === "second+test://static-text").length, 1);
   await assert.rejects(client.getPrompt({ name: "dead___x" }), /was not there when the session began/);
 }));
+
+check("a server that answers with a revision of nobody is as one that is not there", async () => {
+  await assert.rejects(connected(ODD, CAROL, () => {}), /502|could not be reached/);
+  const odd = createServer((req, res) => {
+    res.writeHead(200, { "content-type": "application/json", "mcp-session-id": "odd" });
+    res.end(JSON.stringify({ jsonrpc: "2.0", id: 0, result: { protocolVersion: "1999-01-01", capabilities: {}, serverInfo: { name: "odd", version: "1" } } }));
+  }).listen(Number(ODD_PORT), "127.0.0.1");
+  try {
+    await assert.rejects(connected(ODD, CAROL, () => {}), /502|breaks its own format/);
+    await connected(DEAD, CAROL, async (client) => assert.equal((await tools(client)).some((t) => t.name === "second___test_simple_text"), true));
+  } finally {
+    odd.closeAllConnections();
+    odd.close();
+  }
+});
 
 await run("mcp", "several servers in sessions");
