@@ -35,10 +35,10 @@ struct nk_config_oauth {
 /* One trust domain: what policies speak of, whichever endpoint serves it. */
 struct nk_config_upstream {
     struct nk_str name;
-    struct nk_str dialect;             /* "openai", "anthropic", "mcp" or "http" */
-    struct nk_str path;                /* of an MCP server; absent: see nk_config_mcp_path */
-    struct nk_str url;                 /* short for one endpoint; absent: `endpoints` */
-    struct nk_str credential;          /* "file:PATH" or "env:NAME"; absent: none is sent */
+    struct nk_str dialect;    /* "openai", "anthropic", "mcp", "a2a" or "http" */
+    struct nk_str path;       /* of an MCP server or A2A agent; absent: see nk_config_mcp_path */
+    struct nk_str url;        /* short for one endpoint; absent: `endpoints` */
+    struct nk_str credential; /* "file:PATH" or "env:NAME"; absent: none is sent */
     struct nk_str token_audience;      /* of the identity that its tools get; absent: none */
     struct nk_str token_header;        /* that carries it */
     struct nk_str ca;                  /* PEM file of trusted authorities; absent: the system's */
@@ -69,6 +69,8 @@ size_t nk_config_endpoint_count(const struct nk_config_upstream *u);
 struct nk_config_endpoint nk_config_endpoint(const struct nk_config_upstream *u, size_t i);
 /* Where an MCP server answers. */
 struct nk_str nk_config_mcp_path(const struct nk_config_upstream *u);
+/* Where an A2A agent answers. */
+struct nk_str nk_config_a2a_path(const struct nk_config_upstream *u);
 /* Does it serve tools, and no models? */
 bool nk_config_serves_tools(const struct nk_config_upstream *u);
 /* Is `status` in a list such as "429,503"? */
