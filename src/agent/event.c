@@ -292,10 +292,12 @@ void nk_agent_put_trace(const struct nk_agent_who *who, struct nk_str trace, str
     struct nk_buf b;
     nk_buf_init(&b, EVENT_MAX);
     nk_buf_add_char(&b, '{');
-    nk_json_put_member(&b, NK_STR("agentId"), who->id);
-    nk_json_put_member(&b, NK_STR("agentAliasId"), who->alias);
     nk_json_put_member(&b, NK_STR("sessionId"), who->session);
-    nk_json_put_member(&b, NK_STR("agentVersion"), NK_STR("1"));
+    if (!who->is_inline) {
+        nk_json_put_member(&b, NK_STR("agentId"), who->id);
+        nk_json_put_member(&b, NK_STR("agentAliasId"), who->alias);
+        nk_json_put_member(&b, NK_STR("agentVersion"), NK_STR("1"));
+    }
     nk_buf_add(&b, NK_STR(",\"trace\":{\"orchestrationTrace\":"));
     nk_buf_add(&b, trace);
     nk_buf_add(&b, NK_STR("}}"));

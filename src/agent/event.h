@@ -19,6 +19,7 @@ struct nk_agent_way {
 /* Whose answer it is. */
 struct nk_agent_who {
     struct nk_str name, id, alias, session;
+    bool is_inline; /* the client describes it: events do not name it */
 };
 
 /* The arguments as the form of Lambda has them; `arguments` is a JSON object whose document is `doc`. */

@@ -130,6 +130,10 @@ int nk_agent_session_take(struct nk_agent_sessions *s, const struct nk_digest *k
 {
     static const struct nk_agent_memory none = {.messages = NULL};
     struct slot *one = find(s, key, now_ms);
+    if (one && one->memory->idle_ms && now_ms - one->used_ms > one->memory->idle_ms) {
+        slot_free(one);
+        one = NULL;
+    }
     if (!copy(one ? one->memory : &none, 0, a, out))
         return NK_ENOMEM;
     if (!one)

@@ -38,6 +38,8 @@ struct nk_agent_memory {
     struct nk_agent_attributes session, prompt;
     struct nk_str invocation; /* what the client has to answer; absent: nothing waits */
     int64_t wait_until_ms;
+    int64_t
+        idle_ms; /* unused for that long it is over; 0, or more than that: NK_AGENT_SESSION_MS */
     struct nk_agent_use uses[NK_AGENT_USES];
     size_t use_count;
 };

@@ -16,18 +16,19 @@ struct nk_config_agent_tool {
 /* Tools that are called in one way. */
 struct nk_config_action {
     struct nk_str name;     /* of the action group */
-    struct nk_str form;     /* "lambda", "rest" or "control" */
-    struct nk_str upstream; /* of dialect http; absent: control */
+    struct nk_str form;     /* "lambda", "rest", "mcp" or "control" */
+    struct nk_str upstream; /* of dialect http, or mcp; absent: control */
     struct nk_str path;     /* lambda: where events go */
     const struct nk_config_agent_tool *tools;
     size_t tool_count;
 };
 
 struct nk_config_agent {
-    struct nk_str name;      /* Agent::"NAME" of policies */
-    struct nk_str id, alias; /* by which clients name it */
-    struct nk_str model;     /* of `models` */
-    struct nk_str instruction;
+    struct nk_str name; /* Agent::"NAME" of policies */
+    bool is_inline;     /* its clients bring model and instruction, and choose among `actions` */
+    struct nk_str id, alias;   /* by which clients name it; inline: no id */
+    struct nk_str model;       /* of `models`; inline: absent */
+    struct nk_str instruction; /* inline: absent */
     const struct nk_config_action *actions;
     size_t action_count;
     /* Of one request: answers of the model, tools called, tokens in and out, and time. */

@@ -33,7 +33,7 @@ static bool has_model(const struct nk_config *c, struct nk_str name)
 
 static int check_tools(const struct nk_config_action *a, const struct place *p, uint32_t object)
 {
-    bool rest = nk_str_eq(a->form, NK_STR("rest"));
+    bool rest = nk_str_eq(a->form, NK_STR("rest")), mcp = nk_str_eq(a->form, NK_STR("mcp"));
     for (size_t i = 0; i < a->tool_count; i++) {
         const struct nk_config_agent_tool *t = &a->tools[i];
         uint32_t item = nk_config_item(p->doc, nk_json_get(p->doc, object, NK_STR("tools")), i);
@@ -43,6 +43,9 @@ static int check_tools(const struct nk_config_action *a, const struct place *p, 
         if (rest && !t->path.p)
             return wrong(p, NK_EINVAL, item, "name",
                          ".tools: a tool of form rest has method and path");
+        if (mcp && t->path.p)
+            return wrong(p, NK_EINVAL, item, "path",
+                         ".tools: a tool of form mcp has a name alone; leave out method and path");
         if (t->path.p && t->path.p[0] != '/')
             return wrong(p, NK_EINVAL, item, "path", ".tools: a path begins with \"/\"");
         for (size_t j = 0; j < i; j++)
@@ -56,6 +59,7 @@ static int check_action(const struct nk_config *c, const struct nk_config_action
                         const struct place *p, uint32_t object)
 {
     bool control = nk_str_eq(a->form, NK_STR("control"));
+    bool mcp = nk_str_eq(a->form, NK_STR("mcp"));
     const struct nk_config_upstream *u =
         a->upstream.p ? nk_config_upstream_named(c, a->upstream) : NULL;
     if (control && a->upstream.p)
@@ -63,13 +67,15 @@ static int check_action(const struct nk_config *c, const struct nk_config_action
                      ".upstream: of form control nothing is called; leave it out");
     if (!control && !a->upstream.p)
         return wrong(p, NK_EINVAL, object, "name",
-                     ".upstream is missing; write the name of an upstream of dialect http");
+                     mcp ? ".upstream is missing; write the name of an upstream of dialect mcp"
+                         : ".upstream is missing; write the name of an upstream of dialect http");
     if (!control && !u)
         return wrong(p, NK_ENOTFOUND, object, "upstream",
                      ".upstream: there is no such upstream under `upstreams`");
-    if (!control && !nk_str_eq(u->dialect, NK_STR("http")))
+    if (!control && !nk_str_eq(u->dialect, mcp ? NK_STR("mcp") : NK_STR("http")))
         return wrong(p, NK_EINVAL, object, "upstream",
-                     ".upstream: an upstream of dialect http is expected here");
+                     mcp ? ".upstream: an upstream of dialect mcp is expected here"
+                         : ".upstream: an upstream of dialect http is expected here");
     if (a->path.p && a->path.p[0] != '/')
         return wrong(p, NK_EINVAL, object, "path", ".path begins with \"/\"");
     return check_tools(a, p, object);
@@ -93,6 +99,23 @@ static int check_actions(const struct nk_config *c, const struct nk_config_agent
     return 0;
 }
 
+static int check_kind(const struct nk_config *c, size_t i, const struct place *p, uint32_t item)
+{
+    const struct nk_config_agent *g = &c->agents[i];
+    bool given = g->id.p || g->model.p || g->instruction.p;
+    if (g->is_inline && given)
+        return wrong(p, NK_EINVAL, item, "inline",
+                     ": clients of an inline agent bring model and instruction; leave out id, "
+                     "model and instruction");
+    if (!g->is_inline && !(g->id.p && g->model.p && g->instruction.p))
+        return wrong(p, NK_EINVAL, item, "name",
+                     ": an agent has id, model and instruction; write all of them");
+    for (size_t j = 0; j < i; j++)
+        if (g->is_inline && c->agents[j].is_inline)
+            return wrong(p, NK_ECONFLICT, item, "inline", ": there is an inline agent already");
+    return 0;
+}
+
 int nk_config_check_agents(const struct nk_config *c, const struct nk_json *doc, struct nk_fault *f)
 {
     struct place p = {.doc = doc, .fault = f};
@@ -103,15 +126,19 @@ int nk_config_check_agents(const struct nk_config *c, const struct nk_json *doc,
         if (c->workers > 1)
             return wrong(&p, NK_EINVAL, item, "name",
                          ": conversations are remembered by one gate; write `workers: 1`");
-        if (!has_model(c, g->model))
+        int rc = check_kind(c, i, &p, item);
+        if (rc)
+            return rc;
+        if (!g->is_inline && !has_model(c, g->model))
             return wrong(&p, NK_ENOTFOUND, item, "model",
                          ".model: there is no such model under `models`");
         for (size_t j = 0; j < i; j++)
             if (nk_str_eq(g->name, c->agents[j].name) ||
-                (nk_str_eq(g->id, c->agents[j].id) && nk_str_eq(g->alias, c->agents[j].alias)))
+                (g->id.p && nk_str_eq(g->id, c->agents[j].id) &&
+                 nk_str_eq(g->alias, c->agents[j].alias)))
                 return wrong(&p, NK_ECONFLICT, item, "name",
                              " has the name, or id and alias, of another agent");
-        int rc = check_actions(c, g, &p, item);
+        rc = check_actions(c, g, &p, item);
         if (rc)
             return rc;
     }

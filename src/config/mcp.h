@@ -18,8 +18,9 @@ struct nk_config_mcp {
     size_t host_count;
     const struct nk_config_text *origins; /* beside hosts */
     size_t origin_count;
-    int64_t session_timeout;
-    struct nk_str resource;               /* its URL as clients know it; absent: no OAuth */
+    int64_t session_timeout, question_timeout;
+    int64_t tools_ttl;      /* for which a definition that was as approved counts as seen */
+    struct nk_str resource; /* its URL as clients know it; absent: no OAuth */
     const struct nk_config_text *issuers; /* whose tokens are taken, with resource */
     size_t issuer_count;
     const struct nk_config_text *scopes; /* that a token needs */

@@ -19,8 +19,10 @@ static struct nk_str schema_of(const struct nk_tool *tool)
     return doc ? nk_json_span(doc, 0) : NK_STR("{\"type\":\"object\"}");
 }
 
+/* `spoken`: what each upstream speaks, if it is an MCP server. */
 static int load_tool(struct nk_setup *s, struct nk_agent *g, const struct nk_config_action *action,
-                     const struct nk_config_agent_tool *c, struct nk_fault *f)
+                     const struct nk_config_agent_tool *c, enum nk_mcp_revision *spoken,
+                     struct nk_fault *f)
 {
     struct gate_agent_tool *to = &g->tools[g->tool_count++];
     *to = (struct gate_agent_tool){.action = action,
@@ -35,29 +37,31 @@ static int load_tool(struct nk_setup *s, struct nk_agent *g, const struct nk_con
                             "(`nakoso tools approve`), or name it in tools.rules",
                             NK_FMT(g->config->name), NK_FMT(to->full));
     to->upstream = action->upstream.p ? to->tool->upstream : SIZE_MAX;
+    to->speaks = nk_str_eq(action->form, NK_STR("mcp")) ? &spoken[to->upstream] : NULL;
     to->description = to->tool->description;
     to->schema = schema_of(to->tool);
     return 0;
 }
 
-static int load_agent(struct nk_setup *s, struct nk_agent *g, struct nk_fault *f)
+static int load_agent(struct nk_setup *s, struct nk_agent *g, enum nk_mcp_revision *spoken,
+                      struct nk_fault *f)
 {
     size_t n = 0;
     for (size_t i = 0; i < g->config->action_count; i++)
         n += g->config->actions[i].tool_count;
-    g->model = nk_map_get(&s->models, g->config->model);
-    NK_MUST(g->model); /* nk_config_parse has checked it */
+    g->model = g->config->is_inline ? NULL : nk_map_get(&s->models, g->config->model);
+    NK_MUST(g->model || g->config->is_inline); /* nk_config_parse has checked it */
     g->tools = nk_arena_array(&s->arena, n + 1, sizeof *g->tools);
     if (!g->tools)
         return NK_ENOMEM;
-    if (!nk_model_speaks(g->model->dialect))
+    if (g->model && !nk_model_speaks(g->model->dialect))
         return nk_fault_set(f, NK_EUNSUPPORTED, "config", 0,
                             "agents: %.*s: models of dialect %s cannot be talked to by an agent",
                             NK_FMT(g->config->name), g->model->dialect->name);
     for (size_t i = 0; i < g->config->action_count; i++)
         for (size_t j = 0; j < g->config->actions[i].tool_count; j++) {
             const struct nk_config_action *action = &g->config->actions[i];
-            int rc = load_tool(s, g, action, &action->tools[j], f);
+            int rc = load_tool(s, g, action, &action->tools[j], spoken, f);
             if (rc)
                 return rc;
         }
@@ -69,11 +73,13 @@ int gate_agents_load(struct nk_setup *s, struct nk_fault *f)
     size_t n = s->config.agent_count;
     s->agents = nk_arena_array(&s->arena, n + 1, sizeof *s->agents);
     s->sessions = n ? nk_agent_sessions_new() : NULL;
-    if (!s->agents || (n && !s->sessions))
+    enum nk_mcp_revision *spoken =
+        nk_arena_array(&s->arena, s->config.upstream_count + 1, sizeof *spoken);
+    if (!s->agents || !spoken || (n && !s->sessions))
         return NK_ENOMEM;
     for (size_t i = 0; i < n; i++) {
         s->agents[i].config = &s->config.agents[i];
-        int rc = load_agent(s, &s->agents[i], f);
+        int rc = load_agent(s, &s->agents[i], spoken, f);
         if (rc)
             return rc;
     }
@@ -87,28 +93,53 @@ bool gate_agent_match(struct nk_txn *t)
         !nk_str_starts(s->head->target, NK_STR("/agents/")))
         return false;
     struct nk_str agent, alias, session;
-    if (!nk_agent_path(s->head->target, t->arena, &agent, &alias, &session))
+    bool is_inline =
+        gate_agent_inline(t->setup) && nk_agent_inline_path(s->head->target, t->arena, &session);
+    if (!is_inline && !nk_agent_path(s->head->target, t->arena, &agent, &alias, &session))
         return false;
     s->dialect = nk_bedrock_agent_dialect();
-    s->call.endpoint = s->dialect->endpoints;
+    s->call.endpoint = nk_agent_endpoint(is_inline);
     return true;
+}
+
+/* Whose conversation it is, and what is asked for. */
+static void settle(struct nk_txn *t)
+{
+    struct nk_gate_state *s = t->state;
+    struct gate_drive_agent *d = s->drive;
+    struct nk_str name = d->agent->config->name;
+    d->key = nk_agent_session_key(s->principal, name, d->who.session);
+    s->resource = (struct nk_cedar_uid){NK_STR("Agent"), name};
+}
+
+static int locate_inline(struct nk_txn *t)
+{
+    struct nk_str session;
+    if (!nk_agent_inline_path(t->state->head->target, t->arena, &session))
+        return gate_refuse(t, NK_REFUSAL_out_of_memory, "locate", NK_STR(""), NK_STR(""));
+    int rc = gate_agent_take_brought(t, session);
+    if (!rc)
+        settle(t);
+    return rc;
 }
 
 int gate_agent_locate(struct nk_txn *t)
 {
     struct nk_gate_state *s = t->state;
     struct nk_str id, alias, session;
+    if (nk_agent_call(&s->call)->brought)
+        return locate_inline(t);
     if (!nk_agent_path(s->head->target, t->arena, &id, &alias, &session))
         return gate_refuse(t, NK_REFUSAL_out_of_memory, "locate", NK_STR(""), NK_STR(""));
     for (size_t i = 0; i < t->setup->config.agent_count; i++) {
         const struct nk_agent *g = &t->setup->agents[i];
-        if (!nk_str_eq(g->config->id, id) || !nk_str_eq(g->config->alias, alias))
+        if (g->config->is_inline || !nk_str_eq(g->config->id, id) ||
+            !nk_str_eq(g->config->alias, alias))
             continue;
         struct gate_drive_agent *d = s->drive;
         d->agent = g;
-        d->who = (struct nk_agent_who){g->config->name, id, alias, session};
-        d->key = nk_agent_session_key(s->principal, g->config->name, session);
-        s->resource = (struct nk_cedar_uid){NK_STR("Agent"), g->config->name};
+        d->who = (struct nk_agent_who){g->config->name, id, alias, session, false};
+        settle(t);
         return 0;
     }
     return gate_refuse(

@@ -5,9 +5,11 @@
  * records. Private to gate.
  *
  *   agent.c        agents of the configuration; which request is for which
+ *   agent_inline.c an agent that its client describes
  *   agent_turn.c   the driver: calls begin, answers come, the client's answer ends
  *   agent_model.c  the conversation, to the model and back
  *   agent_tool.c   tools: decided, called, answered; or handed to the client, or to a person
+ *   agent_mcp.c    tools that MCP servers have
  */
 #pragma once
 
@@ -16,14 +18,17 @@
 #include "field/field.h"
 #include "gate/driver.h"
 #include "gate/tool.h"
+#include "proto/mcp.h"
 
 /* A tool of an agent. */
 struct gate_agent_tool {
     const struct nk_config_action *action;
     struct nk_agent_way way;
-    struct nk_str full; /* "clinic___get_patient" */
-    size_t upstream;    /* index in the configuration; SIZE_MAX: the client runs it */
-    const struct nk_tool *tool;
+    struct nk_str full;         /* "clinic___get_patient" */
+    size_t upstream;            /* index in the configuration; SIZE_MAX: the client runs it */
+    const struct nk_tool *tool; /* NULL: not registered; the client of an inline agent brought it */
+    bool confirms;              /* that client wants a person to agree to each call */
+    enum nk_mcp_revision *speaks; /* of an MCP server: as far as it is known; NULL: it is none */
     struct nk_str description, schema; /* as it is offered to the model */
 };
 
@@ -41,7 +46,29 @@ struct gate_agent_view {
     size_t redact_count;
 };
 
-enum gate_agent_doing { GATE_AGENT_MODEL, GATE_AGENT_TOOL, GATE_AGENT_NEXT };
+enum gate_agent_doing {
+    GATE_AGENT_MODEL,
+    GATE_AGENT_TOOL,
+    GATE_AGENT_LEAVE, /* ends the session with an MCP server: the call has its outcome already */
+    GATE_AGENT_NEXT
+};
+
+/* One call of an MCP server's tool. */
+enum gate_agent_mcp_step {
+    GATE_AGENT_MCP_DISCOVER,
+    GATE_AGENT_MCP_INITIALIZE,
+    GATE_AGENT_MCP_INITIALIZED,
+    GATE_AGENT_MCP_CALL,
+    GATE_AGENT_MCP_LEAVE,
+};
+struct gate_agent_mcp {
+    enum gate_agent_mcp_step step;
+    const struct gate_agent_tool *tool;
+    const struct nk_agent_use *use;
+    enum nk_mcp_revision revision; /* that is spoken with the server */
+    struct nk_str session;         /* absent: none */
+    bool streams;                  /* the answer is a stream of events */
+};
 
 /* One request of an agent. */
 struct gate_drive_agent {
@@ -56,6 +83,7 @@ struct gate_drive_agent {
     bool stepping; /* a step of our own is on its way: NK_FX_WAKE */
     size_t at;     /* of the tools that are asked for: the next one */
     struct gate_agent_view view;
+    struct gate_agent_mcp mcp;
     int64_t turns, calls, tokens_in, tokens_out;
     unsigned traces;
     struct nk_buf body, target; /* of the running call */
@@ -66,6 +94,11 @@ int gate_agents_load(struct nk_setup *s, struct nk_fault *f) NK_CHECKED;
 bool gate_agent_match(struct nk_txn *t);
 int gate_agent_locate(struct nk_txn *t);
 extern const struct gate_driver gate_agent_driver;
+
+/* agent_inline.c: the agent of the configuration that inline agents choose from; NULL: there is none. */
+const struct nk_agent *gate_agent_inline(const struct nk_setup *s);
+/* Makes the agent of this request. 0, or a negative NK_E… after gate_refuse. */
+int gate_agent_take_brought(struct nk_txn *t, struct nk_str session);
 
 /* agent_turn.c: goes on with what is next. Effects. */
 unsigned gate_agent_next(struct nk_txn *t);
@@ -97,3 +130,16 @@ unsigned gate_agent_lose_tool(struct nk_txn *t, struct nk_str why);
 bool gate_agent_take_results(struct nk_txn *t);
 /* The event that hands control over. */
 unsigned gate_agent_hand_over(struct nk_txn *t);
+
+/* agent_mcp.c: begins the call of a tool that is allowed. Effects. */
+unsigned gate_agent_mcp_begin(struct nk_txn *t, const struct gate_agent_tool *tool,
+                              const struct nk_agent_use *use);
+void gate_agent_mcp_head(struct nk_txn *t, const struct nk_http_head *h);
+/* An answer is there. Was it but a step to the call? Then *fx are the effects of the next one. */
+bool gate_agent_mcp_goes_on(struct nk_txn *t, unsigned *fx);
+/* The answer as text, without what may not be read. As nk_field_filter. */
+int gate_agent_mcp_read(struct nk_txn *t, const struct nk_field_ask *ask, struct nk_buf *out,
+                        struct nk_field_report *report, bool *failed,
+                        struct nk_fault *f) NK_CHECKED;
+/* Ends the session, if there is one: NK_FX_CALL or 0. */
+unsigned gate_agent_mcp_leave(struct nk_txn *t);

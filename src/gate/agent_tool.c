@@ -175,18 +175,10 @@ static int write_call(struct nk_txn *t, const struct gate_agent_tool *tool,
     return d->body.error ? d->body.error : d->target.error;
 }
 
-static unsigned call(struct nk_txn *t, struct nk_agent_use *u, const struct gate_agent_tool *tool)
+static unsigned send(struct nk_txn *t, const struct nk_agent_use *u,
+                     const struct gate_agent_tool *tool)
 {
     struct gate_drive_agent *d = of(t);
-    struct nk_fault f = {0};
-    struct nk_json arguments;
-    int rc = parse(t, u->arguments, &d->step, &arguments, &f);
-    if (!rc)
-        rc = write_call(t, tool, &arguments, &f);
-    if (rc) {
-        answer(t, u, nk_str(f.code ? f.message : "The call cannot be written."), true);
-        return gate_record_outcome(t, "not_called");
-    }
     t->call.upstream = tool->upstream;
     t->call.head.method = is_lambda(tool) ? NK_STR("POST") : tool->way.method;
     t->call.head.target = nk_buf_str(&d->target);
@@ -197,10 +189,27 @@ static unsigned call(struct nk_txn *t, struct nk_agent_use *u, const struct gate
     if (d->body.n)
         gate_call_header(t, "content-type", NK_STR("application/json"));
     gate_call_body(t, nk_buf_str(&d->body));
+    d->doing = GATE_AGENT_TOOL;
+    return NK_FX_CALL;
+}
+
+static unsigned call(struct nk_txn *t, struct nk_agent_use *u, const struct gate_agent_tool *tool)
+{
+    struct gate_drive_agent *d = of(t);
+    struct nk_fault f = {0};
+    struct nk_json arguments;
+    d->mcp.tool = NULL;
+    int rc = parse(t, u->arguments, &d->step, &arguments, &f);
+    if (!rc && !tool->speaks)
+        rc = write_call(t, tool, &arguments, &f);
+    if (rc) {
+        answer(t, u, nk_str(f.code ? f.message : "The call cannot be written."), true);
+        return gate_record_outcome(t, "not_called");
+    }
+    unsigned fx = tool->speaks ? gate_agent_mcp_begin(t, tool, u) : send(t, u, tool);
     trace_call(t, tool, &arguments);
     d->calls++;
-    d->doing = GATE_AGENT_TOOL;
-    return NK_FX_CALL | (t->out.n ? gate_agent_begin(t) | NK_FX_DATA : 0);
+    return fx | (t->out.n ? gate_agent_begin(t) | NK_FX_DATA : 0);
 }
 
 /* What the client is to run, or a person to agree to, waits for the next request. */
@@ -210,7 +219,7 @@ static unsigned leave(struct nk_txn *t, struct nk_agent_use *u, const struct gat
     struct nk_json arguments;
     struct nk_fault f = {0};
     u->waits = tool->upstream == SIZE_MAX;
-    u->asks = v->outcome == NK_TOOL_STEP_UP;
+    u->asks = v->outcome == NK_TOOL_STEP_UP || (tool->confirms && !u->agreed);
     u->approval = v->approval;
     if (!parse(t, u->arguments, t->scratch, &arguments, &f))
         trace_call(t, tool, &arguments);
@@ -267,7 +276,7 @@ unsigned gate_agent_use_tool(struct nk_txn *t)
 static struct nk_field_ask view_of(struct nk_txn *t, const struct gate_agent_tool *tool)
 {
     const struct gate_agent_view *v = &of(t)->view;
-    return (struct nk_field_ask){.rules = tool->tool->rules,
+    return (struct nk_field_ask){.rules = tool->tool ? tool->tool->rules : NULL,
                                  .denied = v->denied,
                                  .pointers = v->redact,
                                  .pointer_count = v->redact_count,
@@ -349,6 +358,8 @@ static const char *read_result(struct nk_txn *t, const struct gate_agent_tool *t
         rc = nk_fault_set(f, NK_EINVAL, "agent", 0, "the tool answered %d", s->upstream_status);
     else if (is_lambda(tool))
         rc = read_lambda(t, &ask, out, report, failed, f);
+    else if (tool->speaks)
+        rc = gate_agent_mcp_read(t, &ask, out, report, failed, f);
     else
         rc = nk_field_filter_text(&ask, nk_buf_str(&s->reply), &of(t)->step, out, report, f);
     if (!rc && out->error)
@@ -380,6 +391,9 @@ unsigned gate_agent_hear_tool(struct nk_txn *t)
     struct nk_fault f = {0};
     struct nk_buf text;
     bool failed = false;
+    unsigned fx = 0;
+    if (tool->speaks && gate_agent_mcp_goes_on(t, &fx))
+        return fx;
     nk_buf_init(&text, RESULT_MAX);
     const char *how = read_result(t, tool, &text, &report, &failed, &f);
     bool good =
@@ -387,10 +401,11 @@ unsigned gate_agent_hear_tool(struct nk_txn *t)
     answer(t, u, good ? nk_buf_str(&text) : NK_STR("The tool's answer could not be used."),
            failed || !good);
     nk_buf_free(&text);
-    unsigned fx = record_end(t, u, how, &report);
+    fx = record_end(t, u, how, &report);
     trace_result(t, u->result);
     d->at++;
-    return fx | gate_agent_next(t);
+    unsigned leaves = tool->speaks ? gate_agent_mcp_leave(t) : 0;
+    return fx | (leaves ? leaves : gate_agent_next(t));
 }
 
 unsigned gate_agent_lose_tool(struct nk_txn *t, struct nk_str why)

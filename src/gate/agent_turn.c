@@ -5,6 +5,8 @@
  */
 #include "gate/agent.h"
 
+#include "proto/bedrock_inline.h"
+
 enum { ARENA = 16 << 20, STEP = 32 << 20, BODY = 16 << 20, LAST_RECORD = NK_TXN_RECORDS - 1 };
 
 static struct gate_drive_agent *of(struct nk_txn *t)
@@ -44,7 +46,7 @@ static unsigned record_end(struct nk_txn *t, const char *how)
     struct nk_gate_state *s = t->state;
     struct gate_drive_agent *d = of(t);
     s->call_number = 0;
-    s->call.endpoint = s->dialect->endpoints;
+    s->call.endpoint = nk_agent_endpoint(d->who.is_inline);
     s->model = NULL;
     s->upstream_status = 0;
     s->reply_bytes = 0;
@@ -174,6 +176,7 @@ static int open_session(struct nk_txn *t)
         nk_agent_session_take(t->setup->sessions, &d->key, t->state->now_ms, &d->arena, &d->memory);
     if (rc)
         return gate_refuse(t, NK_REFUSAL_out_of_memory, "locate", NK_STR(""), NK_STR(""));
+    d->memory.idle_ms = d->asked->brought ? d->asked->brought->idle_ms : 0;
     return take_attributes(t);
 }
 
@@ -202,6 +205,8 @@ static unsigned agent_start(struct nk_txn *t)
 static unsigned agent_head(struct nk_txn *t, const struct nk_http_head *h)
 {
     t->state->upstream_status = h->status;
+    if (of(t)->doing == GATE_AGENT_TOOL && of(t)->mcp.tool)
+        gate_agent_mcp_head(t, h);
     return 0;
 }
 
@@ -216,19 +221,21 @@ static unsigned agent_data(struct nk_txn *t, struct nk_str bytes)
 static unsigned agent_end(struct nk_txn *t)
 {
     struct gate_drive_agent *d = of(t);
-    bool model = d->doing == GATE_AGENT_MODEL;
+    enum gate_agent_doing done = d->doing;
     d->doing = GATE_AGENT_NEXT;
-    if (model)
+    if (done == GATE_AGENT_MODEL)
         return gate_agent_hear_model(t);
-    return gate_agent_hear_tool(t);
+    return done == GATE_AGENT_TOOL ? gate_agent_hear_tool(t) : gate_agent_next(t);
 }
 
 static unsigned agent_fail(struct nk_txn *t, int fail, struct nk_str why)
 {
     struct gate_drive_agent *d = of(t);
-    bool model = d->doing == GATE_AGENT_MODEL;
+    enum gate_agent_doing lost = d->doing;
     d->doing = GATE_AGENT_NEXT;
-    if (!model)
+    if (lost == GATE_AGENT_LEAVE)
+        return gate_agent_next(t);
+    if (lost == GATE_AGENT_TOOL)
         return gate_agent_lose_tool(t, why);
     enum nk_refusal_id id = gate_refusal_of(fail);
     unsigned fx = gate_record_outcome(t, gate_refusal_name(id));
@@ -248,7 +255,7 @@ static unsigned agent_gone(struct nk_txn *t)
 {
     struct gate_drive_agent *d = of(t);
     unsigned fx = 0;
-    if (d->doing != GATE_AGENT_NEXT)
+    if (d->doing == GATE_AGENT_MODEL || d->doing == GATE_AGENT_TOOL)
         fx = gate_record_outcome(t, "client_gone");
     return fx | record_end(t, "client_gone");
 }
@@ -264,6 +271,6 @@ static void agent_free(struct nk_txn *t)
     nk_buf_free(&d->target);
 }
 
-const struct gate_driver gate_agent_driver = {"agent",    agent_start, agent_head,
-                                              agent_data, agent_end,   agent_fail,
-                                              agent_wake, agent_gone,  agent_free};
+const struct gate_driver gate_agent_driver = {"agent",    agent_start, agent_head, agent_data,
+                                              agent_end,  agent_fail,  agent_wake, NULL,
+                                              agent_gone, agent_free};

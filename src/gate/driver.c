@@ -46,6 +46,9 @@ unsigned gate_drive(struct nk_txn *t, const struct nk_event *e)
     case NK_EV_WAKE:
         fx = d->wake ? d->wake(t) : 0;
         break;
+    case NK_EV_TOLD:
+        fx = d->told ? d->told(t, e->bytes) : 0;
+        break;
     default:
         break;
     }
@@ -56,8 +59,8 @@ unsigned gate_drive(struct nk_txn *t, const struct nk_event *e)
     return fx;
 }
 
-int gate_call_new(struct nk_txn *t, size_t upstream, const char *method, struct nk_str target,
-                  size_t room)
+/* What receive knew of the exchange before. */
+static void forget_exchange(struct nk_txn *t)
 {
     struct nk_gate_state *s = t->state;
     nk_buf_clear(&s->reply);
@@ -69,14 +72,34 @@ int gate_call_new(struct nk_txn *t, size_t upstream, const char *method, struct 
     s->streaming = s->complete = false;
     s->upstream_status = 0;
     s->usage = (struct nk_usage){-1, -1};
-    s->finish = s->reply_model = (struct nk_str){NULL, 0};
+    s->finish = s->reply_model = s->strange = (struct nk_str){NULL, 0};
     s->reply_bytes = s->events = s->tool_calls = 0;
-    s->call_number++;
+}
+
+int gate_call_again(struct nk_txn *t, size_t upstream, const char *method, struct nk_str target,
+                    size_t room)
+{
+    forget_exchange(t);
+    t->state->exchange++;
     t->call = (struct nk_gate_call){.upstream = upstream};
     t->call.head =
         (struct nk_http_head){.method = nk_str(method), .target = target, .content_length = -1};
     t->call.head.headers = nk_arena_array(t->arena, room, sizeof *t->call.head.headers);
     return t->call.head.headers ? 0 : NK_ENOMEM;
+}
+
+int gate_call_new(struct nk_txn *t, size_t upstream, const char *method, struct nk_str target,
+                  size_t room)
+{
+    t->state->call_number++;
+    t->state->exchange = 0;
+    return gate_call_again(t, upstream, method, target, room);
+}
+
+void gate_call_resume(struct nk_txn *t, const struct nk_gate_call *call)
+{
+    forget_exchange(t);
+    t->call = *call;
 }
 
 void gate_call_header(struct nk_txn *t, const char *name, struct nk_str value)

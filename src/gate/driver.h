@@ -31,6 +31,8 @@ struct gate_driver {
     unsigned (*fail)(struct nk_txn *t, int fail, struct nk_str why); /* enum nk_upstream_fail */
     /* The time that was asked for by NK_FX_WAKE. NULL: it asks for none. */
     unsigned (*wake)(struct nk_txn *t);
+    /* What another transaction brought (NK_FX_TELL). NULL: it waits for none. */
+    unsigned (*told)(struct nk_txn *t, struct nk_str bytes);
     /* The client is gone: the last records, NK_FX_RECORD or 0; what runs is cancelled. NULL: the outcome "client_gone". */
     unsigned (*gone)(struct nk_txn *t);
     /* Frees what is not in the transaction's arena (state->drive). NULL: nothing. */
@@ -54,6 +56,12 @@ void gate_refusal_event(struct nk_txn *t);
  * NK_ENOMEM. */
 int gate_call_new(struct nk_txn *t, size_t upstream, const char *method, struct nk_str target,
                   size_t room) NK_CHECKED;
+/* Begins another exchange of the call that runs, with the same upstream and number: one decision and one outcome are for
+ * all of them. As gate_call_new. */
+int gate_call_again(struct nk_txn *t, size_t upstream, const char *method, struct nk_str target,
+                    size_t room) NK_CHECKED;
+/* Takes up a call that was begun and not sent, behind exchanges that came between. */
+void gate_call_resume(struct nk_txn *t, const struct nk_gate_call *call);
 /* The name is lower case. A credential never stands here: the courier adds it. */
 void gate_call_header(struct nk_txn *t, const char *name, struct nk_str value);
 /* Body (empty: a call without one) and its length. */

@@ -268,7 +268,7 @@ unsigned nk_gate_step(struct nk_txn *t, const struct nk_event *e)
     if (e->type == NK_EV_CLIENT_GONE)
         return on_gone(t);
     unsigned fx =
-        e->type >= NK_EV_ANSWER && e->type <= NK_EV_WAKE ? answer_step(t, e) : request_step(t, e);
+        e->type >= NK_EV_ANSWER && e->type <= NK_EV_TOLD ? answer_step(t, e) : request_step(t, e);
     if (t->out.error || t->record_lost) {
         /* Memory ran out while answering: an answer without its record must not leave. */
         s->phase = NK_PHASE_OVER;

@@ -9,6 +9,7 @@
 
 #include "gate/route.h"
 #include "gate/setup.h"
+#include "gate/wait.h"
 
 enum nk_event_type {
     NK_EV_REQUEST,     /* head of the request is complete: .head */
@@ -20,6 +21,7 @@ enum nk_event_type {
     NK_EV_ANSWER_FAIL, /* it will not come, or breaks off: .fail (enum nk_upstream_fail), .bytes:
                           why */
     NK_EV_WAKE,        /* the time that NK_FX_WAKE asked for has come */
+    NK_EV_TOLD,        /* another transaction brought what this one waits for: .bytes */
     NK_EV_CLIENT_GONE, /* the client left */
     NK_EV_BAD_REQUEST, /* the framing refused the client's bytes: .fail (NK_E…), .bytes: why */
 };
@@ -54,6 +56,7 @@ enum nk_effect {
     NK_FX_CUT = 32,   /* close the client's connection without completing the answer */
     NK_FX_WAKE = 64,  /* NK_EV_WAKE after txn->wake_ms, in place of any time asked for before */
     NK_FX_CALL = 128, /* send txn->call upstream; no other one runs */
+    NK_FX_TELL = 256, /* behind the records: give txn->tell to the transaction that it names */
 };
 
 /* Of one step: as a rule; and at most: a decision for each tool call of an answer, and more. */
@@ -82,16 +85,20 @@ struct nk_txn {
     bool record_lost;         /* one could not be written: the step that wanted it is cut */
     int64_t wake_ms;          /* of NK_FX_WAKE, from now; 0: not at all */
     struct nk_gate_call call; /* its texts live until its answer has ended or failed */
+    struct nk_tell tell;
     struct nk_http_head reply_head;
     struct nk_buf out; /* bytes of the answer's body, unframed */
 };
 
 /* What a gate knows beside the configuration. */
 struct nk_gate_env {
-    uint32_t instance;  /* of this gate: part of request ids */
-    uint64_t number;    /* of this request */
-    uint32_t in_flight; /* requests under way in this gate, this one not counted */
-    bool audit_full;    /* the audit log takes no records now: refuse */
+    uint32_t instance;      /* of this gate: part of request ids */
+    uint64_t number;        /* of this request */
+    uint32_t in_flight;     /* requests under way in this gate, this one not counted */
+    bool audit_full;        /* the audit log takes no records now: refuse */
+    uint32_t slot;          /* of this gate among those that run */
+    struct nk_waits *waits; /* of this gate; NULL: nothing can wait here */
+    void *owner;            /* whose transaction it is, for that table */
     const struct nk_ident_certificate *certificate; /* the client's; NULL: none. Copied. */
     /* What one step alone needs, for all transactions of a gate: each step begins by emptying it. So it
      * stays warm, and a transaction that waits for its upstream holds little. Of what a step returns,

@@ -33,7 +33,10 @@ int gate_call_identity(struct nk_txn *t, struct nk_str actor, struct nk_str tool
         .actors = actors,
         .actor_count = actors_of(t, actor, actors),
         .tool = tool,
-        .id = nk_arena_printf(t->arena, "%.*s-%u", NK_FMT(s->id), (unsigned)s->call_number),
+        .id = s->exchange > 1
+                  ? nk_arena_printf(t->arena, "%.*s-%u.%u", NK_FMT(s->id), (unsigned)s->call_number,
+                                    (unsigned)s->exchange)
+                  : nk_arena_printf(t->arena, "%.*s-%u", NK_FMT(s->id), (unsigned)s->call_number),
         .attributes = c->token.attributes,
         .attribute_count = c->token.attribute_count};
     nk_buf_init(&claims, NK_TOKEN_CLAIMS);

@@ -2,8 +2,9 @@
  *
  * mcp.c - see mcp.h. Who gets in at all: door.h.
  */
+#include "gate/mcp_pin.h"
 #include "gate/mcp_tool.h"
-
+#include "gate/mcp_wait.h"
 #include "gate/oauth.h"
 
 static struct gate_door door_of(const struct nk_config_mcp *m)
@@ -19,7 +20,7 @@ static struct gate_door door_of(const struct nk_config_mcp *m)
                               .scope_count = m->scope_count};
 }
 
-int gate_mcp_load(struct nk_setup *s, struct nk_str secret, struct nk_fault *f)
+int gate_mcp_load(struct nk_setup *s, const struct nk_setup_input *in, struct nk_fault *f)
 {
     s->mcp = nk_arena_array(&s->arena, s->config.mcp_count + 1, sizeof *s->mcp);
     if (!s->mcp)
@@ -34,14 +35,16 @@ int gate_mcp_load(struct nk_setup *s, struct nk_str secret, struct nk_fault *f)
         if (rc)
             return rc;
     }
-    if ((s->config.mcp_count || s->config.a2a_count) && secret.n < 32)
+    if ((s->config.mcp_count || s->config.a2a_count) && in->sessions.n < 32)
         return nk_fault_set(f, NK_EINVAL, "config", 0,
                             "session_secret: a secret of 32 bytes or more is needed");
     s->mcp_used = nk_arena_alloc(&s->arena, sizeof *s->mcp_used);
-    if (!s->mcp_used)
+    s->mcp_seen = nk_arena_alloc(&s->arena, sizeof *s->mcp_seen);
+    s->approvals = nk_arena_alloc(&s->arena, sizeof *s->approvals);
+    if (!s->mcp_used || !s->mcp_seen || !s->approvals)
         return NK_ENOMEM;
-    s->session_key = nk_seal_key(secret, NK_STR("nakoso mcp session"));
-    return 0;
+    s->session_key = nk_seal_key(in->sessions, NK_STR("nakoso mcp session"));
+    return s->config.mcp_count ? nk_approvals_read(in->tools, &s->arena, s->approvals, f) : 0;
 }
 
 static enum nk_mcp_op op_of(struct nk_str method)
@@ -110,6 +113,8 @@ static unsigned start(struct nk_txn *t)
         return gate_refused(t);
     if (gate_mcp(t)->ask.op == NK_MCP_CALL_TOOL)
         return gate_mcp_call_tool(t);
+    if (gate_mcp_is_reply(t))
+        return gate_mcp_tell(t);
     if (gate_mcp_forward(t))
         return gate_refused(t);
     return gate_record_decision(t) | NK_FX_CALL;
@@ -122,4 +127,7 @@ const struct gate_driver gate_mcp_driver = {
     .data = gate_mcp_data,
     .end = gate_mcp_end,
     .fail = gate_receive_fail,
+    .wake = gate_mcp_wake,
+    .told = gate_mcp_told,
+    .free = gate_mcp_free,
 };

@@ -9,6 +9,7 @@
  *   mcp_answer.c   the server's answer, whole or as a stream
  *   mcp_result.c   what a result may hold: lists, names
  *   mcp_session.c  session ids that hold all that they stand for
+ *   mcp_wait.c     questions to a client while its request waits
  */
 #pragma once
 
@@ -27,6 +28,7 @@ enum gate_mcp_can {
     GATE_MCP_SAMPLE = 1,
     GATE_MCP_ELICIT = 2,
     GATE_MCP_ROOTS = 4,
+    GATE_MCP_PERSON = 8, /* whatever the judge says of servers: we may ask a person through it */
 };
 
 /* What a session id stands for. */
@@ -51,12 +53,15 @@ struct gate_mcp {
     struct nk_str name;  /* of the tool or prompt as the server knows it, or the URI */
     struct nk_str body;  /* for the server */
     struct nk_str event; /* the server's id of the last event that the client has seen, or absent */
-    enum nk_mcp_op answers;     /* what results on this request's stream are the results of */
-    struct nk_str shown;        /* session id for the client; absent: none */
-    struct gate_mcp_tool *tool; /* a tool's call that was allowed, or NULL */
-    struct nk_str approval;     /* what a person says to have agreed to, or absent */
-    bool declined;              /* a person was asked, and did not agree */
-    bool has_result;            /* the answer to the request has come */
+    enum nk_mcp_op answers;         /* what results on this request's stream are the results of */
+    struct nk_str shown;            /* session id for the client; absent: none */
+    struct gate_mcp_tool *tool;     /* a tool's call that was allowed, or NULL */
+    struct nk_str approval;         /* what a person says to have agreed to, or absent */
+    bool declined;                  /* a person was asked, and did not agree */
+    struct gate_mcp_wait *wait;     /* a question that this request has asked, or NULL */
+    struct nk_digest asked;         /* what a person is asked to agree to while it waits … */
+    const struct nk_digest *agreed; /* … and has; or NULL */
+    bool has_result;                /* the answer to the request has come */
 };
 
 static inline struct gate_mcp *gate_mcp(const struct nk_txn *t)
@@ -70,7 +75,8 @@ static inline const struct nk_config_upstream *gate_mcp_upstream(const struct nk
 }
 
 /* Makes the endpoints of the configuration ready. */
-int gate_mcp_load(struct nk_setup *s, struct nk_str secret, struct nk_fault *f) NK_CHECKED;
+int gate_mcp_load(struct nk_setup *s, const struct nk_setup_input *in,
+                  struct nk_fault *f) NK_CHECKED;
 /* Is it a request to one of them? Then dialect, endpoint and state are set. 0, or after gate_refuse. */
 int gate_mcp_match(struct nk_txn *t) NK_CHECKED;
 extern const struct gate_driver gate_mcp_driver;

@@ -50,11 +50,15 @@ unsigned gate_mcp_head(struct nk_txn *t, const struct nk_http_head *h)
     unsigned fx = gate_receive_check(t, h, "the server");
     if (fx)
         return fx;
+    bool is_stream = h->status == 200 && gate_answer_is_type(h, NK_STR("text/event-stream"));
+    s->complete = gate_answer_is_type(h, NK_STR("application/json"));
+    if (s->began) { /* by a question to the client: whatever comes goes on in that stream */
+        s->streaming = is_stream;
+        return 0;
+    }
     if (begin_head(t, h))
         return gate_answer_failed(t, NK_REFUSAL_out_of_memory, NK_STR("headers of the answer"));
-    s->complete = gate_answer_is_type(h, NK_STR("application/json"));
-    return h->status == 200 && gate_answer_is_type(h, NK_STR("text/event-stream")) ? begin_stream(t)
-                                                                                   : 0;
+    return is_stream ? begin_stream(t) : 0;
 }
 
 static int read_message(struct nk_txn *t, struct nk_str text, int64_t max, struct nk_arena *a,
@@ -208,6 +212,22 @@ static unsigned end_stream(struct nk_txn *t)
     return fx | record_end(t, "complete") | NK_FX_END;
 }
 
+/* A whole answer in a stream that has begun already is one event of it. Line ends in JSON are mere layout. */
+static void put_whole(struct nk_txn *t, struct nk_str text)
+{
+    if (!t->state->began) {
+        nk_buf_add(&t->out, text);
+        return;
+    }
+    nk_buf_add(&t->out, NK_STR("event: message\ndata: "));
+    for (struct nk_str rest = text; rest.p;) {
+        struct nk_str line = nk_str_cut(&rest, '\n');
+        nk_buf_add(&t->out,
+                   nk_str_ends(line, NK_STR("\r")) ? nk_str_sub(line, 0, line.n - 1) : line);
+    }
+    nk_buf_add(&t->out, NK_STR("\n\n"));
+}
+
 /* The message of a whole answer. What is no message becomes one, with the server's status: an error that says
  * nothing but that. */
 static int whole(struct nk_txn *t, struct nk_fault *f)
@@ -216,20 +236,26 @@ static int whole(struct nk_txn *t, struct nk_fault *f)
     struct nk_mcp_message m;
     struct nk_str with = {NULL, 0};
     struct nk_str text = nk_buf_str(&s->reply);
+    int rc;
     if (!s->complete && s->upstream_status >= 400) {
+        struct nk_buf error;
+        nk_buf_init(&error, 4096);
         nk_mcp_put_error(
-            &t->out, gate_mcp(t)->message.id, NK_MCP_FAILED,
+            &error, gate_mcp(t)->message.id, NK_MCP_FAILED,
             nk_arena_printf(t->scratch, "The server answered with status %d.", s->upstream_status),
             NK_STR(""));
-        return t->out.error;
+        put_whole(t, nk_buf_str(&error));
+        rc = error.error ? error.error : t->out.error;
+        nk_buf_free(&error);
+        return rc;
     }
     if (!s->complete)
         return nk_fault_set(f, NK_EINVAL, "mcp", 0, "the server's answer is not JSON");
-    int rc = read_message(t, text, t->setup->config.limits.reply_bytes, t->scratch, &m, f);
+    rc = read_message(t, text, t->setup->config.limits.reply_bytes, t->scratch, &m, f);
     if (!rc)
         rc = take_message(t, &m, t->scratch, &with, f);
     if (!rc)
-        nk_buf_add(&t->out, with.p ? with : text);
+        put_whole(t, with.p ? with : text);
     return rc ? rc : t->out.error;
 }
 
@@ -239,16 +265,18 @@ unsigned gate_mcp_end(struct nk_txn *t)
     struct nk_fault f = {0};
     if (s->streaming)
         return end_stream(t);
+    const char *how = s->upstream_status < 300 ? "complete" : "upstream_error";
     s->status = t->reply_head.status;
-    if (s->reply.n || s->upstream_status >= 400) {
-        int rc = whole(t, &f);
-        if (rc)
-            return gate_answer_failed(
-                t, rc == NK_ENOMEM ? NK_REFUSAL_out_of_memory : NK_REFUSAL_bad_answer,
-                nk_arena_printf(t->arena, "%s at byte %zu", f.message, f.offset));
+    bool has_message = s->began || s->reply.n || s->upstream_status >= 400;
+    int rc = has_message ? whole(t, &f) : 0;
+    if (rc)
+        return gate_answer_failed(
+            t, rc == NK_ENOMEM ? NK_REFUSAL_out_of_memory : NK_REFUSAL_bad_answer,
+            nk_arena_printf(t->arena, "%s at byte %zu", f.message, f.offset));
+    if (s->began)
+        return record_end(t, how) | NK_FX_DATA | NK_FX_END;
+    if (has_message)
         nk_http_add(&t->reply_head, NK_STR("content-type"), NK_STR("application/json"));
-    }
     t->reply_head.content_length = s->status == 204 ? -1 : (int64_t)t->out.n;
-    return record_end(t, s->upstream_status < 300 ? "complete" : "upstream_error") | NK_FX_HEAD |
-           NK_FX_DATA | NK_FX_END;
+    return record_end(t, how) | NK_FX_HEAD | NK_FX_DATA | NK_FX_END;
 }

@@ -1,19 +1,26 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * mcp_approval.c - a person agrees to one call of one tool. What was asked comes back as a sealed text: it holds the digest
- * of principal, session, tool and exact arguments, so an agreement to one thing is none to another; it ends
- * after ten minutes; and it is good once, at the gate that asked, until the next reload. An agreement that comes to
- * another worker is asked for anew.
+ * mcp_approval.c - a person agrees to one call of one tool. What is shown comes from here: the reason, the tool and the
+ * arguments as they would go to it; never what a model or a server says.
+ *
+ *   sessions     The question goes to the client in the stream that answers its call, which waits (mcp_wait.h), and is then
+ *                decided again, with what was agreed to, in the same request.
+ *   2026-07-28   The client gets it as the result, and calls again. What was asked comes back as a sealed text: it holds the
+ *                digest of principal, session, tool and exact arguments, so an agreement to one thing is
+ *                none to another; it ends after ten minutes; and it is good once, at the gate that asked,
+ *                until the next reload. An agreement that comes to another worker is asked for anew.
  */
 #include "gate/mcp_tool.h"
+#include "gate/mcp_wait.h"
 
 #include <stdlib.h>
 
-enum { APPROVAL_MS = 10 * 60 * 1000, PLAIN_MAX = 512, VERSION = '1' };
+enum { APPROVAL_MS = 10 * 60 * 1000, PLAIN_MAX = 512, SHOWN_MAX = 4096, QUESTION_MAX = 64 << 10 };
+enum { VERSION = '1' };
 
 static const struct nk_str key = {"nakoso_approval", 15};
 
-struct nk_str gate_mcp_seal_approval(struct nk_txn *t, const struct nk_digest *what)
+static struct nk_str seal_approval(struct nk_txn *t, const struct nk_digest *what)
 {
     const struct nk_gate_state *s = t->state;
     struct nk_buf plain, text;
@@ -129,4 +136,87 @@ int gate_mcp_take_approval(struct nk_txn *t, struct nk_str *body)
     else
         m->declined = true;
     return without_approval(t, body);
+}
+
+/* Asking -----------------------------------------------------------------------------------------
+ */
+/* params of elicitation/create, or absent: memory is out. */
+static struct nk_str question(struct nk_txn *t, const struct nk_tool_ask *ask, struct nk_str why)
+{
+    struct nk_str arguments = nk_str_sub(ask->arguments, 0, SHOWN_MAX);
+    struct nk_str message =
+        nk_arena_printf(t->scratch, "%.*s\n%.*s %.*s%s", NK_FMT(why), NK_FMT(ask->name),
+                        NK_FMT(arguments), ask->arguments.n > arguments.n ? " …" : "");
+    struct nk_buf b;
+    nk_buf_init(&b, QUESTION_MAX);
+    nk_buf_add(&b, gate_mcp(t)->revision >= NK_MCP_2025_11_25 ? NK_STR("{\"mode\":\"form\",")
+                                                              : NK_STR("{"));
+    nk_buf_add(&b, NK_STR("\"requestedSchema\":{\"type\":\"object\",\"properties\":{\"approve\":{"
+                          "\"type\":\"boolean\",\"title\":\"Approve\"}},\"required\":["
+                          "\"approve\"]}"));
+    nk_json_put_member(&b, NK_STR("message"), message);
+    nk_buf_add_char(&b, '}');
+    struct nk_str out = b.error || !message.p ? (struct nk_str){NULL, 0}
+                                              : nk_arena_copy(t->scratch, nk_buf_str(&b));
+    nk_buf_free(&b);
+    return out;
+}
+
+static unsigned ask_by_result(struct nk_txn *t, struct nk_str params, struct nk_tool_verdict *v)
+{
+    const struct gate_mcp *m = gate_mcp(t);
+    struct nk_str state = seal_approval(t, &v->approval);
+    if (!state.p)
+        return gate_mcp_refuse_tool(t, NK_MCP_REFUSED, v);
+    nk_buf_add(&t->out, NK_STR("{\"jsonrpc\":\"2.0\",\"id\":"));
+    nk_buf_add(&t->out, m->message.id);
+    nk_buf_add(&t->out,
+               NK_STR(",\"result\":{\"resultType\":\"input_required\",\"inputRequests\":{"
+                      "\"nakoso_approval\":{\"method\":\"elicitation/create\",\"params\":"));
+    nk_buf_add(&t->out, params);
+    nk_buf_add(&t->out, NK_STR("}}"));
+    nk_json_put_member(&t->out, NK_STR("requestState"), state);
+    nk_buf_add(&t->out, NK_STR("}}"));
+    unsigned fx = gate_record_tool(t, v, m->message.id);
+    return fx | gate_reply(t, t->state->dialect, 200, NULL);
+}
+
+static unsigned not_agreed(struct nk_txn *t, const char *how, struct nk_str detail)
+{
+    struct nk_tool_ask ask = {.name = t->state->resource.id};
+    gate_mcp_refuse(t, NK_REFUSAL_policy_denied, NK_MCP_REFUSED, "authorize", detail);
+    unsigned fx = gate_mcp_answer_refusal(t);
+    return fx | gate_record_tool_end(t, &ask, gate_mcp(t)->message.id, how, 0, 0);
+}
+
+/* The call is read and decided anew: what a person said is one more fact. */
+static unsigned answered(struct nk_txn *t, enum gate_mcp_waited how,
+                         const struct nk_mcp_message *answer)
+{
+    if (how == GATE_MCP_RELOADED)
+        return not_agreed(t, "reloaded",
+                          NK_STR("The configuration changed meanwhile; call again."));
+    if (how == GATE_MCP_UNANSWERED)
+        return not_agreed(t, "not_answered", NK_STR("Nobody answered in time."));
+    if (!agreed(&answer->doc, answer->result))
+        return not_agreed(t, "declined", NK_STR("It was not agreed to."));
+    gate_mcp(t)->agreed = &gate_mcp(t)->asked;
+    gate_mcp(t)->ask = (struct nk_mcp_ask){.op = NK_MCP_POST}; /* what was read of it is gone */
+    return gate_mcp_ask(t) ? gate_mcp_refused(t) : gate_mcp_call_tool(t);
+}
+
+unsigned gate_mcp_ask_person(struct nk_txn *t, const struct nk_tool_ask *ask,
+                             struct nk_tool_verdict *v)
+{
+    struct gate_mcp *m = gate_mcp(t);
+    struct nk_str params = question(t, ask, v->why);
+    unsigned fx = 0;
+    if (!(m->session.can & GATE_MCP_PERSON) || !params.p)
+        return gate_mcp_refuse_tool(t, NK_MCP_REFUSED, v);
+    if (m->is_new)
+        return ask_by_result(t, params, v);
+    m->asked = v->approval;
+    if (!gate_mcp_may_wait(t) || gate_mcp_question(t, "elicitation/create", params, answered, &fx))
+        return gate_mcp_refuse_tool(t, NK_MCP_REFUSED, v);
+    return fx | gate_record_tool(t, v, m->message.id);
 }

@@ -6,7 +6,7 @@
  */
 #include "gate/mcp.h"
 
-enum { ENTITIES_MAX = 64 << 10, SESSION_NOT_FOUND = -32001 };
+enum { ENTITIES_MAX = 64 << 10 };
 
 static int bad(struct nk_txn *t, int code, struct nk_str detail)
 {
@@ -125,7 +125,7 @@ static int read_session(struct nk_txn *t)
         return 0;
     int rc = gate_mcp_open(t, id, &m->session);
     if (rc == NK_ENOTFOUND)
-        return gate_mcp_refuse(t, NK_REFUSAL_unknown_session, SESSION_NOT_FOUND, "parse",
+        return gate_mcp_refuse(t, NK_REFUSAL_unknown_session, NK_MCP_NO_SESSION, "parse",
                                NK_STR(""));
     m->shown = id;
     return rc ? gate_refuse(t, NK_REFUSAL_out_of_memory, "parse", NK_STR(""), NK_STR("")) : 0;

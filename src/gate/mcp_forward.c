@@ -15,6 +15,14 @@ static const struct {
                     {"elicitation", "Elicit", GATE_MCP_ELICIT},
                     {"roots", "ListRoots", GATE_MCP_ROOTS}};
 
+/* Does the client show a person a form? An object without modes means that one (2025-11-25, client, elicitation). */
+static bool fills_forms(const struct nk_json *doc, uint32_t declared)
+{
+    uint32_t elicits = nk_json_get(doc, declared, NK_STR("elicitation"));
+    return elicits != NK_JSON_NONE && (nk_json_first(doc, elicits) == NK_JSON_NONE ||
+                                       nk_json_get(doc, elicits, NK_STR("form")) != NK_JSON_NONE);
+}
+
 int gate_mcp_grant(struct nk_txn *t, unsigned *can)
 {
     const struct gate_mcp *m = gate_mcp(t);
@@ -32,6 +40,8 @@ int gate_mcp_grant(struct nk_txn *t, unsigned *can)
         if (answer.allow)
             *can |= capabilities[i].bit;
     }
+    if (fills_forms(&m->message.doc, m->ask.capabilities))
+        *can |= GATE_MCP_PERSON;
     return 0;
 }
 

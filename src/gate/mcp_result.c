@@ -77,8 +77,6 @@ static int put_entry(struct result *r, const struct list *l, uint32_t item, stru
     uint32_t at = nk_json_get(r->doc, item, nk_str(l->key));
     struct nk_str key = nk_json_string(r->doc, at, r->a);
     bool visible;
-    if (l->asked == NK_MCP_CALL_TOOL)
-        return gate_mcp_put_tool(r->t, r->doc, item, r->a, out);
     if (!key.n) /* nobody could ask for it */
         return 0;
     int rc = is_visible(r, l, key, &visible);
@@ -101,7 +99,10 @@ static int filter_list(struct result *r, const struct list *l, struct nk_fault *
         return nk_fault_set(f, NK_EINVAL, "mcp", 0, "a list without \"%s\"", l->member);
     nk_buf_init(&out, r->doc->text.n + RESULT_EXTRA + 80 * (size_t)r->doc->tape[list].count);
     nk_buf_add_char(&out, '[');
-    for (uint32_t i = nk_json_first(r->doc, list); i != NK_JSON_NONE && !rc;
+    if (l->asked == NK_MCP_CALL_TOOL)
+        rc = gate_mcp_put_tools(r->t, r->doc, list, r->a, &out, f);
+    for (uint32_t i = nk_json_first(r->doc, list);
+         l->asked != NK_MCP_CALL_TOOL && i != NK_JSON_NONE && !rc;
          i = nk_json_next(r->doc, list, i))
         rc = put_entry(r, l, i, &out);
     nk_buf_add_char(&out, ']');

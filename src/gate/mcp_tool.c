@@ -1,89 +1,20 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * mcp_tool.c - see mcp_tool.h. What a tool is, says the file of approved definitions; what a server says meanwhile has to be
- * the same by its digest, or the tool is not there. Members that the digest does not cover (_meta, icons)
- * are not passed on.
+ * mcp_tool.c - see mcp_tool.h: calls and their results. What a tool is, says the file of approved definitions; what a server
+ * says meanwhile has to be the same by its digest, or the tool is not called.
  */
 #include "gate/mcp_tool.h"
-
-enum { REFUSED_MAX = 8192 };
-
-static struct nk_str full_name(const struct nk_txn *t, struct nk_str name, struct nk_arena *a)
-{
-    return nk_arena_printf(a, "%.*s___%.*s", NK_FMT(gate_mcp_upstream(t)->name), NK_FMT(name));
-}
-
-/* Lists ------------------------------------------------------------------------------------------
- */
-static const char *const shown[] = {"title", "description", "inputSchema", "outputSchema",
-                                    "annotations"};
-
-/* Clients check results against outputSchema, and one from which something was taken may not keep to it. */
-static bool is_shown(const struct nk_tool *tool, const char *member)
-{
-    return !(tool && tool->class_count && nk_str_eq(nk_str(member), NK_STR("outputSchema")));
-}
-
-static void put_definition(const struct nk_json *doc, uint32_t item, const struct nk_tool *tool,
-                           struct nk_str name, struct nk_buf *out)
-{
-    nk_buf_add_char(out, '{');
-    nk_json_put_member(out, NK_STR("name"), name);
-    for (size_t i = 0; i < NK_COUNT(shown); i++) {
-        uint32_t at = nk_json_get(doc, item, nk_str(shown[i]));
-        if (at == NK_JSON_NONE || !is_shown(tool, shown[i]))
-            continue;
-        nk_json_put_name(out, nk_str(shown[i]));
-        nk_buf_add(out, nk_json_span(doc, at));
-    }
-    nk_buf_add_char(out, '}');
-}
-
-/* Is it the definition that was approved? */
-static bool is_approved(const struct nk_tool *tool, const struct nk_json *doc, uint32_t item)
-{
-    struct nk_digest digest;
-    return tool && tool->definition.p && !nk_tool_definition_digest(doc, item, &digest) &&
-           nk_digest_eq(digest, tool->digest);
-}
-
-int gate_mcp_put_tool(struct nk_txn *t, const struct nk_json *doc, uint32_t item,
-                      struct nk_arena *a, struct nk_buf *out)
-{
-    struct nk_tool_ask ask;
-    struct nk_fault f = {0};
-    bool may = false;
-    struct nk_str name = nk_json_string(doc, nk_json_get(doc, item, NK_STR("name")), a);
-    struct nk_str full = full_name(t, name, a);
-    if (!name.n)
-        return 0;
-    if (!full.p)
-        return NK_ENOMEM;
-    int rc = gate_tool_ask(t, full, &ask, &f);
-    if (!rc && !is_approved(ask.tool, doc, item) &&
-        (ask.tool || !gate_mcp(t)->endpoint->config->is_open))
-        return 0;
-    if (!rc)
-        rc = nk_tool_may_list(&ask, a, &may, &f);
-    if (rc == NK_ENOMEM || (!rc && !may))
-        return rc;
-    if (rc) /* what cannot be asked about is not offered */
-        return 0;
-    if (out->n > 1)
-        nk_buf_add_char(out, ',');
-    struct nk_str shown_name = gate_mcp_name(t, name, a);
-    put_definition(doc, item, ask.tool, shown_name, out);
-    return shown_name.p ? 0 : NK_ENOMEM;
-}
+#include "gate/mcp_pin.h"
+#include "gate/mcp_wait.h"
 
 /* Calls ------------------------------------------------------------------------------------------
  */
-static unsigned refused(struct nk_txn *t, int code, struct nk_tool_verdict *v)
+unsigned gate_mcp_refuse_tool(struct nk_txn *t, int code, struct nk_tool_verdict *v)
 {
     gate_mcp_refuse(
         t, code == NK_MCP_INVALID_PARAMS ? NK_REFUSAL_bad_arguments : NK_REFUSAL_policy_denied,
         code, "authorize", nk_arena_copy(t->arena, v->why));
-    unsigned fx = gate_answer_refusal(t);
+    unsigned fx = gate_mcp_answer_refusal(t);
     return fx | gate_record_tool(t, v, gate_mcp(t)->message.id);
 }
 
@@ -110,6 +41,41 @@ static struct nk_field_ask fields_of(const struct nk_txn *t, const struct nk_too
                                  .japanese = t->state->japanese};
 }
 
+/* The call goes out, or it does not: then that is its outcome. */
+static unsigned pinned(struct nk_txn *t, enum gate_pin_end how, struct nk_str why)
+{
+    static const struct {
+        enum nk_refusal_id id;
+        int code;
+    } refusals[] = {[GATE_PIN_CHANGED] = {NK_REFUSAL_changed_tool, NK_MCP_REFUSED},
+                    [GATE_PIN_UNKNOWN] = {NK_REFUSAL_unverified_tool, NK_MCP_REFUSED},
+                    [GATE_PIN_NO_SESSION] = {NK_REFUSAL_unknown_session, NK_MCP_NO_SESSION},
+                    [GATE_PIN_NO_MEMORY] = {NK_REFUSAL_out_of_memory, NK_MCP_FAILED}};
+    if (how == GATE_PIN_SAME)
+        return NK_FX_CALL;
+    t->state->call.code_number = refusals[how].code;
+    gate_refuse(t, refusals[how].id, "forward", NK_STR(""), why);
+    unsigned fx = gate_mcp_answer_refusal(t);
+    return fx | gate_mcp_end_tool(t, gate_refusal_name(refusals[how].id));
+}
+
+/* Is the tool still what was approved? What nobody approved (mcp.unapproved: decide) is compared with nothing. */
+static unsigned check_pin(struct nk_txn *t, const struct nk_tool *tool)
+{
+    const struct gate_mcp *m = gate_mcp(t);
+    if (!tool || !tool->definition.p)
+        return NK_FX_CALL;
+    const struct gate_pin pin = {
+        .tool = tool,
+        .session = m->session.id,
+        .version = m->is_new ? nk_mcp_revision_name(m->revision)
+                             : nk_http_get(t->state->head, NK_STR("mcp-protocol-version")),
+        .is_new = m->is_new,
+        .ttl = m->endpoint->config->tools_ttl,
+        .done = pinned};
+    return gate_pin_check(t, &pin);
+}
+
 static unsigned begin(struct nk_txn *t, const struct nk_tool_ask *ask, struct nk_tool_verdict *v)
 {
     struct gate_mcp *m = gate_mcp(t);
@@ -117,41 +83,21 @@ static unsigned begin(struct nk_txn *t, const struct nk_tool_ask *ask, struct nk
     if (!m->tool)
         gate_refuse(t, NK_REFUSAL_out_of_memory, "forward", NK_STR(""), NK_STR(""));
     if (!m->tool || gate_mcp_forward(t))
-        return gate_refused(t);
+        return gate_mcp_refused(t);
     m->tool->ask = *ask;
     m->tool->fields = fields_of(t, ask->tool, v);
     m->tool->filters = nk_field_applies(&m->tool->fields);
     unsigned fx = gate_record_tool(t, v, m->message.id);
-    return v->outcome == NK_TOOL_ALLOW ? fx | NK_FX_CALL : NK_FX_CUT;
+    return v->outcome == NK_TOOL_ALLOW ? fx | check_pin(t, ask->tool) : NK_FX_CUT;
 }
 
-/* Asks the person: the client shows the question and calls again with the answer (2026-07-28, basic, patterns,
- * mrtr). What is shown comes from here: the reason, and the arguments as they would go to the tool. */
-static unsigned ask_person(struct nk_txn *t, const struct nk_tool_ask *ask,
-                           struct nk_tool_verdict *v)
+/* What a person has agreed to, while this request waited or in an earlier one; or NULL. */
+static const struct nk_digest *approval(struct nk_txn *t, struct nk_digest *earlier)
 {
     const struct gate_mcp *m = gate_mcp(t);
-    struct nk_str state = gate_mcp_seal_approval(t, &v->approval);
-    struct nk_str shown_arguments = nk_str_sub(ask->arguments, 0, REFUSED_MAX / 2);
-    struct nk_str question =
-        nk_arena_printf(t->scratch, "%.*s\n%.*s %.*s%s", NK_FMT(v->why), NK_FMT(ask->name),
-                        NK_FMT(shown_arguments), ask->arguments.n > shown_arguments.n ? " …" : "");
-    if (!m->is_new || !(m->session.can & GATE_MCP_ELICIT) || !state.p || !question.p)
-        return refused(t, NK_MCP_REFUSED, v);
-    nk_buf_add(&t->out, NK_STR("{\"jsonrpc\":\"2.0\",\"id\":"));
-    nk_buf_add(&t->out, m->message.id);
-    nk_buf_add(&t->out,
-               NK_STR(",\"result\":{\"resultType\":\"input_required\",\"inputRequests\":{"
-                      "\"nakoso_approval\":{\"method\":\"elicitation/create\",\"params\":{"
-                      "\"mode\":\"form\",\"requestedSchema\":{\"type\":\"object\",\"properties\":{"
-                      "\"approve\":{\"type\":\"boolean\",\"title\":\"Approve\"}},\"required\":["
-                      "\"approve\"]}"));
-    nk_json_put_member(&t->out, NK_STR("message"), question);
-    nk_buf_add(&t->out, NK_STR("}}}"));
-    nk_json_put_member(&t->out, NK_STR("requestState"), state);
-    nk_buf_add(&t->out, NK_STR("}}"));
-    unsigned fx = gate_record_tool(t, v, m->message.id);
-    return fx | gate_reply(t, t->state->dialect, 200, NULL);
+    if (m->agreed || !m->approval.p)
+        return m->agreed;
+    return gate_mcp_use_approval(t, m->approval, earlier) ? NULL : earlier;
 }
 
 unsigned gate_mcp_call_tool(struct nk_txn *t)
@@ -160,31 +106,31 @@ unsigned gate_mcp_call_tool(struct nk_txn *t)
     struct gate_mcp *m = gate_mcp(t);
     struct nk_tool_ask ask;
     struct nk_tool_verdict v = {.outcome = NK_TOOL_REFUSE};
-    struct nk_digest approved;
+    struct nk_digest earlier;
     struct nk_fault f = {0};
     int rc = gate_tool_ask(t, s->resource.id, &ask, &f);
     if (!rc && !(ask.tool && ask.tool->definition.p) && !m->endpoint->config->is_open) {
         gate_mcp_refuse(t, NK_REFUSAL_unapproved_tool, NK_MCP_REFUSED, "locate", NK_STR(""));
-        return gate_refused(t);
+        return gate_mcp_refused(t);
     }
     if (rc || check_params(t, ask.tool)) {
         gate_refuse(t, NK_REFUSAL_out_of_memory, "authorize", NK_STR(""), NK_STR(""));
-        return gate_refused(t);
+        return gate_mcp_refused(t);
     }
-    if (m->approval.p && gate_mcp_use_approval(t, m->approval, &approved) == 0)
-        ask.approved = &approved;
+    ask.approved = approval(t, &earlier);
     if (m->ask.arguments != NK_JSON_NONE)
         ask.arguments = nk_json_span(&m->message.doc, m->ask.arguments);
     ask.session.id = m->shown;
     rc = nk_tool_decide(&ask, t->arena, &v, &f);
     s->judged = true;
     s->answer = v.answer;
-    if (rc || v.outcome == NK_TOOL_REFUSE || (v.outcome == NK_TOOL_STEP_UP && m->declined))
-        return refused(
+    if (rc || v.outcome == NK_TOOL_REFUSE ||
+        (v.outcome == NK_TOOL_STEP_UP && (m->declined || m->agreed)))
+        return gate_mcp_refuse_tool(
             t, rc == NK_EINVAL || rc == NK_ELIMIT ? NK_MCP_INVALID_PARAMS : NK_MCP_REFUSED, &v);
-    if (gate_mcp_grant(t, &m->session.can))
-        return gate_refused(t);
-    return v.outcome == NK_TOOL_STEP_UP ? ask_person(t, &ask, &v) : begin(t, &ask, &v);
+    if (m->is_new && gate_mcp_grant(t, &m->session.can)) /* a session's were granted as it began */
+        return gate_mcp_refused(t);
+    return v.outcome == NK_TOOL_STEP_UP ? gate_mcp_ask_person(t, &ask, &v) : begin(t, &ask, &v);
 }
 
 unsigned gate_mcp_end_tool(struct nk_txn *t, const char *how)

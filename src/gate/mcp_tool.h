@@ -8,6 +8,7 @@
 #include "field/field.h"
 #include "gate/mcp.h"
 #include "gate/tool.h"
+#include "tool/trust.h"
 
 enum { GATE_MCP_APPROVALS = 1024 };
 
@@ -32,9 +33,10 @@ unsigned gate_mcp_call_tool(struct nk_txn *t);
 /* The outcome's record. */
 unsigned gate_mcp_end_tool(struct nk_txn *t, const char *how);
 
-/* Appends the entry of a list of tools as this client may see it, or nothing. */
-int gate_mcp_put_tool(struct nk_txn *t, const struct nk_json *doc, uint32_t item,
-                      struct nk_arena *a, struct nk_buf *out) NK_CHECKED;
+/* Appends the entries of a server's list of tools that this client may see; what is strange about others is kept for the
+ * record. NK_ENOMEM, NK_ELIMIT. */
+int gate_mcp_put_tools(struct nk_txn *t, const struct nk_json *doc, uint32_t list,
+                       struct nk_arena *a, struct nk_buf *out, struct nk_fault *f) NK_CHECKED;
 /* Appends the result of a call without what may not be read: 0; NK_EDENIED with a fault: it does not go on. */
 int gate_mcp_put_result(struct nk_txn *t, const struct nk_json *doc, uint32_t at,
                         struct nk_arena *a, struct nk_buf *out, struct nk_fault *f) NK_CHECKED;
@@ -46,7 +48,10 @@ bool gate_mcp_tells(const struct nk_txn *t, const struct nk_mcp_message *m);
 void gate_mcp_put_hidden(const struct nk_txn *t, struct nk_buf *b);
 int gate_mcp_get_hidden(struct nk_txn *t, struct nk_str *from) NK_CHECKED;
 
-/* Seals what a person is asked to agree to; absent when memory is out. */
-struct nk_str gate_mcp_seal_approval(struct nk_txn *t, const struct nk_digest *what);
-/* The reverse, once: NK_ENOTFOUND when it is none, expired or used; NK_EFULL. */
+/* A refusal of the judge or of the arguments: answer and record. */
+unsigned gate_mcp_refuse_tool(struct nk_txn *t, int code, struct nk_tool_verdict *v);
+/* Asks a person through the client; if that cannot be, the call is refused: effects. */
+unsigned gate_mcp_ask_person(struct nk_txn *t, const struct nk_tool_ask *ask,
+                             struct nk_tool_verdict *v);
+/* What a person agreed to in an earlier request, once: NK_ENOTFOUND when it is none, expired or used; NK_EFULL. */
 int gate_mcp_use_approval(struct nk_txn *t, struct nk_str text, struct nk_digest *out) NK_CHECKED;

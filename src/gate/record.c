@@ -361,7 +361,9 @@ static void put_outcome(struct nk_buf *b, const struct nk_txn *t, const char *ho
     if (s->refusal.id != NK_REFUSAL_NONE && s->refusal.reason.n)
         put_text(b, NK_STR(",\"reason\":"), nk_str_sub(s->refusal.reason, 0, 512));
     put_number(b, NK_STR(",\"milliseconds\":"), s->now_ms - s->started_ms);
-    nk_buf_add(b, NK_STR("}}"));
+    nk_buf_add_char(b, '}');
+    nk_buf_add(b, s->strange);
+    nk_buf_add(b, NK_STR("}"));
 }
 
 unsigned gate_record_outcome(struct nk_txn *t, const char *how)

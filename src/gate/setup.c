@@ -126,7 +126,7 @@ static int load(struct nk_setup *s, const struct nk_setup_input *in, struct nk_f
     if (!rc)
         rc = gate_hooks_load(s, f);
     if (!rc)
-        rc = gate_mcp_load(s, in->sessions, f);
+        rc = gate_mcp_load(s, in, f);
     if (!rc)
         rc = gate_a2a_load(s, f);
     if (!rc)

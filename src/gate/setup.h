@@ -21,6 +21,8 @@ struct nk_store;
 struct nk_hook;
 struct nk_mcp;
 struct nk_mcp_used;
+struct nk_mcp_seen;
+struct nk_approvals;
 struct nk_a2a;
 
 /* A policy store's files; absent slices: there is none. */
@@ -84,6 +86,7 @@ struct nk_setup {
     struct nk_cedar_policies *policies;
     struct nk_cedar_entities *entities; /* models, upstreams and the entities file */
     const struct nk_tools *tools;       /* tool/tool.h */
+    struct nk_approvals *approvals; /* tool/trust.h; what lists of MCP servers are compared with */
     struct nk_ident *ident;
     struct nk_map models; /* name -> struct nk_model */
     struct nk_model *model_list;
@@ -98,6 +101,7 @@ struct nk_setup {
     struct nk_str provenance;     /* as each record has it: ,"policies":"…","generation":… */
     struct nk_digest digest;      /* of policies and configuration */
     struct nk_mcp_used *mcp_used; /* gate/mcp_tool.h */
+    struct nk_mcp_seen *mcp_seen; /* gate/mcp_pin.h */
     uint32_t generation;          /* of the configuration, given by the warden */
     uint32_t holders;             /* transactions that still use it, and the role itself */
     void *owner; /* of the slices; told by freed(owner) when the setup is gone; may be NULL */

@@ -57,8 +57,10 @@ unsigned gate_record_tool_end(struct nk_txn *t, const struct nk_tool_ask *ask, s
     nk_json_put_member(&facts, NK_STR("name"), nk_str_sub(ask->name, 0, NK_TOOL_NAME_MAX));
     if (call.p)
         put_call(&facts, NK_STR(",\"call\":"), call);
-    nk_buf_printf(&facts, ",\"bytes\":%lld,\"removed\":%lld}", (long long)bytes,
-                  (long long)removed);
+    nk_buf_printf(&facts, ",\"bytes\":%lld,\"removed\":%lld", (long long)bytes, (long long)removed);
+    if (t->state->refusal.reason.n)
+        nk_json_put_member(&facts, NK_STR("reason"), nk_str_sub(t->state->refusal.reason, 0, 512));
+    nk_buf_add_char(&facts, '}');
     unsigned fx = gate_record_end(t, how, nk_buf_str(&facts));
     nk_buf_free(&facts);
     return fx;

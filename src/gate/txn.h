@@ -77,6 +77,7 @@ struct nk_gate_state {
         *driver;                 /* gate/driver.h; NULL: one call, whose answer receive.c has */
     void *drive;                 /* its own state */
     uint32_t call_number;        /* of a driver's calls, from 1; 0: it is the only one */
+    uint32_t exchange;           /* of that call, from 1 */
     struct gate_results results; /* of tools, in the request */
     /* receive */
     const struct nk_call *reading; /* `call`, or what it became in the upstream's dialect */
@@ -93,6 +94,7 @@ struct nk_gate_state {
     struct nk_str finish, reply_model;
     int64_t events; /* of a stream */
     int64_t reply_bytes;
+    struct nk_str strange; /* about the answer, for its record: members, a comma before each */
     int64_t tool_calls, calls_refused;
 };
 

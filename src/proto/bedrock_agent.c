@@ -4,7 +4,7 @@
  * (files, knowledge bases, memory) are refused, because a client that sends them counts on them; others are passed
  * over, as the service does.
  */
-#include "proto/bedrock_agent.h"
+#include "proto/bedrock_inline.h"
 
 #include "proto/dialect.h"
 #include "proto/eventstream.h"
@@ -21,6 +21,7 @@ struct reading {
 
 static const struct nk_endpoint endpoints[] = {
     {"agents.invoke", "POST", "/agents/*", "InvokeAgent", NK_LOCAL_AGENT, NULL},
+    {"agents.inline", "POST", "/agents/*", "InvokeInlineAgent", NK_LOCAL_AGENT, NULL},
 };
 
 static int refuse_member(struct reading *r, const char *what)
@@ -141,7 +142,7 @@ static int read_results(struct reading *r, uint32_t state)
     return rc;
 }
 
-static int refuse_unserved(struct reading *r, uint32_t state)
+static int refuse_unserved(struct reading *r, uint32_t state, const char *name)
 {
     static const char *const members[] = {"files", "knowledgeBaseConfigurations",
                                           "conversationHistory"};
@@ -149,7 +150,7 @@ static int refuse_unserved(struct reading *r, uint32_t state)
         return refuse_member(r, "\"memoryId\" is not served: agents keep no memory over sessions");
     for (size_t i = 0; i < NK_COUNT(members); i++)
         if (nk_member_get(r->doc, state, nk_str(members[i])) != NK_JSON_NONE)
-            return nk_fault_set(r->f, NK_EINVAL, "proto", 0, "\"sessionState.%s\" is not served",
+            return nk_fault_set(r->f, NK_EINVAL, "proto", 0, "\"%s.%s\" is not served", name,
                                 members[i]);
     return 0;
 }
@@ -157,9 +158,10 @@ static int refuse_unserved(struct reading *r, uint32_t state)
 static int read_state(struct reading *r)
 {
     uint32_t state;
-    int rc = nk_member_of(r->doc, 0, NK_STR("sessionState"), NK_JSON_OBJECT, &state, r->f);
+    const char *name = r->out->brought ? "inlineSessionState" : "sessionState";
+    int rc = nk_member_of(r->doc, 0, nk_str(name), NK_JSON_OBJECT, &state, r->f);
     if (!rc)
-        rc = refuse_unserved(r, state);
+        rc = refuse_unserved(r, state, name);
     if (rc || state == NK_JSON_NONE)
         return rc;
     rc = read_pairs(r, state, "sessionAttributes", &r->out->session, &r->out->session_count);
@@ -178,6 +180,8 @@ static int parse_call(struct nk_call *call, struct nk_arena *a, struct nk_fault 
     if (!out)
         return nk_fault_set(f, NK_ENOMEM, "proto", 0, "out of memory");
     int rc = nk_member_expect(r.doc, 0, NK_STR("the body"), NK_JSON_OBJECT, f);
+    if (!rc && call->endpoint == nk_agent_endpoint(true))
+        rc = nk_agent_read_brought(&call->body, a, &out->brought, f);
     if (!rc)
         rc = text(&r, 0, "inputText", false, &out->input);
     if (!rc)
@@ -216,6 +220,7 @@ static const char *type_of(const struct nk_refusal *r)
     } named[] = {{"unknown_endpoint", "UnknownOperationException"},
                  {"too_busy", "ThrottlingException"},
                  {"unknown_agent", "ResourceNotFoundException"},
+                 {"unknown_model", "ResourceNotFoundException"},
                  {"agent_limit", "ServiceQuotaExceededException"},
                  {"unknown_invocation", "ConflictException"}};
     for (size_t i = 0; i < NK_COUNT(named); i++)
@@ -300,6 +305,11 @@ const struct nk_dialect *nk_bedrock_agent_dialect(void)
     return &nk_dialect_bedrock_agent;
 }
 
+const struct nk_endpoint *nk_agent_endpoint(bool is_inline)
+{
+    return &endpoints[is_inline];
+}
+
 static int digit(char c)
 {
     if (c >= '0' && c <= '9')
@@ -345,4 +355,11 @@ bool nk_agent_path(struct nk_str path, struct nk_arena *a, struct nk_str *agent,
         return false;
     return decode(parts[2], a, agent) && decode(parts[4], a, alias) &&
            decode(parts[6], a, session) && session->n >= 2;
+}
+
+bool nk_agent_inline_path(struct nk_str path, struct nk_arena *a, struct nk_str *session)
+{
+    static const struct nk_str prefix = {"/agents/", 8};
+    return nk_str_starts(path, prefix) && decode(nk_str_sub(path, prefix.n, path.n), a, session) &&
+           session->n >= 2;
 }

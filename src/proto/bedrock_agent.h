@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * bedrock_agent.h - InvokeAgent of Amazon Bedrock's agents: what a request's body says, and the events of the answer
+ * bedrock_agent.h - InvokeAgent and InvokeInlineAgent of Amazon Bedrock's agents: what a request's body says, and the events of the answer
  * (application/vnd.amazon.eventstream). Source: the service model of bedrock-agent-runtime (2023-07-26).
  *
  *   POST /agents/{agentId}/agentAliases/{agentAliasId}/sessions/{sessionId}/text
+ *   POST /agents/{sessionId}                 (an agent that the client describes: bedrock_inline.h)
  *
  * Which agents there are is configuration, so no request matches this dialect's table; the gate names its row itself.
  */
@@ -36,6 +37,8 @@ struct nk_agent_result {
     struct nk_str body;              /* text, or absent */
 };
 
+struct nk_agent_brought;
+
 struct nk_agent_call {
     struct nk_str input;      /* inputText, or absent */
     bool trace, ends;         /* enableTrace, endSession */
@@ -44,12 +47,17 @@ struct nk_agent_call {
     size_t result_count;
     const struct nk_agent_pair *session, *prompt; /* attributes: for tools, and for the model */
     size_t session_count, prompt_count;
+    const struct nk_agent_brought *brought; /* of an inline agent; NULL: InvokeAgent */
 };
 
 const struct nk_dialect *nk_bedrock_agent_dialect(void);
+/* Its operations: InvokeAgent, or InvokeInlineAgent. */
+const struct nk_endpoint *nk_agent_endpoint(bool is_inline);
 /* Of a call that the dialect has parsed. */
 const struct nk_agent_call *nk_agent_call(const struct nk_call *call);
 /* Cuts the path of InvokeAgent; the parts are percent-decoded in `a`. False: it is another path, or a part cannot be
  * what it should. */
 bool nk_agent_path(struct nk_str path, struct nk_arena *a, struct nk_str *agent,
                    struct nk_str *alias, struct nk_str *session);
+/* The same of InvokeInlineAgent. */
+bool nk_agent_inline_path(struct nk_str path, struct nk_arena *a, struct nk_str *session);

@@ -89,6 +89,10 @@ int nk_mcp_headers(const struct nk_http_head *h, const struct nk_mcp_message *m,
 int nk_mcp_param_headers(const struct nk_http_head *h, const struct nk_json *schema,
                          const struct nk_json *doc, uint32_t arguments, struct nk_arena *a,
                          struct nk_fault *f) NK_CHECKED;
+/* Adds those headers for these arguments; values live in `a` and in the document. NK_EINVAL: the schema names one that
+ * cannot be; NK_ELIMIT: there would be more than `max` headers; NK_ENOMEM. */
+int nk_mcp_add_param_headers(const struct nk_json *schema, const struct nk_json *arguments,
+                             struct nk_arena *a, size_t max, struct nk_http_head *h) NK_CHECKED;
 /* A header's value, out of its form =?base64?…?= if it has that. Absent: not valid, or memory is out. */
 struct nk_str nk_mcp_header_decode(struct nk_str value, struct nk_arena *a);
 /* The reverse; absent when memory is out. */
@@ -106,6 +110,7 @@ enum nk_mcp_code {
     NK_MCP_INVALID_PARAMS = NK_RPC_INVALID_PARAMS,
     NK_MCP_INTERNAL = NK_RPC_INTERNAL,
     NK_MCP_FAILED = NK_RPC_FAILED,
+    NK_MCP_NO_SESSION = -32001,
     NK_MCP_REFUSED = NK_RPC_REFUSED,
     NK_MCP_HEADER_MISMATCH = -32020,
     NK_MCP_NO_CAPABILITY = -32021,

@@ -7,6 +7,7 @@
 #include "proto/mcp.h"
 
 #include "base/encode.h"
+#include "http/grammar.h"
 
 static const char stage[] = "headers";
 static const struct nk_str sentinel = {"=?base64?", 9};
@@ -170,4 +171,66 @@ int nk_mcp_param_headers(const struct nk_http_head *h, const struct nk_json *sch
                          struct nk_fault *f)
 {
     return check_properties(h, schema, 0, doc, arguments, a, f);
+}
+
+/* HTTP/2 has names in lower case alone. */
+static struct nk_str param_name(struct nk_str header, struct nk_arena *a)
+{
+    static const struct nk_str prefix = {"mcp-param-", 10};
+    char *p = nk_arena_alloc(a, prefix.n + header.n);
+    for (size_t i = 0; p && i < prefix.n + header.n; i++) {
+        char c = i < prefix.n ? prefix.p[i] : header.p[i - prefix.n];
+        p[i] = (char)(c >= 'A' && c <= 'Z' ? c + 32 : c);
+    }
+    return (struct nk_str){p, prefix.n + header.n};
+}
+
+static int add_param(const struct nk_json *arguments, uint32_t value, struct nk_str header,
+                     struct nk_arena *a, size_t max, struct nk_http_head *h)
+{
+    enum nk_json_type type = value == NK_JSON_NONE ? NK_JSON_NULL : nk_json_type(arguments, value);
+    if (type == NK_JSON_NULL)
+        return 0;
+    if (!nk_http_token_ok(header))
+        return NK_EINVAL;
+    if (h->header_count >= max)
+        return NK_ELIMIT;
+    struct nk_str text = type == NK_JSON_STRING ? nk_json_string(arguments, value, a)
+                                                : nk_json_span(arguments, value);
+    struct nk_http_header one = {.name = param_name(header, a),
+                                 .value = text.p ? nk_mcp_header_encode(text, a)
+                                                 : (struct nk_str){NULL, 0}};
+    if (!one.name.p || !one.value.p)
+        return NK_ENOMEM;
+    h->headers[h->header_count++] = one;
+    return 0;
+}
+
+static int add_properties(const struct nk_json *schema, uint32_t object,
+                          const struct nk_json *arguments, uint32_t value, struct nk_arena *a,
+                          size_t max, struct nk_http_head *h)
+{
+    uint32_t list = nk_json_get(schema, object, NK_STR("properties"));
+    int rc = 0;
+    if (nk_json_type(schema, list) != NK_JSON_OBJECT)
+        return 0;
+    for (uint32_t i = nk_json_first(schema, list); i != NK_JSON_NONE && !rc;
+         i = nk_json_next(schema, list, i)) {
+        struct nk_str name = nk_json_string(schema, i, a);
+        uint32_t header = nk_json_get(schema, i + 1, NK_STR("x-mcp-header"));
+        if (!name.p)
+            return NK_ENOMEM;
+        uint32_t at = nk_json_get(arguments, value, name);
+        if (header != NK_JSON_NONE)
+            rc = add_param(arguments, at, nk_json_string(schema, header, a), a, max, h);
+        else if (nk_json_type(schema, i + 1) == NK_JSON_OBJECT)
+            rc = add_properties(schema, i + 1, arguments, at, a, max, h);
+    }
+    return rc;
+}
+
+int nk_mcp_add_param_headers(const struct nk_json *schema, const struct nk_json *arguments,
+                             struct nk_arena *a, size_t max, struct nk_http_head *h)
+{
+    return add_properties(schema, 0, arguments, 0, a, max, h);
 }

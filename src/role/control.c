@@ -36,6 +36,7 @@ static size_t fd_places(struct nk_control *m, int *places[FDS_MAX])
     places[n++] = &m->admin;
     places[n++] = &m->stats;
     places[n++] = &m->state_dir;
+    places[n++] = &m->mail;
     return n;
 }
 
@@ -108,7 +109,7 @@ static bool is_sane(const struct nk_control *m)
 {
     return m->kind >= NK_CONTROL_START && m->role >= 0 && m->role < NK_ROLE_COUNT &&
            m->listener_count <= NK_ROLE_LISTENERS_MAX && m->slot < NK_ROLE_PAIRS_MAX &&
-           m->audit_count <= NK_ROLE_AUDITS_MAX;
+           m->audit_count <= NK_ROLE_AUDITS_MAX && m->mail_count <= NK_ROLE_PAIRS_MAX;
 }
 
 /* Gives each place its descriptor; every one must be used, and once. Those of a later version's

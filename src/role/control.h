@@ -61,6 +61,7 @@ enum nk_control_kind {
     /* warden -> role */
     NK_CONTROL_ENDED,   /* scribe: the gate `instance` is gone, its ring gets nothing more */
     NK_CONTROL_TICKETS, /* gate: from now on with these `tickets` */
+    NK_CONTROL_MAIL,    /* gate: `mail` is where the gate of `slot` is told something */
     NK_CONTROL_KINDS,
 };
 
@@ -84,6 +85,8 @@ struct nk_control {
     uint32_t page;                 /* of the counters: nk_stats_page */
     uint32_t ended;                /* AUDIT: 1 when the gate is gone already */
     struct nk_tls_tickets tickets; /* START, TICKETS; to gates only */
+    int mail;                      /* START: what others tell this gate; MAIL */
+    uint32_t mail_count;           /* so many MAIL messages follow, behind those of AUDIT */
 };
 
 /* A message of that kind with no descriptors. */

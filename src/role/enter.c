@@ -128,6 +128,8 @@ static int take_start(struct nk_role_start *s, struct nk_control *m)
     s->stats = m->stats;
     s->page = m->page;
     s->state_dir = m->state_dir;
+    s->mail = m->mail;
+    s->mail_count = m->mail_count;
     s->audit_count = m->audit_count;
     s->audits = nk_arena_array(&s->arena, m->audit_count + 1, sizeof *s->audits);
     return s->audits ? 0 : NK_ENOMEM;
@@ -149,6 +151,12 @@ static int receive_start(struct nk_role_start *s, struct nk_fault *f)
             rc = NK_EINVAL;
         if (!rc)
             s->audits[i] = (struct nk_role_audit){m.slot, m.instance, m.ended, m.audit};
+    }
+    for (uint32_t i = 0; i < s->mail_count && !rc; i++) {
+        rc = next_message(s->control, &m);
+        if (!rc && (m.kind != NK_CONTROL_MAIL || m.slot != i))
+            rc = NK_EINVAL;
+        s->mails[i] = rc ? -1 : m.mail;
     }
     if (rc)
         return nk_fault_set(f, rc, "start", 0, "the warden's START is not whole");

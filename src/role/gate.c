@@ -344,6 +344,8 @@ static int start_serving(struct gate *g, struct nk_fault *f)
         rc = open_listeners(g, s->listeners, s->listener_count, s->admin, tls);
     if (!rc)
         rc = gate_fetch_start(g);
+    if (!rc)
+        rc = gate_mail_open(g);
     g->control_watch = (struct nk_watch){.fd = s->control, .ready = on_control};
     if (!rc)
         rc = nk_loop_watch(g->loop, &g->control_watch, EPOLLIN);

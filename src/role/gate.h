@@ -59,8 +59,7 @@ struct gate {
     int64_t abuse_told_us;             /* when the log last heard of a client that did too much */
     struct gate_conn *shake_first[2], *shake_last[2]; /* whose handshake waits: gate_shake.c */
     uint32_t shake_steps;                             /* of this batch */
-    struct nk_timer pause_timer;
-    int64_t full_since_us;    /* 0: the audit log takes new requests */
+    int64_t full_since_us;                            /* 0: the audit log takes new requests */
     int64_t refused_since_us; /* the second whose refused_lines are counted */
     uint32_t refused_lines;   /* in the log: of clients that TLS refused */
     size_t conn_count;
@@ -69,13 +68,14 @@ struct gate {
     bool accepting_stopped, draining;
     bool woken;       /* by the answers' eventfd, since the last sleep */
     int64_t slept_us; /* when the last sleep began; 0: it has been looked at */
-    struct nk_timer drain_timer, fetch_timer, accept_timer;
+    struct nk_timer drain_timer, fetch_timer, accept_timer, pause_timer;
     size_t fetch_count;                    /* issuers */
     int64_t *fetch_due_us, *fetched_at_us; /* for each issuer: next and last fetch */
     struct nk_buf *fetched;                /* for each issuer: document under way */
     struct nk_control prepared_with;       /* descriptors that come into use by COMMIT */
     struct nk_tls *prepared_tls[NK_ROLE_LISTENERS_MAX];
     struct gate_telemetry telemetry;
+    struct gate_mail mail;
     char read_buffer[GATE_READ_SIZE];
 };
 

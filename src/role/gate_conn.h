@@ -11,6 +11,7 @@
 #include "edge/loop.h"
 #include "edge/sock.h"
 #include "gate/gate.h"
+#include "role/gate_mail.h"
 
 /* Records of one request that wait for room in the audit ring: as a rule; and at most, of a few steps. */
 enum { GATE_RECORDS_FEW = 4, GATE_RECORDS_MAX = 2 * NK_TXN_RECORDS };

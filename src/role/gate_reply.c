@@ -139,6 +139,8 @@ void gate_effects(struct gate_stream *s, unsigned fx)
         fx = NK_FX_ABORT | NK_FX_CUT; /* what cannot be recorded must not happen */
     if (fx & NK_FX_ABORT)
         gate_call_abort(s);
+    if (fx & NK_FX_TELL)
+        gate_mail_send(s->conn->gate, &s->req->txn->tell);
     if (fx & NK_FX_HEAD)
         put_head(s);
     if (fx & NK_FX_DATA)

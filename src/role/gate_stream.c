@@ -82,6 +82,9 @@ int gate_request_begin(struct gate_stream *s)
                               .number = g->requests++,
                               .in_flight = g->in_flight,
                               .audit_full = gate_audit_full(g),
+                              .slot = g->start->slot,
+                              .waits = &g->mail.waits,
+                              .owner = s,
                               .scratch = &g->scratch};
     g->scratch.ceiling = s->req->arena.ceiling;
     gate_telemetry_begin(g, &env);

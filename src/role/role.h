@@ -36,7 +36,10 @@ struct nk_role_start {
     struct nk_tls_tickets tickets;      /* gate */
     struct nk_role_ring calls, answers; /* gate, courier */
     struct nk_role_ring audit;          /* gate */
-    struct nk_role_audit *audits;       /* scribe */
+    int mail;                           /* gate: where it finds what others tell it … */
+    int mails[NK_ROLE_PAIRS_MAX]; /* … and where it tells the gate of a slot, itself as well */
+    uint32_t mail_count;          /* 0: there is neither */
+    struct nk_role_audit *audits; /* scribe */
     uint32_t audit_count;
     int stats;     /* memory file for nk_stats_open */
     uint32_t page; /* of it that this role writes */

@@ -241,7 +241,7 @@ static int open_all(struct warden *w, struct nk_fault *f)
                             strerror(errno));
     if (warden_ticket_begin(w))
         return nk_fault_set(f, NK_EIO, "start", 0, "no random bytes: %s", strerror(errno));
-    if (warden_pairs_begin(w))
+    if (warden_pairs_begin(w) || warden_mail_begin(w))
         return nk_fault_set(f, NK_ENOMEM, "start", 0, "cannot make the rings: %s", strerror(errno));
     w->upgrade.started = nk_loop_unix_ms(w->loop) / 1000;
     nk_stats_set(&w->stats, NK_STAT_STARTED, (uint64_t)w->upgrade.started);
@@ -255,6 +255,7 @@ static void close_all(struct warden *w)
     warden_client_end(w);
     warden_ticket_end(w);
     warden_ring_end(w);
+    warden_mail_end(w);
     warden_reload_end(w);
     warden_setup_free(w->upgrade.setup, w->setup);
     warden_setup_free(w->setup, NULL);

@@ -406,10 +406,15 @@ static int send_start(struct warden_child *c)
         m.instance = a->instance;
         m.audit = a->ring;
         m.tickets = w->tickets.keys;
+        m.mail_count = w->mail_count;
+        if (c->slot < w->mail_count)
+            m.mail = w->mails[c->slot][0];
     }
     c->instance = m.instance;
     warden_child_send(c, &m);
     nk_secret_wipe(&m.tickets, sizeof m.tickets);
+    if (c->role == NK_ROLE_GATE)
+        warden_mail_send(c);
     if (c->role == NK_ROLE_SCRIBE)
         send_audits(c);
     return 0;

@@ -116,6 +116,8 @@ struct warden {
     struct warden_child scribe;
     struct nk_role_audit audits[NK_ROLE_AUDITS_MAX];
     uint32_t audit_count;
+    int mails[NK_ROLE_PAIRS_MAX][2]; /* of the gates: where each reads, where all write */
+    uint32_t mail_count;
     int state_dir, null_fd, stats_fd;
     struct nk_stats stats;
     unsigned turn; /* of the counters' pages: see stats.h */

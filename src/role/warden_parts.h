@@ -38,6 +38,11 @@ struct nk_role_audit *warden_ring_audit(struct warden *w, uint32_t instance);
 void warden_ring_close(struct warden_pair *p);
 void warden_ring_end(struct warden *w);
 
+/* warden_mail.c */
+int warden_mail_begin(struct warden *w);
+void warden_mail_send(struct warden_child *gate); /* behind START */
+void warden_mail_end(struct warden *w);
+
 /* warden_setup.c */
 struct warden_setup *warden_setup_new(void); /* empty; NULL when out of memory */
 struct warden_setup *warden_setup_load(struct warden *w, const struct warden_setup *old,

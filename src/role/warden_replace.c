@@ -346,6 +346,9 @@ static void resume(struct warden *w)
 void warden_upgrade_begin(struct warden *w)
 {
     struct nk_fault f = {0};
+    if (warden_mail_begin(w))
+        nk_log(NK_LOG_ERROR, "warden.mail", "gates cannot tell each other anything: %s",
+               strerror(errno));
     if (w->upgrade.is_undone) {
         resume(w);
         return;

@@ -3,6 +3,7 @@
 // (GET /patients/ID). Each record has what the definition declares, and each time other things around it: undeclared
 // members, attributes that claim roles, texts in texts, parts that are no text, instructions. What only a doctor may
 // read, and what nobody declared, holds SECRET; what a receptionist may see holds OPEN.
+import { readFileSync } from "node:fs";
 import { createServer } from "node:http";
 import { dice } from "../fields/random.mjs";
 
@@ -42,6 +43,8 @@ function result(id) {
   return `{${members.join(",")}}`;
 }
 
+const approved = JSON.parse(readFileSync(new URL("../../examples/hospital/tools.json", import.meta.url), "utf8")).tools;
+const list = JSON.stringify({ tools: approved.filter((t) => t.server === "ehr").map(({ server, sha256, approved: since, ...definition }) => definition) });
 const hello = { protocolVersion: "2025-11-25", capabilities: { tools: {} }, serverInfo: { name: "patients", version: "1" } };
 createServer((request, response) => {
   let text = "";
@@ -52,7 +55,7 @@ createServer((request, response) => {
     }
     const { id, method } = JSON.parse(text);
     if (id === undefined) return response.writeHead(202).end();
-    const said = method === "initialize" ? JSON.stringify(hello) : method === "tools/call" ? result("1234") : "{}";
+    const said = method === "initialize" ? JSON.stringify(hello) : method === "tools/call" ? result("1234") : method === "tools/list" ? list : "{}";
     return response.writeHead(200, { "content-type": "application/json" }).end(`{"jsonrpc":"2.0","id":${JSON.stringify(id)},"result":${said}}`);
   });
 }).listen(port, "127.0.0.1", () => console.log("ready"));

@@ -144,7 +144,7 @@ const tools = () => ({
         await ctx.mcpReq.notify({ method: "notifications/progress", params: { progressToken: token, progress: message ? 1 : 2, total: 2, message } });
     return { structuredContent: record, content: [text(JSON.stringify(record)), text("It is a secret-diagnosis.")] };
   }, z.object({ id: z.int() })],
-  pay: ["Pays", ({ to, amount }) => say(text(`Paid ${amount} to ${to}.`)), z.object({ to: z.string(), amount: z.int() })],
+  pay: ["Pays", ({ to, amount }) => { console.error(`paid ${amount} to ${to}`); return say(text(`Paid ${amount} to ${to}.`)); }, z.object({ to: z.string(), amount: z.int() })],
   morph: [morphed ? "Does something else now" : "Changes its own definition", () => { morphed = true; return say(text("Changed.")); }],
   tell_headers: ["Tells the headers that it was called with", (_, ctx) => say(text(JSON.stringify(Object.fromEntries(ctx.http.req.headers))))],
   wait: ["Waits until nobody wants it any more", (_, ctx) => new Promise((done) => {

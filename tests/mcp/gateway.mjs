@@ -223,6 +223,7 @@ check("a definition that is not the approved one is not there", async () => {
   const listed = async () => (await send(ALICE, "tools/list")).json.result.tools.map((t) => t.name);
   assert.equal((await listed()).includes("fixture___morph"), true);
   await send(ALICE, "tools/call", tool("morph"));
+  refusedBy(await send(ALICE, "tools/call", tool("morph")), 200, -32010, "changed_tool");
   assert.equal((await listed()).includes("fixture___morph"), false);
   refusedBy(await send(CAROL, "tools/call", { name: "fixture___nothing", arguments: {} }), 200, -32010, "unapproved_tool");
 });

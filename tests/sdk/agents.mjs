@@ -4,11 +4,11 @@
 import assert from 'node:assert/strict';
 import { createPublicKey, verify } from 'node:crypto';
 import { readFileSync } from 'node:fs';
-import { BedrockAgentRuntimeClient, InvokeAgentCommand } from '@aws-sdk/client-bedrock-agent-runtime';
+import { BedrockAgentRuntimeClient, InvokeAgentCommand, InvokeInlineAgentCommand } from '@aws-sdk/client-bedrock-agent-runtime';
 import { NodeHttpHandler } from '@smithy/node-http-handler';
 import { BASE_URL, check, run, upstream } from './tap.mjs';
 
-const { WAY, JOHN, JANE, FUNCTIONS_LOG } = process.env;
+const { WAY, JOHN, JANE, FUNCTIONS_LOG, WARD_LOG } = process.env;
 const client = (who) => new BedrockAgentRuntimeClient({
   endpoint: BASE_URL, region: 'us-east-1', maxAttempts: 1,
   credentials: { accessKeyId: who.split(' ')[0], secretAccessKey: who.split(' ')[1] },
@@ -19,8 +19,11 @@ const decode = (bytes) => new TextDecoder().decode(bytes);
 let number = 0;
 const session = () => `session-${WAY}-${process.pid}-${++number}`;
 
-async function invoke(by, input) {
-  const r = await by.send(new InvokeAgentCommand({ agentId: 'HOSPITAL01', agentAliasId: 'TSTALIASID', sessionId: session(), ...input }));
+const invoke = async (by, input) => read(await by.send(
+  new InvokeAgentCommand({ agentId: 'HOSPITAL01', agentAliasId: 'TSTALIASID', sessionId: session(), ...input })));
+const describe = async (by, input) => read(await by.send(
+  new InvokeInlineAgentCommand({ foundationModel: 'echo', instruction: 'You help at the desk of a hospital, and nowhere else.', sessionId: session(), ...input })));
+async function read(r) {
   const seen = { ...r, text: '', traces: [], control: undefined };
   for await (const e of r.completion) {
     if (e.chunk) seen.text += decode(e.chunk.bytes);
@@ -29,7 +32,8 @@ async function invoke(by, input) {
   }
   return seen;
 }
-const heard = () => readFileSync(FUNCTIONS_LOG, 'utf8').split('\n').filter(Boolean).map((l) => JSON.parse(l));
+const lines = (log) => readFileSync(log, 'utf8').split('\n').filter(Boolean).map((l) => JSON.parse(l));
+const heard = () => lines(FUNCTIONS_LOG);
 const events = () => heard().map((l) => l.event);
 async function fails(type, status, promise) {
   const e = await promise.then((r) => assert.fail(`it was answered: ${r.text}`), (e) => e);
@@ -134,6 +138,65 @@ check('a person confirms exactly one call, once', async () => {
   const third = await invoke(john, { sessionId: `${id}-3`, inputText: 'book a visit' });
   assert.match((await invoke(john, { ...answer('DENY', third.control.invocationId), sessionId: `${id}-3` })).text, /did not agree/);
   assert.equal(booked(), 1);
+});
+check('a tool of an MCP server of 2026-07-28: one request, who asks in a signed token, fields gone', async () => {
+  const before = lines(WARD_LOG).length;
+  const r = await invoke(john, { agentId: 'WARD000001', inputText: 'who is in the bed?', enableTrace: true, sessionState: forged });
+  assert.match(r.text, /Suzuki/);
+  assert.doesNotMatch(JSON.stringify([r.text, r.traces]), /measles/);
+  assert.match((await invoke(jane, { agentId: 'WARD000001', inputText: 'who is in the bed?' })).text, /measles/);
+  const said = lines(WARD_LOG).slice(before).filter((l) => l.asks !== 'server/discover');
+  assert.deepEqual(said.map((l) => [l.url, l.asks]), [['/new', 'tools/call'], ['/new', 'tools/call']]);
+  const claims = said.map((l) => JSON.parse(Buffer.from(l.headers.authorization.split('.')[1], 'base64url')));
+  assert.deepEqual(claims.map((c) => [c.sub, c.act.sub, c.tool]), [['john.doe', 'ward', 'ward___get_bed'], ['jane.smith', 'ward', 'ward___get_bed']]);
+});
+check('a tool of an MCP server with sessions: each call has its own, which ends with it', async () => {
+  const before = lines(WARD_LOG).length;
+  const r = await invoke(john, { agentId: 'WARD000001', inputText: 'who is in the old bed?', sessionState: forged });
+  assert.match(r.text, /Suzuki/);
+  assert.doesNotMatch(r.text, /measles/);
+  assert.match((await invoke(jane, { agentId: 'WARD000001', inputText: 'who is in the old bed?' })).text, /measles/);
+  assert.match((await invoke(jane, { agentId: 'WARD000001', inputText: 'who is in old bed 8?' })).text, /no such bed/);
+  const said = lines(WARD_LOG).slice(before).filter((l) => l.asks !== 'server/discover');
+  const one = ['initialize', 'notifications/initialized', 'tools/call', 'DELETE'];
+  assert.deepEqual(said.map((l) => l.asks ?? l.method), [...one, ...one, ...one]);
+  const ids = said.filter((l) => l.asks === 'tools/call').map((l) => l.headers['mcp-session-id']);
+  assert.equal(new Set(ids).size, 3);
+  assert.deepEqual(said.filter((l) => l.asks === 'initialize').map((l) => l.open), [0, 0, 0]);
+});
+const records = { actionGroupName: 'records', actionGroupExecutor: { lambda: 'arn:aws:lambda:us-east-1:123456789012:function:mine' } };
+const desk = { actionGroupName: 'desk', actionGroupExecutor: { customControl: 'RETURN_CONTROL' },
+  functionSchema: { functions: [{ name: 'badge', description: 'Prints a badge', parameters: { for: { type: 'string', required: true } } }] } };
+check('an inline agent: the groups of the configuration, about the one who asks', async () => {
+  const before = events().length;
+  const id = session();
+  const r = await describe(john, { sessionId: id, inputText: story, enableTrace: true, actionGroups: [records], inlineSessionState: forged });
+  assert.equal(r.sessionId, id);
+  assert.match(r.text, /Sato/);
+  assert.doesNotMatch(JSON.stringify([r.text, r.traces]), /influenza|oseltamivir/);
+  assert.match((await describe(jane, { inputText: story, actionGroups: [records] })).text, /influenza/);
+  const [e] = events().slice(before);
+  assert.deepEqual([e.agent.id, e.sessionAttributes.username, e.sessionAttributes.role, e.sessionAttributes.color], ['INLINE_AGENT', 'john.doe', undefined, 'red']);
+  assert.deepEqual([r.traces[0].sessionId, r.traces.length], [id, 5]);
+});
+check('an inline agent hands the client its own functions, and remembers', async () => {
+  const id = session();
+  const r = await describe(john, { sessionId: id, inputText: 'print a badge', actionGroups: [desk] });
+  const input = r.control.invocationInputs[0].functionInvocationInput;
+  assert.deepEqual([input.actionGroup, input.function, input.actionInvocationType], ['desk', 'badge', 'RESULT']);
+  const back = { sessionId: id, actionGroups: [desk], inlineSessionState: { invocationId: r.control.invocationId, returnControlInvocationResults: [
+    { functionResult: { actionGroup: 'desk', function: 'badge', responseBody: { TEXT: { body: 'printed on 4' } } } }] } };
+  await fails('ConflictException', 409, describe(jane, back));
+  assert.match((await describe(john, back)).text, /printed on 4/);
+  await fails('ConflictException', 409, describe(john, back));
+});
+check('what an inline agent may not have is refused by its name', async () => {
+  const no = async (input, type, status, words) => assert.match((await fails(type, status, describe(john, { inputText: 'x', ...input }))).message, words);
+  await no({ actionGroups: [{ ...records, actionGroupName: 'others' }] }, 'ValidationException', 400, /others/);
+  await no({ foundationModel: 'nowhere' }, 'ResourceNotFoundException', 404, /nowhere/);
+  await no({ foundationModel: 'secret' }, 'AccessDeniedException', 403, /secret/);
+  await no({ knowledgeBases: [{ knowledgeBaseId: 'K', description: 'k' }] }, 'ValidationException', 400, /knowledgeBases/);
+  await no({ guardrailConfiguration: { guardrailIdentifier: 'g', guardrailVersion: '1' } }, 'ValidationException', 400, /guardrailConfiguration/);
 });
 check("refusals are the client's own exceptions", async () => {
   await fails('AccessDeniedException', 403, invoke(client('NKSVAAAAAAAAAAAA wrong'), { inputText: 'x' }));

@@ -184,7 +184,7 @@ static void sessions(void)
 /* Words ---------------------------------------------------------------------------------------- */
 
 static const struct nk_agent_who who = {
-    {"hospital", 8}, {"HOSPITAL01", 10}, {"TSTALIASID", 10}, {"s1", 2}};
+    {"hospital", 8}, {"HOSPITAL01", 10}, {"TSTALIASID", 10}, {"s1", 2}, false};
 static const struct nk_agent_attributes none = {.n = 0};
 
 static struct nk_buf lambda(const struct nk_agent_way *way, const char *arguments)

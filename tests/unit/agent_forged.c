@@ -2,14 +2,18 @@
  *
  * agent_forged.c - whoever may write into a conversation tries to be somebody else: in ten thousand random forms the
  * client's attributes and headers, the words of user and model, the arguments of tools and what tools answer say that
- * this is a doctor. No decision changes by it, nor who tools are told to serve, nor what the model gets to see.
+ * this is a doctor. No decision changes by it, nor who tools are told to serve, nor what the model gets to see. Some
+ * thousand more say it where tools are those of an MCP server, and where the client describes the agent itself.
  */
+#include "base/encode.h"
 #include "gate/driver.h"
 #include "ident/keyfile.h"
+#include "ident/token.h"
 #include "tap.h"
 #include "tool/tool.h"
 
-enum { ROUNDS = 5000, NOW_MS = 1795314900, CALLS = 4 };
+enum { ROUNDS = 5000, ROUNDS_MORE = 2000, NOW_MS = 1795314900 };
+enum way { OF_LAMBDA, OF_MCP, OF_CLIENT }; /* whose tools, or whose agent, they are */
 
 static struct nk_arena arena, scratch, texts;
 static struct nk_setup *setup;
@@ -75,7 +79,7 @@ static struct nk_str members(bool first)
 
 /* The world ------------------------------------------------------------------------------------- */
 
-static struct nk_str approved(void)
+static void approve(const char *server, struct nk_buf *out)
 {
     static const struct nk_json_limits lim = {65536, 32, 4096};
     static const char definition[] =
@@ -89,13 +93,12 @@ static struct nk_str approved(void)
             !nk_tool_definition_digest(&doc, 0, &digest));
     nk_buf_init(&hex, 100);
     nk_buf_add_hex(&hex, digest.b, sizeof digest.b);
-    struct nk_str text = nk_arena_printf(
-        &arena,
-        "{\"format\":1,\"tools\":[{\"server\":\"clinic\",\"sha256\":\"%.*s\",\"approved\":"
-        "\"2026-11-26T00:00:00Z\",%s]}",
-        NK_FMT(nk_buf_str(&hex)), definition + 1);
+    nk_buf_printf(out,
+                  "%s{\"server\":\"%s\",\"sha256\":\"%.*s\",\"approved\":"
+                  "\"2026-11-26T00:00:00Z\",%s",
+                  out->n ? "," : "{\"format\":1,\"tools\":[", server, NK_FMT(nk_buf_str(&hex)),
+                  definition + 1);
     nk_buf_free(&hex);
-    return text;
 }
 
 static void add_key(struct nk_buf *keys, const char *id, const char *who, const char *group)
@@ -119,14 +122,19 @@ static void prepare(void)
     static const struct nk_set_policy policy = {
         {"p.cedar", 7},
         {"@id(\"all\") permit (principal, action in [Action::\"InvokeAgent\", "
+         "Action::\"InvokeInlineAgent\", "
          "Action::\"InvokeModel\", Action::\"read\"], resource);\n@id(\"doctors\") permit "
          "(principal "
          "in Group::\"doctor\", action == Action::\"ReadField\", resource == "
          "DataClass::\"medical\");",
          206}};
     struct nk_set_policy own = policy;
-    struct nk_buf keys;
+    struct nk_buf keys, tools;
     struct nk_fault f = {0};
+    nk_buf_init(&tools, 65536);
+    approve("clinic", &tools);
+    approve("ward", &tools);
+    nk_buf_add(&tools, NK_STR("]}"));
     own.text = nk_str(policy.text.p);
     nk_buf_init(&keys, 65536);
     add_key(&keys, "keyofjohn222", "john.doe", "receptionist");
@@ -135,24 +143,36 @@ static void prepare(void)
         .config = NK_STR(
             "{\"listen\":[{\"address\":\"unix:g\"}],\"upstreams\":[{\"name\":\"a\",\"dialect\":"
             "\"openai\",\"url\":\"http://127.0.0.1:1\"},{\"name\":\"clinic\",\"dialect\":\"http\","
-            "\"url\":\"http://127.0.0.1:2\"}],\"models\":[{\"name\":\"m\",\"upstream\":\"a\"}],"
-            "\"identity\":{\"keys\":\"k\"},\"policy\":{\"directory\":\"p\"},\"audit\":{"
+            "\"url\":\"http://127.0.0.1:2\"},{\"name\":\"ward\",\"dialect\":\"mcp\",\"url\":"
+            "\"http://"
+            "127.0.0.1:3\",\"token_audience\":\"ward\"}],\"models\":[{\"name\":\"m\",\"upstream\":"
+            "\"a\"}],"
+            "\"identity\":{\"keys\":\"k\",\"tool_tokens\":{\"issuer\":\"https://n.test\",\"key\":"
+            "\"file:t\"}},\"policy\":{\"directory\":\"p\"},\"audit\":{"
             "\"directory\":"
             "\"a\"},\"tools\":{\"file\":\"t\",\"rules\":[{\"tool\":\"clinic___get_patient\","
-            "\"groups\":[\"read\"],\"fields\":[{\"path\":\"$.medical\",\"class\":\"medical\"}]}]},"
+            "\"groups\":[\"read\"],\"fields\":[{\"path\":\"$.medical\",\"class\":\"medical\"}]},"
+            "{\"tool\":\"ward___*\",\"groups\":[\"read\"],\"fields\":[{\"path\":\"$.medical\","
+            "\"class\":\"medical\"}]}]},"
             "\"agents\":[{\"name\":\"h\",\"id\":\"H1\",\"model\":\"m\",\"instruction\":\"help\","
             "\"actions\":[{\"name\":\"r\",\"upstream\":\"clinic\",\"tools\":[{\"name\":"
-            "\"get_patient\"}]}]}]}"),
+            "\"get_patient\"}]}]},{\"name\":\"w\",\"id\":\"W1\",\"model\":\"m\",\"instruction\":"
+            "\"help\",\"actions\":[{\"name\":\"b\",\"form\":\"mcp\",\"upstream\":\"ward\","
+            "\"tools\":[{"
+            "\"name\":\"get_patient\"}]}]},{\"name\":\"i\",\"inline\":\"on\",\"actions\":[{"
+            "\"name\":"
+            "\"r\",\"upstream\":\"clinic\",\"tools\":[{\"name\":\"get_patient\"}]}]}]}"),
         .policies = &own,
         .policy_count = 1,
         .keys = nk_arena_copy(&arena, nk_buf_str(&keys)),
-        .tools = approved(),
+        .tools = nk_arena_copy(&arena, nk_buf_str(&tools)),
         .seed = {1, 2}};
     setup = nk_setup_new(&in, &f);
     if (!setup)
         printf("# %s\n", f.message);
     NK_MUST(setup);
     nk_buf_free(&keys);
+    nk_buf_free(&tools);
 }
 
 /* One request ----------------------------------------------------------------------------------- */
@@ -186,6 +206,19 @@ static void note(struct nk_str record)
     nk_buf_add_char(&verdicts, '\n');
 }
 
+/* What a tool is told of who asks: in the event of a function, or in the claims for a signed token. */
+static void tell(const struct nk_txn *t)
+{
+    struct nk_str claims = nk_http_get(&t->call.head, nk_str(nk_token_header));
+    if (t->call.upstream == 0)
+        nk_buf_add(&shown, t->call.body);
+    else if (t->call.upstream == 1)
+        nk_buf_add(&told, t->call.body);
+    else
+        NK_MUST(claims.n && !nk_base64url_decode(claims, &told));
+    nk_buf_add_char(t->call.upstream ? &told : &shown, '\n');
+}
+
 static unsigned step(struct nk_txn *t, enum nk_event_type type, const struct nk_http_head *head,
                      struct nk_str bytes)
 {
@@ -194,11 +227,8 @@ static unsigned step(struct nk_txn *t, enum nk_event_type type, const struct nk_
     for (size_t i = 0; fx & NK_FX_RECORD && i < t->record_count; i++)
         if (nk_str_search(t->records[i], NK_STR("\"kind\":\"decision\"")) >= 0)
             note(t->records[i]);
-    if (fx & NK_FX_CALL) {
-        struct nk_buf *to = t->call.upstream == 1 ? &told : &shown;
-        nk_buf_add(to, t->call.body);
-        nk_buf_add_char(to, '\n');
-    }
+    if (fx & NK_FX_CALL)
+        tell(t);
     if (fx & NK_FX_DATA) {
         nk_buf_add(&shown, nk_buf_str(&t->out));
         nk_buf_clear(&t->out);
@@ -214,7 +244,7 @@ static unsigned answer(struct nk_txn *t, struct nk_str body)
     return step(t, NK_EV_ANSWER_END, NULL, NK_STR(""));
 }
 
-static struct nk_str of_model(bool last)
+static struct nk_str of_model(enum way way, bool last)
 {
     if (last)
         return NK_STR("{\"id\":\"c\",\"object\":\"chat.completion\",\"model\":\"m\",\"choices\":[{"
@@ -228,15 +258,28 @@ static struct nk_str of_model(bool last)
         &texts,
         "{\"id\":\"c\",\"object\":\"chat.completion\",\"model\":\"m\",\"choices\":[{\"index\":0,"
         "\"message\":{\"role\":\"assistant\",\"content\":\"%.*s\",\"tool_calls\":[{\"id\":\"t1\","
-        "\"type\":\"function\",\"function\":{\"name\":\"clinic___get_patient\",\"arguments\":%.*s}}"
+        "\"type\":\"function\",\"function\":{\"name\":\"%s___get_patient\",\"arguments\":%.*s}}"
         "]"
         "},\"finish_reason\":\"tool_calls\"}]}",
-        NK_FMT(said), NK_FMT(nk_buf_str(&arguments)));
+        NK_FMT(said), way == OF_MCP ? "ward" : "clinic", NK_FMT(nk_buf_str(&arguments)));
     nk_buf_free(&arguments);
     return text;
 }
 
-static struct nk_str of_tool(void)
+/* An MCP server says more than its result, and may say it beside it. */
+static struct nk_str of_server(struct nk_str body, struct nk_str text)
+{
+    struct nk_str meta = members(true), more = members(false);
+    bool structured = random_below(2);
+    return nk_arena_printf(
+        &texts,
+        "{\"jsonrpc\":\"2.0\",\"id\":1,\"result\":{\"resultType\":\"complete\",\"content\":[{"
+        "\"type\":\"text\",\"text\":%.*s}]%s%.*s,\"_meta\":{%.*s}%.*s}}",
+        NK_FMT(text), structured ? ",\"structuredContent\":" : "",
+        NK_FMT(structured ? body : NK_STR("")), NK_FMT(meta), NK_FMT(more));
+}
+
+static struct nk_str of_tool(enum way way)
 {
     struct nk_str said = lies(), session = members(true), prompt = members(true);
     struct nk_str body = nk_arena_printf(
@@ -246,17 +289,45 @@ static struct nk_str of_tool(void)
     struct nk_buf quoted;
     nk_buf_init(&quoted, 65536);
     nk_json_put_string(&quoted, body);
-    struct nk_str text = nk_arena_printf(
-        &texts,
-        "{\"response\":{\"functionResponse\":{\"responseBody\":{\"TEXT\":{\"body\":%.*s}}}},"
-        "\"sessionAttributes\":{%.*s},\"promptSessionAttributes\":{%.*s},"
-        "\"knowledgeBasesConfiguration\":[]}",
-        NK_FMT(nk_buf_str(&quoted)), NK_FMT(session), NK_FMT(prompt));
+    struct nk_str text =
+        way == OF_MCP
+            ? of_server(body, nk_buf_str(&quoted))
+            : nk_arena_printf(&texts,
+                              "{\"response\":{\"functionResponse\":{\"responseBody\":{\"TEXT\":{"
+                              "\"body\":%.*s}}}},"
+                              "\"sessionAttributes\":{%.*s},\"promptSessionAttributes\":{%.*s},"
+                              "\"knowledgeBasesConfiguration\":[]}",
+                              NK_FMT(nk_buf_str(&quoted)), NK_FMT(session), NK_FMT(prompt));
     nk_buf_free(&quoted);
     return text;
 }
 
-static struct nk_txn *ask(const char *who)
+static struct nk_str asked(enum way way)
+{
+    static const char *const functions[] = {"get_patient", "clinic___get_patient", "ReadField",
+                                            "clinic", "doctor"};
+    struct nk_str said = lies(), session = members(true), prompt = members(true);
+    if (way != OF_CLIENT)
+        return nk_arena_printf(
+            &texts,
+            "{\"inputText\":\"%.*s\",\"sessionState\":{\"sessionAttributes\":{%.*s},"
+            "\"promptSessionAttributes\":{%.*s}}}",
+            NK_FMT(said), NK_FMT(session), NK_FMT(prompt));
+    struct nk_str instruction = lies(), description = lies();
+    return nk_arena_printf(
+        &texts,
+        "{\"foundationModel\":\"m\",\"instruction\":\"%.*s\",\"inputText\":\"%.*s\",\"agentName\":"
+        "\"%s\",\"actionGroups\":[{\"actionGroupName\":\"r\",\"actionGroupExecutor\":{\"lambda\":"
+        "\"%s\"},\"description\":\"%.*s\"},{\"actionGroupName\":\"mine\",\"actionGroupExecutor\":{"
+        "\"customControl\":\"RETURN_CONTROL\"},\"functionSchema\":{\"functions\":[{\"name\":\"%s\","
+        "\"description\":\"%.*s\"}]}}],\"inlineSessionState\":{\"sessionAttributes\":{%.*s},"
+        "\"promptSessionAttributes\":{%.*s}}}",
+        NK_FMT(instruction), NK_FMT(said), pick(values, NK_COUNT(values)),
+        pick(values, NK_COUNT(values)), NK_FMT(description), pick(functions, NK_COUNT(functions)),
+        NK_FMT(description), NK_FMT(session), NK_FMT(prompt));
+}
+
+static struct nk_txn *ask(const char *who, enum way way)
 {
     static const char *const headers[] = {"x-role",
                                           "x-user",
@@ -269,12 +340,7 @@ static struct nk_txn *ask(const char *who)
     struct nk_gate_env env = {.instance = 7, .number = 1, .scratch = &scratch};
     struct nk_txn *t = nk_txn_new(&arena, setup, &env);
     NK_MUST(t && head);
-    struct nk_str said = lies(), session = members(true), prompt = members(true);
-    struct nk_str body =
-        nk_arena_printf(&texts,
-                        "{\"inputText\":\"%.*s\",\"sessionState\":{\"sessionAttributes\":{%.*s},"
-                        "\"promptSessionAttributes\":{%.*s}}}",
-                        NK_FMT(said), NK_FMT(session), NK_FMT(prompt));
+    struct nk_str body = asked(way);
     size_t n = 0;
     list[n++] = (struct nk_http_header){
         NK_STR("authorization"), nk_arena_printf(&texts, "Bearer key-of-%s-0123456789", who)};
@@ -284,7 +350,11 @@ static struct nk_txn *ask(const char *who)
                                             nk_str(pick(values, NK_COUNT(values)))};
     *head = (struct nk_http_head){
         .method = NK_STR("POST"),
-        .target = nk_arena_printf(&texts, "/agents/H1/agentAliases/TSTALIASID/sessions/s%u/text",
+        .target = nk_arena_printf(&texts,
+                                  way == OF_CLIENT ? "/agents/s%u"
+                                  : way == OF_MCP
+                                      ? "/agents/W1/agentAliases/TSTALIASID/sessions/s%u/text"
+                                      : "/agents/H1/agentAliases/TSTALIASID/sessions/s%u/text",
                                   random_below(4)),
         .headers = list,
         .header_count = n,
@@ -296,18 +366,18 @@ static struct nk_txn *ask(const char *who)
 }
 
 /* Two tools, one after the other: what the first answers must not change whom the second serves. */
-static bool story(const char *who)
+static bool story(const char *who, enum way way)
 {
     nk_buf_clear(&verdicts);
     nk_buf_clear(&told);
     nk_buf_clear(&shown);
-    struct nk_txn *t = ask(who);
+    struct nk_txn *t = ask(who, way);
     bool ok = true;
     for (int i = 0; i < 2; i++) {
-        ok &= (answer(t, of_model(false)) & NK_FX_CALL) != 0;
-        ok &= (answer(t, of_tool()) & NK_FX_CALL) != 0;
+        ok &= (answer(t, of_model(way, false)) & NK_FX_CALL) != 0;
+        ok &= (answer(t, of_tool(way)) & NK_FX_CALL) != 0;
     }
-    ok &= (answer(t, of_model(true)) & NK_FX_END) != 0;
+    ok &= (answer(t, of_model(way, true)) & NK_FX_END) != 0;
     nk_txn_free(t);
     nk_arena_reset(&arena);
     nk_arena_reset(&texts);
@@ -328,15 +398,20 @@ static int count(const struct nk_buf *b, const char *what)
 }
 
 /* The same for everybody who asks: the verdicts of the first story are those of all. */
-static void stories(const char *who, const char *group, bool doctor)
+static void stories(const char *who, const char *group, bool doctor, enum way way)
 {
+    static const char *const ways[] = {"functions", "an MCP server", "an agent of the client's"};
     char *first = NULL;
     int broken = 0, changed = 0, impersonated = 0, leaked = 0;
+    int rounds = way == OF_LAMBDA ? ROUNDS : ROUNDS_MORE;
     char wanted[200];
-    snprintf(wanted, sizeof wanted, "\"username\":\"%s\",\"sub\":\"%s\",\"groups\":\"%s\"}", who,
-             who, group);
-    for (int i = 0; i < ROUNDS; i++) {
-        if (!story(who) && !broken++)
+    snprintf(wanted, sizeof wanted,
+             way == OF_MCP ? "\"sub\":\"%s\",\"principal_type\":\"User\",\"groups\":[\"%.0s%s\"]"
+                           : "\"username\":\"%s\",\"sub\":\"%s\",\"groups\":\"%s\"}",
+             who, who, group);
+    printf("# %s, %s\n", who, ways[way]);
+    for (int i = 0; i < rounds; i++) {
+        if (!story(who, way) && !broken++)
             printf("# %.*s\n# %.*s\n", NK_FMT(nk_buf_str(&told)), NK_FMT(nk_buf_str(&shown)));
         nk_buf_add_char(&verdicts, '\0');
         if (!first)
@@ -345,12 +420,23 @@ static void stories(const char *who, const char *group, bool doctor)
         impersonated += count(&told, wanted) != 2;
         leaked += count(&shown, "influenza") > 0 ? !doctor : doctor;
     }
-    tap_ok(broken == 0, "%s: %d stories are told to their end", who, ROUNDS);
+    tap_ok(broken == 0, "%s: %d stories are told to their end", who, rounds);
     tap_ok(changed == 0 && strlen(first) > 800, "%s: no decision changes (%d do)", who, changed);
     tap_ok(impersonated == 0, "%s: tools serve who asks (%d do not)", who, impersonated);
     tap_ok(leaked == 0, "%s: the model sees what its reader may see (%d times it does not)", who,
            leaked);
     free(first);
+}
+
+/* The first call of an MCP server asks what it speaks; the stories begin behind that. */
+static void find_out(void)
+{
+    struct nk_txn *t = ask("john.doe", OF_MCP);
+    NK_MUST(answer(t, of_model(OF_MCP, false)) & NK_FX_CALL);
+    NK_MUST(answer(t, NK_STR("{\"jsonrpc\":\"2.0\",\"id\":1,\"result\":{\"supportedVersions\":["
+                             "\"2026-07-28\"]}}")) &
+            NK_FX_CALL);
+    nk_txn_free(t);
 }
 
 int main(void)
@@ -362,8 +448,11 @@ int main(void)
     nk_arena_init(&texts, 64 << 20);
     nk_arena_init(&scratch, 64 << 20);
     prepare();
-    stories("john.doe", "receptionist", false);
-    stories("jane.smith", "doctor", true);
+    find_out();
+    for (enum way way = OF_LAMBDA; way <= OF_CLIENT; way++) {
+        stories("john.doe", "receptionist", false, way);
+        stories("jane.smith", "doctor", true, way);
+    }
     nk_setup_release(setup);
     nk_arena_free(&arena);
     nk_arena_free(&texts);

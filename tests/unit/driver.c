@@ -102,8 +102,9 @@ static void test_free(struct nk_txn *t)
     seen.freed++;
 }
 
-static const struct gate_driver test_driver = {
-    "test", test_start, test_head, test_data, test_end, test_fail, test_wake, NULL, test_free};
+static const struct gate_driver test_driver = {"test",   test_start, test_head, test_data,
+                                               test_end, test_fail,  test_wake, NULL,
+                                               NULL,     test_free};
 
 /* The edge --------------------------------------------------------------------------------------- */
 
