@@ -39,7 +39,6 @@ struct gate_a2a {
     bool is_new; /* it speaks 1.0, not 0.3 */
     bool
         is_check; /* the call that runs looks at the agent's card, before the one that was asked for */
-    bool has_result;
     struct nk_str id;        /* of the request, as it is written */
     struct nk_str body;      /* for the agent */
     struct nk_str task;      /* the agent's id of a task that the request names, or absent */

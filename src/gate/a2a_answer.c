@@ -76,7 +76,6 @@ static int put_result(struct nk_txn *t, const struct nk_json *doc, uint32_t resu
 static int put_message(struct nk_txn *t, struct nk_str text, int64_t max, struct nk_arena *a,
                        struct nk_fault *f)
 {
-    struct gate_a2a *m = gate_a2a(t);
     struct nk_json doc;
     struct nk_rpc rpc;
     int rc = gate_read_json(t, text, max, a, &doc, f);
@@ -90,7 +89,6 @@ static int put_message(struct nk_txn *t, struct nk_str text, int64_t max, struct
         return put_error(t, &doc, rpc.error, a, f);
     if (rpc.kind != NK_RPC_RESULT || !is_ours)
         return nk_fault_set(f, NK_EINVAL, "a2a", 0, "the agent answers another request");
-    m->has_result = true;
     return put_result(t, &doc, rpc.result, a, f);
 }
 

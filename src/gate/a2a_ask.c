@@ -71,6 +71,8 @@ static int check_subject(struct nk_txn *t)
                    NK_STR("Tasks are listed by their context: say a \"contextId\"."));
     if (m->op != NK_A2A_LIST_TASKS && !sends && !m->task.p)
         return bad(t, NK_RPC_INVALID_PARAMS, NK_STR("The id of a task is missing."));
+    if (m->op == NK_A2A_SET_PUSH && !m->recipient.p)
+        return bad(t, NK_RPC_INVALID_PARAMS, NK_STR("The \"url\" for notifications is missing."));
     return 0;
 }
 

@@ -236,6 +236,8 @@ int gate_a2a_put_card(struct nk_txn *t, const struct nk_json *doc, uint32_t card
             : 0;
     if (rc)
         return rc;
+    if (nk_json_get(doc, card, NK_STR("name")) == NK_JSON_NONE)
+        return nk_fault_set(f, NK_EINVAL, "a2a", 0, "a card without a name");
     read_versions(&c);
     if (!c.speaks[0] && !c.speaks[1])
         return nk_fault_set(f, NK_EINVAL, "a2a", 0,

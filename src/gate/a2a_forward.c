@@ -15,7 +15,7 @@ static int begin(struct nk_txn *t, const char *method, struct nk_str path, struc
         return rc;
     gate_call_header(t, "accept", accept);
     gate_call_header(t, "accept-encoding", NK_STR("identity"));
-    if (gate_a2a(t)->is_new)
+    if (gate_a2a(t)->is_new || nk_str_eq(nk_str(method), NK_STR("GET"))) /* a card has one digest */
         gate_call_header(t, "a2a-version", NK_STR("1.0"));
     if (t->state->env.is_traced)
         trace = gate_trace_header(t);

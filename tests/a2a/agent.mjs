@@ -72,7 +72,8 @@ class Executor {
 }
 
 const stable = AgentCard.fromJSON({ ...card(), signatures: [] });
-const handler = new DefaultRequestHandler(stable, new InMemoryTaskStore(), new Executor(), undefined, new InMemoryPushNotificationStore());
+const extended = { ...stable, skills: [...stable.skills, skill("audit", "For auditors.")] };
+const handler = new DefaultRequestHandler(stable, new InMemoryTaskStore(), new Executor(), undefined, new InMemoryPushNotificationStore(), undefined, async () => extended);
 const core = new JsonRpcTransportHandler(handler);
 const legacy = new LegacyJsonRpcTransportHandler(handler);
 

@@ -7,7 +7,7 @@ import { LegacyJsonRpcTransport } from "@a2a-js/sdk/compat/v0_3/client";
 import { Role, TaskState } from "@a2a-js/sdk";
 import { check, run, until } from "./tap.mjs";
 
-const { BASE, ALICE, DOCTOR, BOB, LOG } = process.env;
+const { BASE, TOLD, ALICE, DOCTOR, BOB, LOG } = process.env;
 const lines = () => readFileSync(LOG, "utf8").split("\n").filter(Boolean).map((l) => JSON.parse(l));
 const fetchAs = (key) => (url, init = {}) => fetch(url, { ...init, headers: { ...Object.fromEntries(new Headers(init.headers)), authorization: `Bearer ${key}` } });
 const clientOf = (key, base = BASE) => new ClientFactory({
@@ -22,8 +22,8 @@ const said = (text, more = {}) => ({
 });
 const send = (text, more, configuration) => ({ tenant: "", metadata: undefined, configuration, message: said(text, more) });
 const now = { acceptedOutputModes: [], historyLength: undefined, returnImmediately: true, taskPushNotificationConfig: undefined };
-const raw = async (key, body, headers = {}) => {
-  const res = await fetchAs(key)(BASE, { method: "POST", headers: { "content-type": "application/json", "a2a-version": "1.0", ...headers }, body: JSON.stringify(body) });
+const raw = async (key, body, headers = {}, to = BASE) => {
+  const res = await fetchAs(key)(to, { method: "POST", headers: { "content-type": "application/json", "a2a-version": "1.0", ...headers }, body: JSON.stringify(body) });
   return { status: res.status, body: await res.json() };
 };
 const rpc = (method, params, more = {}) => ({ jsonrpc: "2.0", id: 7, method, params, ...more });
@@ -218,6 +218,67 @@ check("a client that leaves ends what the agent does for it", async () => {
   await res.body.getReader().read();
   stop.abort();
   await until("the agent is left", () => lines().filter((l) => l.left).length > before);
+});
+
+// The second endpoint to the same agent: texts have a class of their own, and notifications may go somewhere.
+const shown = await alice.getAgentCard();
+const at = (key) => new ClientFactory({ transports: [new JsonRpcTransportFactory({ fetchImpl: fetchAs(key) })] })
+  .createFromAgentCard({ ...shown, capabilities: { ...shown.capabilities, pushNotifications: true, extendedAgentCard: true }, supportedInterfaces: [{ url: TOLD, protocolBinding: "JSONRPC", protocolVersion: "1.0", tenant: "" }] });
+const push = (url, more = {}) => ({ tenant: "", id: "p1", url, token: "t", authentication: { scheme: "Bearer", credentials: "SECRET-login" }, ...more });
+const hook = "http://127.0.0.1:9/hook";
+
+check("texts pass where their class may be read, whatever else may not", async () => {
+  const task = await (await at(ALICE)).sendMessage(send("record"));
+  assert.deepEqual([...new Set(secrets(task))].sort(), ["SECRET-done", "SECRET-text"]);
+  assert.equal(task.artifacts[0].parts[1].content.value, "He has SECRET-text.");
+});
+
+check("a task of one endpoint is none at another", async () => {
+  const task = await doctor.sendMessage(send("ask"));
+  await assert.rejects(async () => (await at(DOCTOR)).getTask({ tenant: "", id: task.id }), /no such task/i);
+});
+
+check("notifications go where the operator lets them go, for whom the policy permits", async () => {
+  const who = await at(DOCTOR);
+  const task = await who.sendMessage(send("ask"));
+  const set = await who.createTaskPushNotificationConfig(push(hook, { taskId: task.id }));
+  assert.equal(set.url, hook);
+  assert.equal(set.taskId, task.id);
+  assert.deepEqual(secrets(set), []);
+  const kept = await who.getTaskPushNotificationConfig({ tenant: "", taskId: task.id, id: "p1" });
+  assert.equal(kept.url, hook);
+  const list = await who.listTaskPushNotificationConfig({ tenant: "", taskId: task.id, pageSize: 0, pageToken: "" });
+  assert.deepEqual(list.configs.map((c) => c.id), ["p1"]);
+  const sent = lines().filter((l) => l.body?.method === "CreateTaskPushNotificationConfig");
+  assert.equal(sent.length, 1);
+  assert.equal(sent[0].body.params.authentication.credentials, "SECRET-login");
+  await who.deleteTaskPushNotificationConfig({ tenant: "", taskId: task.id, id: "p1" });
+  const begun = await who.sendMessage(send("ask", {}, { ...now, returnImmediately: false, taskPushNotificationConfig: push(hook, { taskId: "" }) }));
+  assert.equal(begun.status.state, TaskState.TASK_STATE_INPUT_REQUIRED);
+});
+
+check("… and nowhere else", async () => {
+  const who = await at(DOCTOR);
+  const task = await who.sendMessage(send("ask"));
+  const before = lines().filter((l) => l.body).length;
+  for (const url of ["http://127.0.0.1:8/hook", "https://evil.example.com/", "http://127.0.0.1:9@evil.example.com/", "http://169.254.169.254/", "https://127.0.0.1:9.evil.example.com/",
+    "file:///etc/passwd", "http://127.0.0.1:9\\@evil.example.com/", "//127.0.0.1:9/", ""]) {
+    await assert.rejects(() => who.createTaskPushNotificationConfig(push(url, { taskId: task.id })), undefined, url);
+    if (url) await assert.rejects(() => who.sendMessage(send("ask", {}, { ...now, taskPushNotificationConfig: push(url, { taskId: "" }) })), undefined, url);
+  }
+  await assert.rejects(() => doctor.sendMessage(send("ask", {}, { ...now, taskPushNotificationConfig: push(hook, { taskId: "" }) })), /Notifications/);
+  assert.equal(lines().filter((l) => l.body).length, before);
+});
+
+check("… and not past a filter, nor without a policy", async () => {
+  await assert.rejects(async () => (await at(ALICE)).sendMessage(send("ask", {}, { ...now, taskPushNotificationConfig: push(hook, { taskId: "" }) })), /hidden/);
+});
+
+check("the extended card, as it was approved", async () => {
+  const card = (await raw(DOCTOR, rpc("GetExtendedAgentCard", {}), {}, TOLD)).body.result;
+  assert.deepEqual(card.skills.map((s) => s.id), ["lookup", "erase", "audit"]);
+  assert.equal(card.supportedInterfaces[0].url, TOLD);
+  assert.equal((await raw(DOCTOR, rpc("GetExtendedAgentCard", {}))).body.error.code, -32010);
 });
 
 check("a page from elsewhere does not get in", async () => {
