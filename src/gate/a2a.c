@@ -41,6 +41,7 @@ int gate_a2a_load(struct nk_setup *s, struct nk_fault *f)
     for (size_t i = 0; i < s->config.a2a_count; i++) {
         struct nk_a2a *e = &s->a2a[i];
         e->config = &s->config.a2a[i];
+        e->agent.text = e->config->agent;
         e->upstream = nk_config_upstream_index(&s->config, e->config->agent);
         e->door = door_of(e->config);
         e->card_path =

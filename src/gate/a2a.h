@@ -24,6 +24,7 @@
 struct nk_a2a { /* an endpoint of the configuration, resolved */
     const struct nk_config_a2a *config;
     size_t upstream;
+    struct nk_config_text agent;    /* its name */
     const struct gate_oauth *oauth; /* NULL: it is no protected resource */
     struct gate_door door;
     struct nk_str card_path;      /* of the card that we show */

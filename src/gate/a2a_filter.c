@@ -20,10 +20,11 @@ static struct gate_bound bound_to(const struct nk_txn *t, enum nk_a2a_kind kind)
                                           : kind == NK_A2A_ID_CONTEXT ? NK_STR("a2a context")
                                                                       : NK_STR("a2a page"),
                                .path = m->endpoint->config->path,
-                               .upstream = gate_a2a_upstream(t)->name,
                                .session = is_page && m->context.p ? m->context
                                           : is_page && m->task.p  ? m->task
-                                                                  : NK_STR("")};
+                                                                  : NK_STR(""),
+                               .servers = &m->endpoint->agent,
+                               .server_count = 1};
 }
 
 static bool is_id(enum nk_a2a_kind kind)

@@ -29,10 +29,11 @@ bool gate_get_part(struct nk_str *from, struct nk_str *part)
 static void put_bound(const struct nk_txn *t, const struct gate_bound *to, struct nk_buf *b)
 {
     const struct nk_principal *p = t->state->principal;
-    const struct nk_str parts[] = {to->purpose, to->path, to->upstream,
-                                   p->type,     p->id,    to->session};
+    const struct nk_str parts[] = {to->purpose, to->path, p->type, p->id, to->session};
     for (size_t i = 0; i < NK_COUNT(parts); i++)
         gate_put_part(b, parts[i]);
+    for (size_t i = 0; i < to->server_count; i++)
+        gate_put_part(b, to->servers[i].text);
 }
 
 int gate_bound_seal(const struct nk_txn *t, const struct gate_bound *to, const struct nk_buf *plain,

@@ -1,17 +1,19 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * bound.h - texts that a client keeps for us: sealed (crypt/seal.h) for one endpoint, the server behind it and the principal, so
+ * bound.h - texts that a client keeps for us: sealed (crypt/seal.h) for one endpoint, the servers behind it and the principal, so
  * that whoever else holds one holds nothing, and no table has to be kept. Private to gate.
  */
 #pragma once
 
+#include "config/upstream.h"
 #include "gate/txn.h"
 
-struct gate_bound {         /* what a sealed text is good for */
-    struct nk_str purpose;  /* "session", "task" … */
-    struct nk_str path;     /* of the endpoint */
-    struct nk_str upstream; /* name */
-    struct nk_str session;  /* or empty */
+struct gate_bound {                       /* what a sealed text is good for */
+    struct nk_str purpose;                /* "session", "task" … */
+    struct nk_str path;                   /* of the endpoint */
+    struct nk_str session;                /* or empty */
+    const struct nk_config_text *servers; /* names of what is behind it, in order */
+    size_t server_count;
 };
 
 /* Appends it in base64url. NK_ELIMIT, NK_ENOMEM, NK_ECRYPTO. */

@@ -3,6 +3,7 @@
  * mcp.c - see mcp.h. Who gets in at all: door.h.
  */
 #include "gate/mcp_pin.h"
+#include "gate/mcp_round.h"
 #include "gate/mcp_tool.h"
 #include "gate/mcp_wait.h"
 #include "gate/oauth.h"
@@ -115,18 +116,40 @@ static unsigned start(struct nk_txn *t)
         return gate_mcp_call_tool(t);
     if (gate_mcp_is_reply(t))
         return gate_mcp_tell(t);
+    if (gate_mcp_is_round(t))
+        return gate_mcp_round(t);
     if (gate_mcp_forward(t))
         return gate_refused(t);
     return gate_record_decision(t) | NK_FX_CALL;
 }
 
+static unsigned head(struct nk_txn *t, const struct nk_http_head *h)
+{
+    return gate_mcp(t)->errand ? gate_mcp_errand_head(t, h) : gate_mcp_head(t, h);
+}
+
+static unsigned data(struct nk_txn *t, struct nk_str bytes)
+{
+    return gate_mcp(t)->errand ? gate_mcp_errand_data(t, bytes) : gate_mcp_data(t, bytes);
+}
+
+static unsigned end(struct nk_txn *t)
+{
+    return gate_mcp(t)->errand ? gate_mcp_errand_end(t) : gate_mcp_end(t);
+}
+
+static unsigned fail(struct nk_txn *t, int how, struct nk_str why)
+{
+    return gate_mcp(t)->errand ? gate_mcp_errand_fail(t, how, why) : gate_receive_fail(t, how, why);
+}
+
 const struct gate_driver gate_mcp_driver = {
     .name = "mcp",
     .start = start,
-    .head = gate_mcp_head,
-    .data = gate_mcp_data,
-    .end = gate_mcp_end,
-    .fail = gate_receive_fail,
+    .head = head,
+    .data = data,
+    .end = end,
+    .fail = fail,
     .wake = gate_mcp_wake,
     .told = gate_mcp_told,
     .free = gate_mcp_free,

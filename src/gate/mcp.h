@@ -8,35 +8,20 @@
  *   mcp_forward.c  the call to the server
  *   mcp_answer.c   the server's answer, whole or as a stream
  *   mcp_result.c   what a result may hold: lists, names
+ *   mcp_round.c    what concerns several servers: calls of our own, one after the other, and one answer
+ *   mcp_errand.c   a call of our own
+ *   mcp_uri.c      whose a resource is, in its URI
  *   mcp_session.c  session ids that hold all that they stand for
  *   mcp_wait.c     questions to a client while its request waits
  */
 #pragma once
 
-#include "crypt/seal.h"
-#include "gate/driver.h"
-#include "proto/mcp.h"
+#include "gate/mcp_session.h"
 
 struct nk_mcp { /* an endpoint of the configuration, resolved */
     const struct nk_config_mcp *config;
     size_t upstreams[NK_CONFIG_MCP_SERVERS]; /* of its servers */
     const struct gate_oauth *oauth;          /* gate/oauth.h; NULL: it is no protected resource */
-};
-
-/* What a client can do for a server that asks, as far as the judge lets the server ask. */
-enum gate_mcp_can {
-    GATE_MCP_SAMPLE = 1,
-    GATE_MCP_ELICIT = 2,
-    GATE_MCP_ROOTS = 4,
-    GATE_MCP_PERSON = 8, /* whatever the judge says of servers: we may ask a person through it */
-};
-
-/* What a session id stands for. */
-struct gate_mcp_session {
-    struct nk_str id; /* the server's; absent: there is no session */
-    int64_t until_ms;
-    enum nk_mcp_revision revision;
-    unsigned can; /* enum gate_mcp_can */
 };
 
 /* state->drive: one request. Texts live in the transaction's arena or its body. */
@@ -53,6 +38,8 @@ struct gate_mcp {
     struct nk_str name;  /* of the tool or prompt as the server knows it, or the URI */
     struct nk_str body;  /* for the server */
     struct nk_str event; /* the server's id of the last event that the client has seen, or absent */
+    struct nk_str owned; /* of what a server of several named: as it was written, or absent; */
+    uint32_t owned_at;   /* its entry */
     enum nk_mcp_op answers;         /* what results on this request's stream are the results of */
     struct nk_str shown;            /* session id for the client; absent: none */
     struct gate_mcp_tool *tool;     /* a tool's call that was allowed, or NULL */
@@ -61,6 +48,8 @@ struct gate_mcp {
     struct gate_mcp_wait *wait;     /* a question that this request has asked, or NULL */
     struct nk_digest asked;         /* what a person is asked to agree to while it waits … */
     const struct nk_digest *agreed; /* … and has; or NULL */
+    struct gate_mcp_errand *errand; /* a call of our own that is under way, or NULL */
+    struct gate_mcp_round *round;   /* gate/mcp_round.h; NULL: the call is the client's */
     bool has_result;                /* the answer to the request has come */
 };
 
@@ -91,7 +80,11 @@ NK_COLD int gate_mcp_refuse(struct nk_txn *t, enum nk_refusal_id id, int code, c
 
 /* Reads the request, judges it, and says what goes to the server. 0, or a negative NK_E… after gate_refuse. */
 int gate_mcp_ask(struct nk_txn *t);
-/* Writes the call; txn->call. */
+/* What is said in MCP-Protocol-Version to the server that is chosen, or absent. */
+struct nk_str gate_mcp_version(const struct nk_txn *t);
+/* Writes m->body, the message for the server that is chosen; in the first step alone. 0, or NK_ENOMEM, NK_ELIMIT. */
+int gate_mcp_write(struct nk_txn *t) NK_CHECKED;
+/* Writes the call, txn->call; of a round, with the body that m->body is. */
 int gate_mcp_forward(struct nk_txn *t);
 
 /* The question about a resource or prompt of the server: entity, action, and the parent that policies may name. */
@@ -110,29 +103,23 @@ bool gate_mcp_is_shared_list(const struct nk_txn *t);
 /* The name that clients use; absent when memory is out. */
 struct nk_str gate_mcp_name(const struct nk_txn *t, struct nk_str name, struct nk_arena *a);
 
-/* NK_ENOTFOUND: not a session of this principal at this endpoint, or over. */
-int gate_mcp_open(struct nk_txn *t, struct nk_str id, struct gate_mcp_session *out) NK_CHECKED;
-/* The id for the client; absent when memory is out. */
-struct nk_str gate_mcp_close(struct nk_txn *t, const struct gate_mcp_session *s);
-
-/* Sealed for this endpoint, its servers and the principal, in base64url, appended to `out`. What it is for and the
- * session (or absent) are bound as well. NK_ELIMIT, NK_ENOMEM, NK_ECRYPTO. */
-int gate_mcp_seal(const struct nk_txn *t, struct nk_str purpose, struct nk_str session,
-                  const struct nk_buf *plain, struct nk_buf *out) NK_CHECKED;
-/* The reverse, a copy in the transaction's arena. NK_ENOTFOUND: it is none of these. */
-int gate_mcp_unseal(const struct nk_txn *t, struct nk_str purpose, struct nk_str session,
-                    struct nk_str text, struct nk_str *out) NK_CHECKED;
-/* Texts behind one another, each with its length. */
-void gate_mcp_put_part(struct nk_buf *b, struct nk_str part);
-bool gate_mcp_get_part(struct nk_str *from, struct nk_str *part);
 /* If a person's answer to us comes with the call: takes it out, and *body is the message without it. */
 int gate_mcp_take_approval(struct nk_txn *t, struct nk_str *body) NK_CHECKED;
 
-/* Appends the id of an event for the client, which says what its stream answers. */
-int gate_mcp_put_event_id(struct nk_txn *t, struct nk_str id, struct nk_buf *out) NK_CHECKED;
-/* Takes up the stream of which the client has seen the event of this id; *out is the server's id of it.
- * NK_ENOTFOUND: no event of this session. */
-int gate_mcp_resume(struct nk_txn *t, struct nk_str id, struct nk_str *out) NK_CHECKED;
+/* Whose a resource is, says its URI at an endpoint with several servers: "ehr+file:///a" is file:///a of the server ehr.
+ * The URI for clients; absent when memory is out. */
+struct nk_str gate_mcp_uri(const struct nk_txn *t, struct nk_str uri, struct nk_arena *a);
+/* The reverse: the server and its own URI. false: it is none of this endpoint. */
+bool gate_mcp_split_uri(const struct nk_txn *t, struct nk_str uri, size_t *server,
+                        struct nk_str *own);
+/* The URIs that a result of this kind, or a notification, has in it; *out is absent when there are none. */
+int gate_mcp_own_uris(const struct nk_txn *t, const struct nk_mcp_message *m, struct nk_arena *a,
+                      struct nk_str *out) NK_CHECKED;
+/* What a server's request is known by, for the client ("1:7" is 7 of the second server), and back. */
+int gate_mcp_put_owned(const struct nk_txn *t, const struct nk_json *doc, uint32_t at,
+                       struct nk_arena *a, struct nk_buf *out) NK_CHECKED;
+bool gate_mcp_get_owned(const struct nk_txn *t, const struct nk_json *doc, uint32_t at,
+                        size_t *server, struct nk_buf *out);
 
 /* The result of the request as the client may see it: *out is absent when it goes on as it came. NK_EINVAL: it
  * breaks the protocol, and does not go on. */

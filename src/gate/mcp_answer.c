@@ -8,27 +8,13 @@
 
 enum { HEADERS_MAX = 10 };
 
-/* A session begins with the answer to initialize; the client gets an id of ours. */
-static int open_session(struct nk_txn *t, const struct nk_http_head *from)
-{
-    struct gate_mcp *m = gate_mcp(t);
-    struct nk_str id = nk_http_get(from, NK_STR("mcp-session-id"));
-    if (m->ask.op != NK_MCP_INITIALIZE || !id.n || from->status != 200)
-        return 0;
-    m->session.id = nk_arena_copy(t->arena, id);
-    m->session.revision = m->ask.revision;
-    m->session.until_ms = t->state->now_ms + m->endpoint->config->session_timeout;
-    m->shown = gate_mcp_close(t, &m->session);
-    return m->session.id.p && m->shown.p ? 0 : NK_ENOMEM;
-}
-
 static int begin_head(struct nk_txn *t, const struct nk_http_head *from)
 {
     struct nk_http_head *h = &t->reply_head;
     struct nk_str allow = nk_http_get(from, NK_STR("allow"));
     *h = (struct nk_http_head){.status = from->status, .content_length = -1, .keep_alive = true};
     h->headers = nk_arena_array(t->arena, HEADERS_MAX, sizeof *h->headers);
-    if (!h->headers || open_session(t, from))
+    if (!h->headers)
         return NK_ENOMEM;
     nk_http_add(h, NK_STR("x-request-id"), t->state->id);
     if (gate_mcp(t)->shown.p)
@@ -97,8 +83,10 @@ static int take_message(struct nk_txn *t, const struct nk_mcp_message *m, struct
 {
     *out = (struct nk_str){NULL, 0};
     int rc = check_message(t, m, f);
-    if (rc || m->kind == NK_MCP_REQUEST || m->kind == NK_MCP_NOTIFICATION)
+    if (rc)
         return rc;
+    if (m->kind == NK_MCP_REQUEST || m->kind == NK_MCP_NOTIFICATION)
+        return gate_mcp_own_uris(t, m, a, out);
     gate_mcp(t)->has_result = true;
     return m->kind == NK_MCP_RESULT ? gate_mcp_result(t, m, a, out, f) : 0;
 }

@@ -4,7 +4,7 @@
  * headers only have to say the same. Every method is decided: those of mcp.def by their own action, any
  * other by UseMcpMethod, which no policy permits unless somebody wrote that.
  */
-#include "gate/mcp.h"
+#include "gate/mcp_wait.h"
 
 enum { ENTITIES_MAX = 64 << 10 };
 
@@ -88,10 +88,6 @@ static int check_new(struct nk_txn *t, struct nk_str header)
 static int check_old(struct nk_txn *t, struct nk_str header)
 {
     struct gate_mcp *m = gate_mcp(t);
-    if (m->endpoint->config->server_count > 1) /* a session is one server's */
-        return bad(t, NK_MCP_FAILED,
-                   NK_STR("Several servers are behind this endpoint, which clients of 2026-07-28 "
-                          "alone can use."));
     if (m->ask.op == NK_MCP_INITIALIZE) {
         m->revision = m->ask.revision;
         return 0;
@@ -121,14 +117,24 @@ static int read_session(struct nk_txn *t)
 {
     struct gate_mcp *m = gate_mcp(t);
     struct nk_str id = nk_http_get(t->state->head, NK_STR("mcp-session-id"));
-    if (!id.p || m->is_new || m->ask.op == NK_MCP_INITIALIZE)
+    if (m->is_new || m->ask.op == NK_MCP_INITIALIZE)
+        return 0;
+    if (!id.p && m->endpoint->config->server_count > 1)
+        return bad(t, NK_MCP_FAILED, NK_STR("Mcp-Session-Id is missing."));
+    if (!id.p)
         return 0;
     int rc = gate_mcp_open(t, id, &m->session);
     if (rc == NK_ENOTFOUND)
         return gate_mcp_refuse(t, NK_REFUSAL_unknown_session, NK_MCP_NO_SESSION, "parse",
                                NK_STR(""));
     m->shown = id;
-    return rc ? gate_refuse(t, NK_REFUSAL_out_of_memory, "parse", NK_STR(""), NK_STR("")) : 0;
+    if (rc)
+        return gate_refuse(t, NK_REFUSAL_out_of_memory, "parse", NK_STR(""), NK_STR(""));
+    size_t first = 0; /* of those that are there: it is asked what names no server */
+    while (first + 1 < m->endpoint->config->server_count && !gate_mcp_is_there(t, first))
+        first++;
+    gate_mcp_choose(t, first);
+    return 0;
 }
 
 /* A stream that goes on where another one broke off. */
@@ -159,7 +165,11 @@ static int read_text(struct nk_txn *t, struct nk_str text)
     if (rc)
         return fault(t, rc, NK_MCP_INVALID_REQUEST, &f);
     if (m->message.kind == NK_MCP_RESULT || m->message.kind == NK_MCP_ERROR)
-        m->ask.op = NK_MCP_ANSWER;
+        m->ask = (struct nk_mcp_ask){.op = NK_MCP_ANSWER,
+                                     .meta = NK_JSON_NONE,
+                                     .capabilities = NK_JSON_NONE,
+                                     .subject_at = NK_JSON_NONE,
+                                     .arguments = NK_JSON_NONE};
     else
         rc = nk_mcp_ask(&m->message, t->arena, &m->ask, &f);
     if (rc)
@@ -182,6 +192,45 @@ static int read_message(struct nk_txn *t)
     return body.p ? read_text(t, body) : 0;
 }
 
+/* A server that was not there when the session began has no part in it. */
+static int choose(struct nk_txn *t, size_t server)
+{
+    gate_mcp_choose(t, server);
+    return gate_mcp_is_there(t, server)
+               ? 0
+               : gate_mcp_refuse(t, NK_REFUSAL_absent_server, NK_MCP_FAILED, "locate", NK_STR(""));
+}
+
+/* Whose resource it is, where there could be two. */
+static int split_uri(struct nk_txn *t)
+{
+    struct gate_mcp *m = gate_mcp(t);
+    size_t server;
+    if (!gate_mcp_split_uri(t, m->ask.subject, &server, &m->name))
+        return bad(t, NK_MCP_INVALID_PARAMS,
+                   NK_STR("There is no such resource; URIs here are SERVER+URI."));
+    return choose(t, server);
+}
+
+/* What the client gives back to the server that has named it: its answer to a request, or how far it is. */
+static int split_owned(struct nk_txn *t)
+{
+    struct gate_mcp *m = gate_mcp(t);
+    const struct nk_json *doc = &m->message.doc;
+    struct nk_buf owned;
+    size_t server = 0;
+    m->owned_at = m->ask.op == NK_MCP_ANSWER
+                      ? nk_json_get(doc, 0, NK_STR("id"))
+                      : nk_json_get(doc, m->message.params, NK_STR("progressToken"));
+    nk_buf_init(&owned, 2 * NK_MCP_ID_MAX);
+    bool known = gate_mcp_get_owned(t, doc, m->owned_at, &server, &owned);
+    m->owned = nk_arena_copy(t->arena, nk_buf_str(&owned));
+    nk_buf_free(&owned);
+    return known && m->owned.p
+               ? choose(t, server)
+               : bad(t, NK_MCP_INVALID_PARAMS, NK_STR("No server here has asked for this."));
+}
+
 /* A name that clients use is the server's behind "SERVER___"; whose it is, it says itself. */
 static int split_name(struct nk_txn *t)
 {
@@ -189,6 +238,14 @@ static int split_name(struct nk_txn *t)
     if (m->ask.op == NK_MCP_STREAM) /* has that of the request which it goes on with */
         return 0;
     m->name = m->ask.subject;
+    bool several = m->endpoint->config->server_count > 1;
+    if (gate_mcp_is_reply(t)) /* it is for us */
+        return 0;
+    if (several && (m->ask.op == NK_MCP_ANSWER || m->ask.op == NK_MCP_PROGRESS))
+        return split_owned(t);
+    if (several && (m->ask.op == NK_MCP_READ_RESOURCE || m->ask.op == NK_MCP_SUBSCRIBE ||
+                    m->ask.op == NK_MCP_UNSUBSCRIBE || m->ask.op == NK_MCP_COMPLETE_RESOURCE))
+        return split_uri(t);
     bool is_name = m->ask.op == NK_MCP_CALL_TOOL || m->ask.op == NK_MCP_GET_PROMPT ||
                    m->ask.op == NK_MCP_COMPLETE_PROMPT;
     if (!is_name || m->endpoint->config->is_bare)
@@ -198,9 +255,9 @@ static int split_name(struct nk_txn *t)
     for (size_t i = 0; at > 0 && i < m->endpoint->config->server_count; i++) {
         if (!nk_str_eq(m->endpoint->config->servers[i].text, server))
             continue;
-        m->server = i;
         m->name = nk_str_sub(m->name, (size_t)at + 3, m->name.n);
-        return m->name.n ? 0 : bad(t, NK_MCP_INVALID_PARAMS, NK_STR("There is no such name."));
+        return m->name.n ? choose(t, i)
+                         : bad(t, NK_MCP_INVALID_PARAMS, NK_STR("There is no such name."));
     }
     return bad(t, NK_MCP_INVALID_PARAMS,
                NK_STR("There is no such name; names here are SERVER___NAME."));
@@ -218,7 +275,7 @@ static int split_cursor(struct nk_txn *t)
     if (nk_str_to_u64(nk_str_cut(&rest, ':'), &server) || !rest.p ||
         server >= m->endpoint->config->server_count)
         return bad(t, NK_MCP_INVALID_PARAMS, NK_STR("\"cursor\" is none of this endpoint."));
-    m->server = (size_t)server;
+    gate_mcp_choose(t, (size_t)server);
     m->cursor = rest;
     return 0;
 }

@@ -6,7 +6,7 @@
  */
 #include "gate/mcp.h"
 
-enum { EDITS_MAX = 4, HEADERS_OWN = 11, PIECE_MAX = 64 << 10 };
+enum { EDITS_MAX = 5, HEADERS_OWN = 11, PIECE_MAX = 64 << 10 };
 
 static const struct {
     const char *name, *action;
@@ -27,6 +27,8 @@ int gate_mcp_grant(struct nk_txn *t, unsigned *can)
 {
     const struct gate_mcp *m = gate_mcp(t);
     struct nk_cedar_uid server = {NK_STR("Upstream"), gate_mcp_upstream(t)->name};
+    if (m->ask.capabilities == NK_JSON_NONE) /* of a session it is known since it began */
+        return 0;
     *can = 0;
     for (size_t i = 0; i < NK_COUNT(capabilities); i++) {
         struct nk_cedar_answer answer;
@@ -171,7 +173,19 @@ static int edit_cursor(struct nk_txn *t, struct edits *e)
     return 0;
 }
 
-static int write_body(struct nk_txn *t)
+/* The server's own name for what it had asked. */
+static int edit_owned(struct nk_txn *t, struct edits *e)
+{
+    struct gate_mcp *m = gate_mcp(t);
+    struct nk_buf b;
+    if (!m->owned.p)
+        return 0;
+    nk_buf_init(&b, PIECE_MAX);
+    nk_buf_add(&b, m->owned);
+    return edit(t, e, m->owned_at, &b);
+}
+
+int gate_mcp_write(struct nk_txn *t)
 {
     struct gate_mcp *m = gate_mcp(t);
     struct edits e = {.n = 0};
@@ -184,6 +198,8 @@ static int write_body(struct nk_txn *t)
         rc = edit_version(t, &e);
     if (!rc)
         rc = edit_cursor(t, &e);
+    if (!rc)
+        rc = edit_owned(t, &e);
     if (!rc)
         rc = edit_capabilities(t, &e);
     if (rc || !e.n)
@@ -209,11 +225,16 @@ static int repeat_body(struct nk_txn *t)
     return name.p ? 0 : NK_ENOMEM;
 }
 
-static void copy_header(struct nk_txn *t, const char *name)
+/* Servers behind one endpoint may speak different revisions; a server alone and its client have agreed on one. */
+struct nk_str gate_mcp_version(const struct nk_txn *t)
 {
-    struct nk_str value = nk_http_get(t->state->head, nk_str(name));
-    if (value.p)
-        gate_call_header(t, name, value);
+    const struct gate_mcp *m = gate_mcp(t);
+    const struct gate_mcp_part *parts = m->session.parts;
+    if (m->is_new)
+        return nk_mcp_revision_name(m->revision);
+    if (parts && parts[m->server].revision && m->endpoint->config->server_count > 1)
+        return nk_mcp_revision_name(parts[m->server].revision);
+    return nk_http_get(t->state->head, NK_STR("mcp-protocol-version"));
 }
 
 static void copy_params(struct nk_txn *t)
@@ -230,6 +251,7 @@ static int write_headers(struct nk_txn *t)
 {
     const struct gate_mcp *m = gate_mcp(t);
     struct nk_str accept = nk_http_get(t->state->head, NK_STR("accept")), trace = {NULL, 0};
+    struct nk_str version = gate_mcp_version(t);
     if (!accept.p)
         accept =
             m->body.p ? NK_STR("application/json, text/event-stream") : NK_STR("text/event-stream");
@@ -245,7 +267,8 @@ static int write_headers(struct nk_txn *t)
         copy_params(t);
         return repeat_body(t);
     }
-    copy_header(t, "mcp-protocol-version");
+    if (version.p)
+        gate_call_header(t, "mcp-protocol-version", version);
     if (m->event.p)
         gate_call_header(t, "last-event-id", m->event);
     if (m->session.id.p)
@@ -262,7 +285,7 @@ static struct nk_str tool_of(const struct nk_gate_state *s)
 int gate_mcp_forward(struct nk_txn *t)
 {
     struct gate_mcp *m = gate_mcp(t);
-    int rc = m->message.doc.n ? write_body(t) : 0;
+    int rc = m->message.doc.n && !m->round ? gate_mcp_write(t) : 0;
     if (!rc)
         rc = gate_call_new(t, m->endpoint->upstreams[m->server],
                            m->ask.op == NK_MCP_STREAM ? "GET"

@@ -34,10 +34,11 @@ static int replace(struct result *r, uint32_t start, uint32_t end, struct nk_buf
 
 /* An entry of a list under the name that clients use. */
 static int put_named(struct result *r, uint32_t item, uint32_t name_at, struct nk_str name,
-                     struct nk_buf *out)
+                     bool is_name, struct nk_buf *out)
 {
     const struct nk_json_value *v = &r->doc->tape[item], *n = &r->doc->tape[name_at];
-    struct nk_str shown = gate_mcp_name(r->t, name, r->a);
+    struct nk_str shown =
+        is_name ? gate_mcp_name(r->t, name, r->a) : gate_mcp_uri(r->t, name, r->a);
     nk_buf_add(out, nk_str_sub(r->doc->text, v->start, n->start));
     nk_json_put_string(out, shown);
     nk_buf_add(out, nk_str_sub(r->doc->text, n->end, v->end));
@@ -84,8 +85,9 @@ static int put_entry(struct result *r, const struct list *l, uint32_t item, stru
         return rc;
     if (out->n > 1)
         nk_buf_add_char(out, ',');
-    if (l->named && !gate_mcp(r->t)->endpoint->config->is_bare)
-        return put_named(r, item, at, key, out);
+    const struct nk_config_mcp *e = gate_mcp(r->t)->endpoint->config;
+    if (l->named ? !e->is_bare : e->server_count > 1)
+        return put_named(r, item, at, key, l->named, out);
     nk_buf_add(out, nk_json_span(r->doc, item));
     return 0;
 }
@@ -146,16 +148,6 @@ static int keep_private(struct result *r)
     return replace(r, r->doc->tape[at].start, r->doc->tape[at].end, &b);
 }
 
-/* A server may answer with a revision of its own choice, but not with one that nobody reads here. */
-static int check_initialize(struct result *r, struct nk_fault *f)
-{
-    uint32_t at = nk_json_get(r->doc, r->at, NK_STR("protocolVersion"));
-    enum nk_mcp_revision revision = nk_mcp_revision(nk_json_string(r->doc, at, r->a));
-    return revision == NK_MCP_UNKNOWN || revision == NK_MCP_2026_07_28
-               ? nk_fault_set(f, NK_EINVAL, "mcp", 0, "the server speaks no known revision")
-               : 0;
-}
-
 /* What can be spoken is what both sides speak. */
 static int edit_discover(struct result *r, struct nk_fault *f)
 {
@@ -190,8 +182,6 @@ static int edit_result(struct result *r, enum nk_mcp_op op, struct nk_fault *f)
 {
     if (op == NK_MCP_CALL_TOOL)
         return filter_call(r, f);
-    if (op == NK_MCP_INITIALIZE)
-        return check_initialize(r, f);
     if (op == NK_MCP_DISCOVER) {
         int rc = edit_discover(r, f);
         return rc ? rc : keep_private(r);
@@ -221,6 +211,24 @@ static int refuse_result(const struct nk_txn *t, struct nk_str id, struct nk_are
     return out->p ? 0 : NK_ENOMEM;
 }
 
+/* The URIs in what was written anew. */
+static int own_uris(struct nk_txn *t, struct nk_arena *a, struct nk_str *text, struct nk_fault *f)
+{
+    struct nk_json doc;
+    struct nk_mcp_message m;
+    struct nk_str with = {NULL, 0};
+    if (gate_mcp(t)->endpoint->config->server_count < 2)
+        return 0;
+    int rc = gate_read_json(t, *text, t->setup->config.limits.reply_bytes, a, &doc, f);
+    if (!rc)
+        rc = nk_mcp_read(&doc, a, &m, f);
+    if (!rc)
+        rc = gate_mcp_own_uris(t, &m, a, &with);
+    if (!rc && with.p)
+        *text = with;
+    return rc;
+}
+
 int gate_mcp_result(struct nk_txn *t, const struct nk_mcp_message *m, struct nk_arena *a,
                     struct nk_str *out, struct nk_fault *f)
 {
@@ -230,7 +238,9 @@ int gate_mcp_result(struct nk_txn *t, const struct nk_mcp_message *m, struct nk_
     int rc = edit_result(&r, gate_mcp(t)->answers, f);
     if (rc == NK_EDENIED)
         return refuse_result(t, m->id, a, out);
-    if (rc || !r.n)
+    if (!rc && !r.n)
+        return gate_mcp_own_uris(t, m, a, out);
+    if (rc)
         return rc;
     size_t extra = RESULT_EXTRA;
     for (size_t i = 0; i < r.n; i++)
@@ -240,5 +250,5 @@ int gate_mcp_result(struct nk_txn *t, const struct nk_mcp_message *m, struct nk_
     if (!rc)
         *out = nk_arena_copy(a, nk_buf_str(&whole));
     nk_buf_free(&whole);
-    return rc ? rc : out->p ? 0 : NK_ENOMEM;
+    return rc ? rc : out->p ? own_uris(t, a, out, f) : NK_ENOMEM;
 }

@@ -65,25 +65,29 @@ static unsigned check_pin(struct nk_txn *t, const struct nk_tool *tool)
     const struct gate_mcp *m = gate_mcp(t);
     if (!tool || !tool->definition.p)
         return NK_FX_CALL;
-    const struct gate_pin pin = {
-        .tool = tool,
-        .session = m->session.id,
-        .version = m->is_new ? nk_mcp_revision_name(m->revision)
-                             : nk_http_get(t->state->head, NK_STR("mcp-protocol-version")),
-        .is_new = m->is_new,
-        .ttl = m->endpoint->config->tools_ttl,
-        .done = pinned};
+    const struct gate_pin pin = {.tool = tool,
+                                 .session = m->session.id,
+                                 .version = gate_mcp_version(t),
+                                 .is_new = m->is_new,
+                                 .ttl = m->endpoint->config->tools_ttl,
+                                 .done = pinned};
     return gate_pin_check(t, &pin);
+}
+
+/* What was decided has its record in verdicts alone, which this is not. */
+static unsigned no_memory(struct nk_txn *t)
+{
+    t->state->judged = false;
+    gate_refuse(t, NK_REFUSAL_out_of_memory, "forward", NK_STR(""), NK_STR(""));
+    return gate_mcp_refused(t);
 }
 
 static unsigned begin(struct nk_txn *t, const struct nk_tool_ask *ask, struct nk_tool_verdict *v)
 {
     struct gate_mcp *m = gate_mcp(t);
     m->tool = nk_arena_alloc(t->arena, sizeof *m->tool);
-    if (!m->tool)
-        gate_refuse(t, NK_REFUSAL_out_of_memory, "forward", NK_STR(""), NK_STR(""));
     if (!m->tool || gate_mcp_forward(t))
-        return gate_mcp_refused(t);
+        return no_memory(t);
     m->tool->ask = *ask;
     m->tool->fields = fields_of(t, ask->tool, v);
     m->tool->filters = nk_field_applies(&m->tool->fields);
@@ -129,7 +133,7 @@ unsigned gate_mcp_call_tool(struct nk_txn *t)
         return gate_mcp_refuse_tool(
             t, rc == NK_EINVAL || rc == NK_ELIMIT ? NK_MCP_INVALID_PARAMS : NK_MCP_REFUSED, &v);
     if (m->is_new && gate_mcp_grant(t, &m->session.can)) /* a session's were granted as it began */
-        return gate_mcp_refused(t);
+        return no_memory(t);
     return v.outcome == NK_TOOL_STEP_UP ? gate_mcp_ask_person(t, &ask, &v) : begin(t, &ask, &v);
 }
 

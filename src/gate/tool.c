@@ -6,7 +6,7 @@
 
 #include "gate/driver.h"
 
-enum { FACTS_MAX = 4096 };
+enum { FACTS_MAX = 8192 };
 
 int gate_tool_ask(struct nk_txn *t, struct nk_str full, struct nk_tool_ask *out, struct nk_fault *f)
 {
@@ -43,7 +43,9 @@ unsigned gate_record_tool(struct nk_txn *t, struct nk_tool_verdict *out, struct 
         put_call(&facts, NK_STR(",\"call\":{\"id\":"), call);
         nk_buf_add_char(&facts, '}');
     }
-    unsigned fx = gate_record_members(t, nk_buf_str(&facts), out->record);
+    if (facts.error)
+        out->outcome = NK_TOOL_REFUSE;
+    unsigned fx = facts.error ? 0 : gate_record_members(t, nk_buf_str(&facts), out->record);
     nk_buf_free(&facts);
     return fx;
 }
@@ -61,7 +63,8 @@ unsigned gate_record_tool_end(struct nk_txn *t, const struct nk_tool_ask *ask, s
     if (t->state->refusal.reason.n)
         nk_json_put_member(&facts, NK_STR("reason"), nk_str_sub(t->state->refusal.reason, 0, 512));
     nk_buf_add_char(&facts, '}');
-    unsigned fx = gate_record_end(t, how, nk_buf_str(&facts));
+    t->record_lost |= facts.error != 0; /* the step is cut */
+    unsigned fx = facts.error ? NK_FX_RECORD : gate_record_end(t, how, nk_buf_str(&facts));
     nk_buf_free(&facts);
     return fx;
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * grammar.h - private to http: which bytes may stand where in a head, and the rules over its
- * fields. These checks run on the raw bytes before llhttp sees them.
+ * fields. These checks run on the raw bytes, before llhttp sees those of a chunked message.
  */
 #pragma once
 

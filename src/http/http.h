@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * http.h - HTTP/1.1 messages (RFC 9112) as a pure state machine over llhttp, strict in both
+ * http.h - HTTP/1.1 messages (RFC 9112) as a pure state machine (chunks by llhttp), strict in both
  * directions. A message is never passed on as it came: it is parsed, judged and written anew, so
  * two parsers can never disagree about where it ends. HTTP/2 is a second framing that yields the
  * same struct nk_http_head; nothing above this module knows which one carried a message.

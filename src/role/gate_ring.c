@@ -13,10 +13,8 @@
 enum {
     PIECE_MAX = 64 << 10,
     CREDIT_STEP = NK_WIRE_FIRST_CREDIT / 4, /* grant in steps, not for every piece */
-    RECORD_RESERVE = 80 << 10, /* a decision and more must fit, or no request is taken */
-    OUTCOME_RESERVE = 2 << 10, /* for each request under way */
-    TOKEN_MS = 30000,          /* an authorization server may take first */
-    SILENCE_MS = 2000,         /* beyond the upstream's own times */
+    TOKEN_MS = 30000,                       /* an authorization server may take first */
+    SILENCE_MS = 2000,                      /* beyond the upstream's own times */
 };
 
 int gate_slots_new(struct gate *g, uint32_t n)
@@ -69,7 +67,7 @@ static void slot_free(struct gate *g, struct gate_request *r)
 /* Room that one more request needs beside those under way. */
 size_t gate_audit_need(const struct gate *g)
 {
-    return RECORD_RESERVE + (size_t)g->in_flight * OUTCOME_RESERVE;
+    return nk_wire_audit_room(g->in_flight);
 }
 
 bool gate_audit_full(const struct gate *g)
@@ -310,7 +308,7 @@ bool gate_blocked_may_sleep(struct gate *g)
     for (struct gate_stream *s = g->blocked; s; s = s->next_blocked) {
         bool records = s->req && s->req->record_count;
         struct nk_ring *full = records ? g->audit : g->calls;
-        if (full && nk_ring_want_space(full, records ? RECORD_RESERVE : NK_RING_RECORD_MAX))
+        if (full && nk_ring_want_space(full, records ? nk_wire_audit_room(0) : NK_RING_RECORD_MAX))
             return false;
     }
     return g->cancel_slot == GATE_NO_SLOT || !g->calls || !nk_ring_want_space(g->calls, 0);

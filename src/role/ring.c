@@ -39,7 +39,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { HEADER_BYTES = 32, SIZE_MAX_BYTES = 1 << 28 };
+enum { HEADER_BYTES = 32 };
 enum { SEALS = F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL };
 
 /* Written by the producer alone. */
@@ -128,7 +128,7 @@ static void wake(int eventfd)
 
 static bool is_ring_size(uint64_t size)
 {
-    return size >= 4 * (uint64_t)NK_RING_RECORD_MAX && size <= SIZE_MAX_BYTES &&
+    return size >= 4 * (uint64_t)NK_RING_RECORD_MAX && size <= NK_RING_BYTES_MAX &&
            (size & (size - 1)) == 0;
 }
 

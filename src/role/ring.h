@@ -15,7 +15,10 @@
 
 #include "base/str.h"
 
-enum { NK_RING_RECORD_MAX = 65536 + 8192 }; /* bytes of one record's payload */
+enum {
+    NK_RING_RECORD_MAX = 65536 + 8192, /* bytes of one record's payload */
+    NK_RING_BYTES_MAX = 1 << 28,       /* of a ring */
+};
 
 struct nk_ring;
 
@@ -30,7 +33,7 @@ struct nk_ring_record {
 };
 
 /* Makes the memfd (sealed against resizing) and the eventfd of a ring; `size` is a power of two, at
- * least 4 * NK_RING_RECORD_MAX. */
+ * least 4 * NK_RING_RECORD_MAX, at most NK_RING_BYTES_MAX. */
 int nk_ring_create(size_t size, int *memfd, int *eventfd) NK_CHECKED;
 /* Maps it as one side. NULL when the file is not a ring or memory is out. The descriptors stay the
  * caller's. A consumer that comes after a dead one goes on where that one released. */

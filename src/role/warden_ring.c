@@ -12,6 +12,7 @@
 #include <sys/random.h>
 #include <unistd.h>
 #include "role/warden_own.h"
+#include "role/wire.h"
 
 /* The audit ring is large, because a gate refuses requests while it is full: at 10 MB of records a
  * second it bridges a disk that takes most of a second to make a write durable. */
@@ -39,6 +40,15 @@ static int make_pair(struct warden_pair *p)
     return 0;
 }
 
+/* A gate that has as many requests under way as it may (`limits.requests`) still has half of a ring for what comes and goes. */
+static size_t audit_bytes(const struct nk_config *c)
+{
+    size_t need = nk_wire_audit_room((size_t)c->limits.requests), size = AUDIT_BYTES;
+    while (size < 2 * need && size < NK_RING_BYTES_MAX)
+        size *= 2;
+    return size;
+}
+
 /* The ring, and with it the instance number, of `gate`, which will be started next. */
 static int make_audit(struct warden_child *gate)
 {
@@ -50,7 +60,7 @@ static int make_audit(struct warden_child *gate)
         if (getrandom(&a.instance, sizeof a.instance, 0) != (ssize_t)sizeof a.instance)
             return NK_EIO;
     while (warden_ring_audit(w, a.instance));
-    int rc = nk_ring_create(AUDIT_BYTES, &a.ring.memfd, &a.ring.eventfd);
+    int rc = nk_ring_create(audit_bytes(&w->setup->config), &a.ring.memfd, &a.ring.eventfd);
     if (!rc && (a.ring.backfd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) < 0)
         rc = NK_EIO;
     if (rc) {

@@ -36,6 +36,13 @@ enum nk_wire_scribe {
     NK_WIRE_RECORD = 32, /* payload: members of one audit record; see chain.h */
 };
 
+/* Bytes of a gate's audit ring that have to be free before it takes one more request: for what decides that one, and for
+ * the end of each that is under way. */
+static inline size_t nk_wire_audit_room(size_t under_way)
+{
+    return (80 << 10) + under_way * (2 << 10);
+}
+
 enum nk_wire_flags {
     NK_WIRE_END = 1, /* nothing more of this message follows */
     /* CALL and BODY, HEAD and DATA: from this bit on, how many bytes of body came before, modulo

@@ -2,11 +2,13 @@
  *
  * http - the message parser. First byte: request, response or answer to HEAD; second: how the input
  * is cut. Whatever the cut, the events must be the same; a head that was understood, written anew,
- * must be understood as the same head.
+ * must be understood as the same head; and where llhttp is not asked, it must find the same body at
+ * the same place.
  */
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#include <llhttp/llhttp.h>
 #include "http/http.h"
 
 struct outcome {
@@ -14,6 +16,8 @@ struct outcome {
     struct nk_buf body;
     int rc;
     size_t rest;
+    bool ended;   /* the message did, before the input or with it */
+    bool chunked; /* llhttp has read it already */
 };
 
 static const struct nk_http_limits limits = {2048, 16, 4096};
@@ -105,6 +109,7 @@ static void run(const uint8_t *data, size_t n, unsigned kind, unsigned cut, stru
             o->rc = nk_http_parse(p, &in, &e, &f);
             NK_MUST(o->rc == f.code);
             if (!o->rc && e == NK_HTTP_HEAD) {
+                o->chunked = nk_http_parser_head(p)->chunked;
                 say_head(&o->text, nk_http_parser_head(p));
                 check_rewrite(nk_http_parser_head(p), request, kind == 2);
             } else if (!o->rc && e == NK_HTTP_BODY) {
@@ -119,11 +124,63 @@ static void run(const uint8_t *data, size_t n, unsigned kind, unsigned cut, stru
         if (cut == 12345u)
             break;
     }
+    o->ended = over;
     if (o->rc)
         nk_buf_clear(&o->body);
     else if (!over)
         o->rc = nk_http_parse_eof(p, &e);
     nk_arena_free(&a);
+}
+
+struct witness {
+    llhttp_t ll;
+    struct nk_buf body;
+    bool no_body;
+};
+
+static int saw_head(llhttp_t *ll)
+{
+    ll->upgrade = 0; /* an offer of h2c is not taken up */
+    bool none =
+        NK_OF(ll, struct witness, ll)->no_body || ll->status_code == 204 || ll->status_code == 304;
+    return none && ll->status_code >= 200;
+}
+
+static int saw_body(llhttp_t *ll, const char *p, size_t n)
+{
+    nk_buf_add(&NK_OF(ll, struct witness, ll)->body, (struct nk_str){p, n});
+    return 0;
+}
+
+static int saw_end(llhttp_t *ll)
+{
+    (void)ll;
+    return HPE_PAUSED;
+}
+
+/* What we understood without llhttp, it understands in the same way. */
+static void hold_against_llhttp(const uint8_t *data, size_t n, unsigned kind,
+                                const struct outcome *o)
+{
+    static const llhttp_settings_t settings = {
+        .on_headers_complete = saw_head, .on_body = saw_body, .on_message_complete = saw_end};
+    struct witness w = {.no_body = kind == 2};
+    if (o->rc || o->chunked)
+        return;
+    nk_buf_init(&w.body, 1 << 20);
+    const char *at = (const char *)data, *end = at + n;
+    llhttp_errno_t e;
+    bool interim;
+    do {
+        llhttp_init(&w.ll, kind == 0 ? HTTP_REQUEST : HTTP_RESPONSE, &settings);
+        e = llhttp_execute(&w.ll, at, (size_t)(end - at));
+        at = e == HPE_PAUSED ? llhttp_get_error_pos(&w.ll) : end;
+        interim = kind && e == HPE_PAUSED && w.ll.status_code < 200;
+    } while (interim && at < end);
+    NK_MUST(e == (o->ended ? HPE_PAUSED : HPE_OK));
+    NK_MUST(!o->ended || at == end - o->rest);
+    NK_MUST(nk_str_eq(nk_buf_str(&w.body), nk_buf_str(&o->body)));
+    nk_buf_free(&w.body);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n);
@@ -138,6 +195,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
     NK_MUST(nk_str_eq(nk_buf_str(&whole.text), nk_buf_str(&cut.text)));
     NK_MUST(nk_str_eq(nk_buf_str(&whole.body), nk_buf_str(&cut.body)));
     NK_MUST(whole.rc || whole.rest == cut.rest);
+    hold_against_llhttp(data + 2, n - 2, data[0] % 3, &whole);
     nk_buf_free(&whole.text);
     nk_buf_free(&whole.body);
     nk_buf_free(&cut.text);

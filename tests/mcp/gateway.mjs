@@ -258,7 +258,13 @@ check("several servers behind one endpoint: one list, each call to its own", asy
     assert.equal((await send(CAROL, "prompts/get", { name: `${server}___test_simple_prompt` }, url)).json.result.messages.length, 1);
   }
   for (const wrong of ["x", "7:", "-1:"]) refusedBy(await send(CAROL, "tools/list", { cursor: wrong }, url), 400, -32602, "bad_request");
-  refusedBy(await post(CAROL, initialize(), {}, BOTH), 400, -32000, "bad_request");
+  const about = (await send(CAROL, "server/discover", {}, url)).json.result;
+  assert.deepEqual([about._meta["io.modelcontextprotocol/serverInfo"].name, about.supportedVersions, about.cacheScope], ["nakoso", [NEW], "private"]);
+  const list = await send(CAROL, "resources/list", {}, url);
+  assert.equal(list.json.result.resources[0].uri, "fixture+test://static-text");
+  assert.equal((await send(CAROL, "resources/read", { uri: "second+test://static-text" }, url)).json.result.contents[0].uri, "second+test://static-text");
+  refusedBy(await send(CAROL, "resources/read", { uri: "test://static-text" }, url), 400, -32602, "bad_request");
+  refusedBy(await post(CAROL, JSON.stringify({ jsonrpc: "2.0", id: 1, method: "tools/list" }), {}, BOTH), 400, -32000, "bad_request");
 });
 
 check("a session belongs to the one who began it", async () => {

@@ -50,6 +50,7 @@ static const char *core_open(struct scenario *s, struct sighting *seen)
                                 .policies = &policy,
                                 .policy_count = s->policy.n ? 1 : 0,
                                 .keys = nk_buf_str(&core.keys),
+                                .sessions = NK_STR("what sessions are sealed with in scenarios"),
                                 .seed = {1, 2}};
     if (s->tools.n)
         in.tools = nk_buf_str(&core.tools);

@@ -172,6 +172,37 @@ static bool send_all(int fd, struct nk_str text)
     return true;
 }
 
+static int by_name(const void *a, const void *b)
+{
+    return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+static void read_records(struct sighting *seen)
+{
+    char path[400], *names[64];
+    size_t count = 0;
+    snprintf(path, sizeof path, "%s/audit", me.dir);
+    DIR *d = opendir(path);
+    for (struct dirent *e; d && (e = readdir(d)) && count < NK_COUNT(names);)
+        if (strstr(e->d_name, ".jsonl"))
+            names[count++] = strdup(e->d_name);
+    if (d)
+        closedir(d);
+    qsort(names, count, sizeof *names, by_name);
+    nk_buf_clear(&seen->records);
+    for (size_t i = 0; i < count; i++) {
+        snprintf(path, sizeof path, "%s/audit/%s", me.dir, names[i]);
+        int fd = open(path, O_RDONLY | O_CLOEXEC);
+        for (ssize_t n = 1; fd >= 0 && n > 0;) {
+            char *to = nk_buf_reserve(&seen->records, 65536);
+            n = to ? read(fd, to, 65536) : 0;
+            seen->records.n += n > 0 ? (size_t)n : 0;
+        }
+        close(fd);
+        free(names[i]);
+    }
+}
+
 static const char *daemon_client(struct scenario *s, struct sighting *seen,
                                  const struct scenario_key *key, struct nk_str method,
                                  struct nk_str target, struct nk_str headers, struct nk_str body)
@@ -185,6 +216,7 @@ static const char *daemon_client(struct scenario *s, struct sighting *seen,
     nk_arena_init(&me.client_arena, 64 << 20);
     me.client_parser = nk_http_parser_new(&me.client_arena, false, &lim);
     me.settled = me.client_done = me.spoke = me.ended = false;
+    read_records(seen);
     if (me.h2)
         return h2_ask(s, seen, me.client, key, method, target, headers, body);
     nk_buf_init(&b, 32 << 20);
@@ -370,34 +402,17 @@ static void look_upstream(struct sighting *seen, int patience)
         seen->cancelled = true;
 }
 
-static int by_name(const void *a, const void *b)
+/* A group commit (audit.group) and some more; an answer that is over has a record, however long that takes. */
+static void await_records(struct sighting *seen)
 {
-    return strcmp(*(char *const *)a, *(char *const *)b);
-}
-
-static void read_records(struct sighting *seen)
-{
-    char path[400], *names[64];
-    size_t count = 0;
-    snprintf(path, sizeof path, "%s/audit", me.dir);
-    DIR *d = opendir(path);
-    for (struct dirent *e; d && (e = readdir(d)) && count < NK_COUNT(names);)
-        if (strstr(e->d_name, ".jsonl"))
-            names[count++] = strdup(e->d_name);
-    if (d)
-        closedir(d);
-    qsort(names, count, sizeof *names, by_name);
-    nk_buf_clear(&seen->records);
-    for (size_t i = 0; i < count; i++) {
-        snprintf(path, sizeof path, "%s/audit/%s", me.dir, names[i]);
-        int fd = open(path, O_RDONLY | O_CLOEXEC);
-        for (ssize_t n = 1; fd >= 0 && n > 0;) {
-            char *to = nk_buf_reserve(&seen->records, 65536);
-            n = to ? read(fd, to, 65536) : 0;
-            seen->records.n += n > 0 ? (size_t)n : 0;
-        }
-        close(fd);
-        free(names[i]);
+    enum { LOOK_MS = 25, QUIET_FOR = 4, LOOKS_MAX = 200 };
+    size_t had = seen->records.n, quiet = 0;
+    for (int i = 0; i < LOOKS_MAX && quiet < QUIET_FOR; i++) {
+        size_t before = seen->records.n;
+        usleep(LOOK_MS * 1000);
+        read_records(seen);
+        bool came = seen->records.n > had || !me.client_done;
+        quiet = seen->records.n == before && came ? quiet + 1 : 0;
     }
 }
 
@@ -422,8 +437,7 @@ static void daemon_settle(struct scenario *s, struct sighting *seen)
         if (seen->body.n && !me.client_done && !take_answer(seen, QUIET_MS))
             break;
     look_upstream(seen, me.client < 0 || seen->cut ? 2000 : 0);
-    usleep(150000); /* a group commit: audit.group, and some more */
-    read_records(seen);
+    await_records(seen);
     me.settled = true;
 }
 

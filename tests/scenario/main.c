@@ -8,13 +8,18 @@
 
 #include "tap.h"
 
+enum { KEPT_MAX = 4 };
+
 struct play {
     struct scenario *s;
     const struct driver *d;
     struct sighting seen;
     struct nk_buf headers;
-    struct nk_str kept_as, kept; /* the step `keep` */
-    const char *why;             /* what went wrong, or NULL */
+    struct {
+        struct nk_str name, value;
+    } kept[KEPT_MAX]; /* the step `keep`; the last one is found first */
+    size_t kept_count;
+    const char *why; /* what went wrong, or NULL */
     int line;
 };
 
@@ -39,31 +44,45 @@ static void forget(struct sighting *seen)
 /* `text` with what was kept in the place of {NAME}. */
 static struct nk_str with_kept(struct play *p, struct nk_str text)
 {
-    if (!p->kept_as.n)
-        return text;
-    struct nk_str mark = nk_arena_printf(&p->s->arena, "{%.*s}", NK_FMT(p->kept_as));
-    ptrdiff_t at = nk_str_search(text, mark);
-    if (at < 0)
-        return text;
-    const struct nk_str parts[] = {nk_str_sub(text, 0, (size_t)at), p->kept,
-                                   nk_str_sub(text, (size_t)at + mark.n, text.n)};
-    return nk_arena_join(&p->s->arena, parts, NK_COUNT(parts));
+    for (size_t i = p->kept_count; i-- > 0;) {
+        struct nk_str mark = nk_arena_printf(&p->s->arena, "{%.*s}", NK_FMT(p->kept[i].name));
+        ptrdiff_t at = nk_str_search(text, mark);
+        if (at < 0)
+            continue;
+        const struct nk_str parts[] = {nk_str_sub(text, 0, (size_t)at), p->kept[i].value,
+                                       nk_str_sub(text, (size_t)at + mark.n, text.n)};
+        text = nk_arena_join(&p->s->arena, parts, NK_COUNT(parts));
+    }
+    return text;
 }
 
-/* keep NAME TEXT: what stands behind TEXT in the answer, up to a quote or the end of its line. */
+/* Where a name is kept: its own place, or a new one. */
+static size_t kept_at(const struct play *p, struct nk_str name)
+{
+    size_t i = 0;
+    while (i < p->kept_count && !nk_str_eq(p->kept[i].name, name))
+        i++;
+    return i;
+}
+
+/* keep NAME TEXT: what stands behind TEXT in the answer, or in the call, up to a quote or the end of its line. */
 static const char *do_keep(struct play *p, struct nk_str rest)
 {
     struct nk_str name = next(&rest);
+    size_t to = kept_at(p, name);
+    p->d->wait_call(p->s, &p->seen);
     p->d->settle(p->s, &p->seen);
-    for (size_t i = 0; i < 2; i++) {
-        struct nk_str in = i ? nk_buf_str(&p->seen.body) : nk_buf_str(&p->seen.head);
-        ptrdiff_t at = nk_str_search(in, rest);
+    const struct nk_str in[] = {nk_buf_str(&p->seen.head), nk_buf_str(&p->seen.body),
+                                nk_buf_str(&p->seen.call_body)};
+    for (size_t i = 0; i < NK_COUNT(in) && to < KEPT_MAX; i++) {
+        ptrdiff_t at = nk_str_search(in[i], rest);
         if (at < 0)
             continue;
-        struct nk_str line = nk_str_sub(in, (size_t)at + rest.n, in.n);
+        struct nk_str line = nk_str_sub(in[i], (size_t)at + rest.n, in[i].n);
         struct nk_str value = nk_str_cut(&line, '\n');
-        p->kept_as = name;
-        p->kept = nk_arena_copy(&p->s->arena, nk_str_cut(&value, '"'));
+        p->kept[to].name = name;
+        p->kept[to].value = nk_arena_copy(&p->s->arena, nk_str_cut(&value, '"'));
+        p->kept_count += to == p->kept_count;
         return NULL;
     }
     return "there is nothing to keep";
@@ -187,7 +206,7 @@ static const char *do_step(struct play *p, const struct scenario_step *step)
     if (nk_str_eq(w, NK_STR("keep")))
         return do_keep(p, step->rest);
     if (nk_str_eq(w, NK_STR("upstream")))
-        return p->d->upstream(p->s, &p->seen, step->rest);
+        return p->d->upstream(p->s, &p->seen, with_kept(p, step->rest));
     if (nk_str_eq(w, NK_STR("gone")))
         return p->d->gone(p->s, &p->seen);
     return do_expect(p, step->rest);

@@ -5,6 +5,7 @@
  */
 #include "crypt/seal.h"
 #include "proto/mcp.h"
+#include "proto/mcp_about.h"
 
 #include "cases.h"
 #include "tap.h"
@@ -184,6 +185,38 @@ static void sealing(void)
     nk_buf_free(&open);
 }
 
+/* What servers say of themselves, as one ----------------------------------------------------------
+ */
+static void about(const struct case_line *c, void *ctx)
+{
+    enum { SERVERS = 4 };
+    struct nk_mcp_about list[SERVERS];
+    struct nk_json docs[SERVERS];
+    struct nk_fault f = {0};
+    struct nk_buf out;
+    struct nk_str rest = {c->input, c->n}, as = nk_str_cut(&rest, ' ');
+    size_t n = 0;
+    (void)ctx;
+    for (; rest.p && n < SERVERS; n++) {
+        struct nk_str text = nk_str_trim(nk_str_cut(&rest, ';')), name = nk_str_cut(&text, ' ');
+        bool translated = nk_str_starts(name, NK_STR("~"));
+        TAP_CHECK(nk_json_parse(&limits, text, &arena, &docs[n], &f) == 0);
+        list[n] =
+            (struct nk_mcp_about){nk_str_sub(name, translated, name.n), &docs[n], 0, translated};
+    }
+    nk_buf_init(&out, 1 << 16);
+    int rc = nk_mcp_put_about(list, n, nk_mcp_revision(as), &arena, &out);
+    struct nk_str found = nk_buf_str(&out), before = nk_str_trim(nk_str(c->expect)), want = before;
+    ptrdiff_t at = nk_str_search(before, NK_STR("VERSION")); /* of the build */
+    if (at >= 0)
+        want = nk_arena_printf(&arena, "%.*s" NK_VERSION "%.*s", (int)at, before.p,
+                               NK_FMT(nk_str_sub(before, (size_t)at + 7, before.n)));
+    if (!tap_ok(rc == 0 && nk_str_eq(found, want), "about.cases:%d", c->line))
+        printf("#   found %.*s\n", NK_FMT(found));
+    nk_buf_free(&out);
+    nk_arena_reset(&arena);
+}
+
 static void errors(void)
 {
     struct nk_buf b;
@@ -202,6 +235,7 @@ int main(void)
     nk_arena_init(&arena, 1 << 24);
     TAP_CHECK(cases_read("tests/cases/mcp/messages.cases", message, NULL) > 30);
     TAP_CHECK(cases_read("tests/cases/mcp/headers.cases", headers, NULL) > 20);
+    TAP_CHECK(cases_read("tests/cases/mcp/about.cases", about, NULL) > 8);
     coding();
     key_derivation();
     sealing();

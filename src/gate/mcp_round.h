@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * mcp_round.h - calls to servers whose answers do not go to the client as they come. An errand is one such call; a round is a
+ * request that concerns several servers: one errand after the other, and one answer made of theirs. A server that
+ * does not answer is left out, which the log says; it takes no other part of the request with it. Private to gate.
+ */
+#pragma once
+
+#include "gate/mcp.h"
+
+/* What came of an errand. Texts live in the transaction's arena. */
+struct gate_mcp_reply {
+    int status;            /* of HTTP; 0: no answer came */
+    struct nk_str session; /* Mcp-Session-Id, or absent */
+    struct nk_str text;    /* the message that answers the request; absent: none did */
+    const char *why;       /* why not, a static string, or NULL */
+};
+
+struct gate_mcp_errand {
+    struct nk_str
+        id; /* of the request, as it is written; absent: it is a notification, and no message answers it */
+    unsigned (*then)(struct nk_txn *t, const struct gate_mcp_reply *r); /* effects */
+    struct gate_mcp_reply reply;
+    bool streams;
+};
+
+/* The call that was written into txn->call is one of ours: `then` is called when it is over and its outcome recorded.
+ * NK_ENOMEM. */
+int gate_mcp_send(struct nk_txn *t, struct nk_str id,
+                  unsigned (*then)(struct nk_txn *t, const struct gate_mcp_reply *r)) NK_CHECKED;
+/* The driver's events while one is under way. */
+unsigned gate_mcp_errand_head(struct nk_txn *t, const struct nk_http_head *h);
+unsigned gate_mcp_errand_data(struct nk_txn *t, struct nk_str bytes);
+unsigned gate_mcp_errand_end(struct nk_txn *t);
+unsigned gate_mcp_errand_fail(struct nk_txn *t, int fail, struct nk_str why);
+
+/* Does the request concern all servers, or a server after the other until one answers? */
+bool gate_mcp_is_round(const struct nk_txn *t);
+/* Begins one that the judge permitted: effects. */
+unsigned gate_mcp_round(struct nk_txn *t);

@@ -1,0 +1,60 @@
+// SPDX-License-Identifier: Apache-2.0
+// old.mjs PORT… - an MCP server on the official SDK of the first generation, at each of the ports: 2025-11-25 and before, in sessions,
+// and nothing else. What it asks the client comes on the stream of the call that it is about.
+import { randomUUID } from "node:crypto";
+import { createServer } from "node:http";
+import { McpServer, ResourceTemplate } from "@modelcontextprotocol/sdk/server/mcp.js";
+import { StreamableHTTPServerTransport } from "@modelcontextprotocol/sdk/server/streamableHttp.js";
+import { ElicitResultSchema } from "@modelcontextprotocol/sdk/types.js";
+import * as z from "zod";
+
+const text = (s) => ({ type: "text", text: s });
+
+function build(id) {
+  const server = new McpServer({ name: "old", version: "1.0.0" }, { capabilities: { logging: {} }, instructions: "Be kind." });
+  server.registerTool("add", { description: "Adds", inputSchema: { a: z.number(), b: z.number() }, outputSchema: { sum: z.number() } },
+    ({ a, b }) => ({ content: [text(String(a + b))], structuredContent: { sum: a + b } }));
+  server.registerTool("fail", { description: "Fails" }, () => { throw new Error("It fails."); });
+  server.registerTool("session", { description: "Tells its session" }, () => ({ content: [text(id())] }));
+  server.registerTool("can", { description: "Tells what the client can" }, () => ({ content: [text(JSON.stringify(server.server.getClientCapabilities()))] }));
+  server.registerTool("link", { description: "Links" }, () => ({ content: [{ type: "resource_link", uri: "old://page", name: "page" }] }));
+  server.registerTool("steps", { description: "Tells how far it is" }, async (extra) => {
+    const progressToken = extra._meta?.progressToken;
+    await extra.sendNotification({ method: "notifications/message", params: { level: "info", data: "a line" } });
+    for (const progress of [1, 2])
+      if (progressToken !== undefined) await extra.sendNotification({ method: "notifications/progress", params: { progressToken, progress, total: 2 } });
+    return { content: [text("Done.")] };
+  });
+  server.registerTool("ask", { description: "Asks the person", inputSchema: { message: z.string() } }, async ({ message }, extra) => {
+    const requestedSchema = { type: "object", properties: { name: { type: "string" } }, required: ["name"] };
+    const r = await extra.sendRequest({ method: "elicitation/create", params: { message, requestedSchema } }, ElicitResultSchema);
+    return { content: [text(`${message}: ${r.content?.name}`)] };
+  });
+  server.registerResource("page", "old://page", { mimeType: "text/plain" }, (uri) => ({ contents: [{ uri: uri.href, text: "A page." }] }));
+  server.registerResource("pages", new ResourceTemplate("old://pages/{n}", { list: undefined, complete: { n: () => ["1", "2"] } }), {},
+    (uri, { n }) => ({ contents: [{ uri: uri.href, text: `Page ${n}.` }] }));
+  server.registerPrompt("greet", { description: "Greets", argsSchema: { who: z.string() } },
+    ({ who }) => ({ messages: [{ role: "user", content: text(`Greet ${who}.`) }] }));
+  return server;
+}
+
+const sessions = new Map();
+async function session() {
+  const transport = new StreamableHTTPServerTransport({
+    sessionIdGenerator: randomUUID,
+    onsessioninitialized: (id) => { console.error(`session ${id}`); sessions.set(id, transport); },
+    onsessionclosed: (id) => { console.error(`closed ${id}`); sessions.delete(id); },
+  });
+  await build(() => transport.sessionId).connect(transport);
+  return transport;
+}
+async function serve(req, res) {
+  const id = req.headers["mcp-session-id"];
+  if (id !== undefined && !sessions.has(id)) {
+    res.writeHead(404, { "content-type": "application/json" });
+    return res.end(JSON.stringify({ jsonrpc: "2.0", id: null, error: { code: -32001, message: "Session not found" } }));
+  }
+  return (sessions.get(id) ?? await session()).handleRequest(req, res);
+}
+for (const port of process.argv.slice(2))
+  createServer((req, res) => serve(req, res).catch((e) => { console.error(e); res.destroy(); })).listen(Number(port), "127.0.0.1");
