@@ -257,6 +257,16 @@ check("notifications go where the operator lets them go, for whom the policy per
   assert.equal(begun.status.state, TaskState.TASK_STATE_INPUT_REQUIRED);
 });
 
+check("… for clients of 0.3 as well", async () => {
+  const old = new LegacyJsonRpcTransport({ endpoint: TOLD, fetchImpl: fetchAs(DOCTOR) });
+  const task = await old.sendMessage(send("ask"));
+  const set = await old.createTaskPushNotificationConfig(push(hook, { taskId: task.id }));
+  assert.deepEqual([set.url, set.taskId], [hook, task.id]);
+  assert.deepEqual((await old.listTaskPushNotificationConfig({ tenant: "", taskId: task.id, pageSize: 0, pageToken: "" })).configs.map((c) => c.url), [hook]);
+  await old.deleteTaskPushNotificationConfig({ tenant: "", taskId: task.id, id: "p1" });
+  await assert.rejects(() => old.createTaskPushNotificationConfig(push("https://evil.example.com/", { taskId: task.id })), /may not be sent/);
+});
+
 check("… and nowhere else", async () => {
   const who = await at(DOCTOR);
   const task = await who.sendMessage(send("ask"));
