@@ -4,7 +4,7 @@
  * references resolve, what belongs together is there together, and no provider key travels in the
  * clear.
  */
-#include "config/table.h"
+#include "config/door.h"
 #include "base/near.h"
 
 static const char stage[] = "config";
@@ -239,5 +239,7 @@ int nk_config_check(const struct nk_config *c, const struct nk_json *doc, struct
         rc = nk_config_check_agents(c, doc, f);
     if (!rc)
         rc = nk_config_check_mcp(c, doc, f);
+    if (!rc)
+        rc = nk_config_check_a2a(c, doc, f);
     return rc ? rc : check_telemetry(c, doc, f);
 }

@@ -3,7 +3,9 @@
  * check_mcp.c - the rules of MCP endpoints: paths of their own, servers that exist and speak MCP, and names of
  * tools that say whose they are wherever there could be two.
  */
-#include "config/table.h"
+#include "config/door.h"
+
+#include <stdio.h>
 
 static const char stage[] = "config";
 
@@ -35,69 +37,12 @@ static int check_server(const struct nk_config *c, size_t i, size_t j, size_t of
     return 0;
 }
 
-/* Is the path one that something else is asked at? */
-static bool is_taken(const struct nk_config *c, struct nk_str path)
-{
-    for (size_t i = 0; i < c->hook_count; i++)
-        if (nk_str_starts(path, c->hooks[i].path))
-            return true;
-    return nk_str_starts(path, NK_STR("/v1/"));
-}
-
-/* An absolute URL without query and fragment, of characters that need no quoting in a header. */
-static bool is_resource(struct nk_str url)
-{
-    struct nk_str rest = url;
-    if (nk_str_starts(url, NK_STR("https://")) || nk_str_starts(url, NK_STR("http://")))
-        rest = nk_str_sub(url, url.p[4] == 's' ? 8 : 7, url.n);
-    for (size_t i = 0; i < rest.n; i++)
-        if (rest.p[i] <= ' ' || rest.p[i] > '~' || strchr("\"\\#?@<>", rest.p[i]))
-            return false;
-    return rest.n < url.n && rest.n && rest.p[0] != '/';
-}
-
-/* RFC 6749, section 3.3: scope-token. */
-static bool is_scope(struct nk_str scope)
-{
-    for (size_t i = 0; i < scope.n; i++)
-        if (scope.p[i] <= ' ' || scope.p[i] > '~' || scope.p[i] == '"' || scope.p[i] == '\\')
-            return false;
-    return scope.n > 0;
-}
-
-static bool is_issuer(const struct nk_config *c, struct nk_str name)
-{
-    size_t i = 0;
-    while (i < c->issuer_count && !nk_str_eq(c->issuers[i].issuer, name))
-        i++;
-    return i < c->issuer_count;
-}
-
-static int check_issuers(const struct nk_config *c, size_t i, size_t at, struct nk_fault *f)
-{
-    const struct nk_config_mcp *m = &c->mcp[i];
-    for (size_t j = 0; j < m->issuer_count; j++)
-        if (!is_issuer(c, m->issuers[j].text))
-            return nk_fault_set(
-                f, NK_ENOTFOUND, stage, at,
-                "mcp[%zu].authorization_servers[%zu]: there is no such issuer under "
-                "`identity.issuers`",
-                i, j);
-    for (size_t j = 0; j < m->scope_count; j++)
-        if (!is_scope(m->scopes[j].text))
-            return nk_fault_set(
-                f, NK_EINVAL, stage, at,
-                "mcp[%zu].scopes[%zu] is printable ASCII without spaces, quotes and "
-                "backslashes",
-                i, j);
-    return 0;
-}
-
 static int check_resource(const struct nk_config *c, size_t i, const struct nk_json *doc,
                           uint32_t item, struct nk_fault *f)
 {
     const struct nk_config_mcp *m = &c->mcp[i];
     size_t at = nk_config_offset(doc, item, "resource");
+    char who[32];
     if (!m->resource.p && (m->issuer_count || m->scope_count))
         return nk_fault_set(
             f, NK_EINVAL, stage, at,
@@ -106,7 +51,7 @@ static int check_resource(const struct nk_config *c, size_t i, const struct nk_j
             i);
     if (!m->resource.p)
         return 0;
-    if (!is_resource(m->resource))
+    if (!nk_config_is_resource(m->resource))
         return nk_fault_set(f, NK_EINVAL, stage, at,
                             "mcp[%zu].resource is an http or https URL without query and fragment",
                             i);
@@ -119,7 +64,9 @@ static int check_resource(const struct nk_config *c, size_t i, const struct nk_j
         if (nk_str_eq(c->mcp[j].resource, m->resource))
             return nk_fault_set(f, NK_ECONFLICT, stage, at,
                                 "mcp[%zu].resource is already that of mcp[%zu]", i, j);
-    return check_issuers(c, i, at, f);
+    snprintf(who, sizeof who, "mcp[%zu]", i);
+    const struct nk_config_door d = {who, m->issuers, m->issuer_count, m->scopes, m->scope_count};
+    return nk_config_check_door(c, &d, at, f);
 }
 
 static int check_endpoint(const struct nk_config *c, size_t i, const struct nk_json *doc,
@@ -127,7 +74,7 @@ static int check_endpoint(const struct nk_config *c, size_t i, const struct nk_j
 {
     const struct nk_config_mcp *m = &c->mcp[i];
     size_t at = nk_config_offset(doc, item, "path");
-    if (m->path.p[0] != '/' || nk_str_find(m->path, '?') >= 0 || is_taken(c, m->path))
+    if (m->path.p[0] != '/' || nk_str_find(m->path, '?') >= 0 || nk_config_path_taken(c, m->path))
         return nk_fault_set(f, NK_EINVAL, stage, at,
                             "mcp[%zu].path begins with /, has no query, and is neither below /v1/ "
                             "nor that of a hook",

@@ -23,7 +23,7 @@ static const char *wrong(const struct nk_config *c, const struct nk_config_upstr
         return "is a name of a header, in lower case";
     *key = "token_audience";
     if (!nk_config_serves_tools(u))
-        return "is for tools alone (dialects mcp and http)";
+        return "is for tools and agents alone (dialects mcp, a2a and http)";
     if (!c->token.issuer.p)
         return "needs identity.tool_tokens with issuer and key";
     for (size_t j = 0; j < nk_config_endpoint_count(u); j++) {

@@ -10,6 +10,7 @@
 #include "base/arena.h"
 #include "base/buf.h"
 #include "config/agent.h"
+#include "config/a2a.h"
 #include "config/mcp.h"
 #include "config/store.h"
 #include "config/telemetry.h"
@@ -102,6 +103,8 @@ struct nk_config {
     size_t agent_count;
     const struct nk_config_mcp *mcp;
     size_t mcp_count;
+    const struct nk_config_a2a *a2a;
+    size_t a2a_count;
     struct nk_str remote_mcp; /* URL in place of those that requests name; absent: as they come */
     bool remote_mcp_asks;     /* … and each call of such a server needs the client's approval */
     struct nk_str session_secret; /* absent: a random one */

@@ -31,9 +31,15 @@ struct nk_str nk_config_mcp_path(const struct nk_config_upstream *u)
     return u->path.p ? u->path : NK_STR("/mcp");
 }
 
+struct nk_str nk_config_a2a_path(const struct nk_config_upstream *u)
+{
+    return u->path.p ? u->path : NK_STR("/");
+}
+
 bool nk_config_serves_tools(const struct nk_config_upstream *u)
 {
-    return nk_str_eq(u->dialect, NK_STR("mcp")) || nk_str_eq(u->dialect, NK_STR("http"));
+    return nk_str_eq(u->dialect, NK_STR("mcp")) || nk_str_eq(u->dialect, NK_STR("a2a")) ||
+           nk_str_eq(u->dialect, NK_STR("http"));
 }
 
 bool nk_config_has_status(struct nk_str list, int status)
@@ -180,9 +186,9 @@ static int check_path(const struct nk_config_upstream *u, const char *who,
                             "%s.mcp_revision is for upstreams of dialect mcp only", who);
     if (!u->path.p)
         return 0;
-    if (!nk_str_eq(u->dialect, NK_STR("mcp")))
+    if (!nk_str_eq(u->dialect, NK_STR("mcp")) && !nk_str_eq(u->dialect, NK_STR("a2a")))
         return nk_fault_set(f, NK_EINVAL, stage, nk_config_offset(doc, at, "path"),
-                            "%s.path is for upstreams of dialect mcp only", who);
+                            "%s.path is for upstreams of dialect mcp or a2a only", who);
     if (u->path.p[0] != '/' || nk_str_find(u->path, '?') >= 0 || nk_str_find(u->path, '#') >= 0)
         return nk_fault_set(f, NK_EINVAL, stage, nk_config_offset(doc, at, "path"),
                             "%s.path begins with \"/\" and has no query", who);

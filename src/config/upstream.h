@@ -57,9 +57,9 @@ struct nk_config_process {
 /* One trust domain: what policies speak of, whichever endpoint serves it. */
 struct nk_config_upstream {
     struct nk_str name;
-    struct nk_str dialect;                /* "openai", "anthropic", "mcp" or "http" */
-    struct nk_str path;                   /* of an MCP server; absent: see nk_config_mcp_path */
-    struct nk_str url;                    /* short for one endpoint; absent: `endpoints` */
+    struct nk_str dialect; /* "openai", "anthropic", "mcp", "a2a" or "http" */
+    struct nk_str path;    /* of an MCP server or A2A agent; absent: see nk_config_mcp_path */
+    struct nk_str url;     /* short for one endpoint; absent: `endpoints` */
     const struct nk_config_text *command; /* a server that is started here; none: it is reached */
     size_t command_count;
     struct nk_config_process process;
@@ -96,6 +96,8 @@ size_t nk_config_endpoint_count(const struct nk_config_upstream *u);
 struct nk_config_endpoint nk_config_endpoint(const struct nk_config_upstream *u, size_t i);
 /* Where an MCP server answers. */
 struct nk_str nk_config_mcp_path(const struct nk_config_upstream *u);
+/* Where an A2A agent answers. */
+struct nk_str nk_config_a2a_path(const struct nk_config_upstream *u);
 /* Does it serve tools, and no models? */
 bool nk_config_serves_tools(const struct nk_config_upstream *u);
 /* Is it a server that is started here? */

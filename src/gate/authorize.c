@@ -3,7 +3,19 @@
  * authorize.c - the only judge. It decides on the facts that facts.c puts together; the record keeps
  * the same facts as Cedar JSON, so that a replay decides again on nothing else.
  */
+#include "gate/driver.h"
 #include "gate/hosted.h"
+
+struct nk_cedar_entities *gate_store_within(struct nk_txn *t, struct nk_cedar_uid one,
+                                            struct nk_cedar_uid parent)
+{
+    struct nk_cedar_entities *e = nk_cedar_entities_new(t->scratch, t->state->store);
+    const struct nk_cedar_value *none = nk_cedar_record(t->scratch, NULL, 0);
+    if (!e || !none || nk_cedar_entities_add(e, one, &parent, 1, none, NULL) ||
+        nk_cedar_entities_seal(e, NULL))
+        return NULL;
+    return e;
+}
 
 int gate_judge(struct nk_txn *t, struct nk_str action, struct nk_cedar_uid resource,
                struct nk_cedar_answer *out)

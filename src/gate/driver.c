@@ -3,6 +3,7 @@
  * driver.c - see driver.h. Events go to the driver; what receive.c would know of one answer is forgotten when the
  * next call begins, so that each outcome's record speaks of its own call.
  */
+#include "gate/a2a.h"
 #include "gate/agent.h"
 #include "gate/mcp.h"
 
@@ -11,6 +12,8 @@ const struct gate_driver *gate_driver_of(enum nk_local local)
     switch (local) {
     case NK_LOCAL_MCP:
         return &gate_mcp_driver;
+    case NK_LOCAL_A2A:
+        return &gate_a2a_driver;
     case NK_LOCAL_AGENT:
         return &gate_agent_driver;
     default:

@@ -75,6 +75,10 @@ int gate_call_identity(struct nk_txn *t, struct nk_str actor, struct nk_str tool
 /* Judges the call that state->call and ->resource describe now. Facts and answers of a step do not outlive it, so the
  * decision is to be recorded in the same step. 0, or a negative NK_E… after gate_refuse. */
 int gate_call_authorize(struct nk_txn *t) NK_CHECKED;
+/* The principal's store of this step (after gate_facts), and in it `one` as a child of `parent`, for a question about
+ * something that no configuration declares. NULL: memory is out. */
+struct nk_cedar_entities *gate_store_within(struct nk_txn *t, struct nk_cedar_uid one,
+                                            struct nk_cedar_uid parent);
 /* Adds the record of a decision that another judge's question led to (a tool's, a field's): `facts` are members of "facts" beside those of
  * the request, `members` follow them: cedar, entities, decision and the like, each with a comma before it. */
 unsigned gate_record_members(struct nk_txn *t, struct nk_str facts, struct nk_str members);

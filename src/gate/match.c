@@ -6,6 +6,7 @@
 #include "gate/hook.h"
 #include "gate/agent.h"
 #include "gate/document.h"
+#include "gate/a2a.h"
 #include "gate/mcp.h"
 
 static bool is_media(const struct nk_dialect *d, struct nk_str type)
@@ -46,6 +47,8 @@ int gate_match(struct nk_txn *t)
     gate_trace(t);
     s->japanese = nk_str_starts(nk_http_get(s->head, NK_STR("accept-language")), NK_STR("ja"));
     int rc = gate_mcp_match(t);
+    if (!rc && !s->call.endpoint)
+        rc = gate_a2a_match(t);
     if (rc)
         return rc;
     if (!s->call.endpoint && !gate_document_match(t) && !gate_hook_match(t) && !gate_agent_match(t))

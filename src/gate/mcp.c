@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * mcp.c - see mcp.h. A page in a browser can make the browser send requests to any address, and can have a name of its
- * own lead to ours (DNS rebinding). So Host and Origin have to be names that the operator knows, and they are
- * looked at here: the server behind us sees only the name under which we call it.
+ * mcp.c - see mcp.h. Who gets in at all: door.h.
  */
 #include "gate/mcp_bridge.h"
 #include "gate/mcp_pin.h"
@@ -10,6 +8,19 @@
 #include "gate/mcp_tool.h"
 #include "gate/mcp_wait.h"
 #include "gate/oauth.h"
+
+static struct gate_door door_of(const struct nk_config_mcp *m)
+{
+    return (struct gate_door){.hosts = m->hosts,
+                              .host_count = m->host_count,
+                              .origins = m->origins,
+                              .origin_count = m->origin_count,
+                              .resource = m->resource,
+                              .issuers = m->issuers,
+                              .issuer_count = m->issuer_count,
+                              .scopes = m->scopes,
+                              .scope_count = m->scope_count};
+}
 
 int gate_mcp_load(struct nk_setup *s, const struct nk_setup_input *in, struct nk_fault *f)
 {
@@ -21,11 +32,12 @@ int gate_mcp_load(struct nk_setup *s, const struct nk_setup_input *in, struct nk
         m->config = &s->config.mcp[i];
         for (size_t j = 0; j < m->config->server_count; j++)
             m->upstreams[j] = nk_config_upstream_index(&s->config, m->config->servers[j].text);
-        int rc = gate_oauth_new(m->config, &s->arena, &m->oauth);
+        struct gate_door door = door_of(m->config);
+        int rc = gate_oauth_new(&door, &s->arena, &m->oauth);
         if (rc)
             return rc;
     }
-    if (s->config.mcp_count && in->sessions.n < 32)
+    if ((s->config.mcp_count || s->config.a2a_count) && in->sessions.n < 32)
         return nk_fault_set(f, NK_EINVAL, "config", 0,
                             "session_secret: a secret of 32 bytes or more is needed");
     s->mcp_seen = nk_arena_alloc(&s->arena, sizeof *s->mcp_seen);
@@ -35,58 +47,6 @@ int gate_mcp_load(struct nk_setup *s, const struct nk_setup_input *in, struct nk
         return NK_ENOMEM;
     s->session_key = nk_seal_key(in->sessions, NK_STR("nakoso mcp session"));
     return s->config.mcp_count ? nk_approvals_read(in->tools, &s->arena, s->approvals, f) : 0;
-}
-
-/* The name in "name", "name:port", "[::1]:port". */
-static struct nk_str without_port(struct nk_str host)
-{
-    if (host.n && host.p[0] == '[') {
-        ptrdiff_t end = nk_str_find(host, ']');
-        return end < 0 ? (struct nk_str){"", 0} : nk_str_sub(host, 0, (size_t)end + 1);
-    }
-    ptrdiff_t colon = nk_str_find(host, ':');
-    return colon < 0 ? host : nk_str_sub(host, 0, (size_t)colon);
-}
-
-static bool is_in(const struct nk_config_text *list, size_t n, struct nk_str name)
-{
-    for (size_t i = 0; i < n; i++)
-        if (nk_str_eq_nocase(list[i].text, name))
-            return true;
-    return false;
-}
-
-static bool host_ok(const struct nk_config_mcp *m, struct nk_str name)
-{
-    static const struct nk_config_text own[] = {
-        {{"localhost", 9}}, {{"127.0.0.1", 9}}, {{"[::1]", 5}}};
-    return m->host_count ? is_in(m->hosts, m->host_count, name) : is_in(own, NK_COUNT(own), name);
-}
-
-/* http://name:port, https://name; anything else ("null", other schemes) is nobody's. */
-static bool origin_ok(const struct nk_config_mcp *m, struct nk_str origin)
-{
-    struct nk_str name;
-    if (nk_str_starts(origin, NK_STR("http://")))
-        name = nk_str_sub(origin, 7, origin.n);
-    else if (nk_str_starts(origin, NK_STR("https://")))
-        name = nk_str_sub(origin, 8, origin.n);
-    else
-        return false;
-    name = without_port(name);
-    return host_ok(m, name) || is_in(m->origins, m->origin_count, name);
-}
-
-static bool from_known_place(const struct nk_config_mcp *m, const struct nk_http_head *h)
-{
-    for (size_t i = 0; i < h->header_count; i++) {
-        struct nk_str name = h->headers[i].name, value = h->headers[i].value;
-        if (nk_str_is_nocase(name, "origin") && !origin_ok(m, value))
-            return false;
-        if (nk_str_is_nocase(name, "host") && !host_ok(m, without_port(value)))
-            return false;
-    }
-    return true;
 }
 
 static enum nk_mcp_op op_of(struct nk_str method)
@@ -115,7 +75,8 @@ int gate_mcp_match(struct nk_txn *t)
         s->oauth = e->oauth;
         m->ask.op = op;
         s->drive = m;
-        if (!from_known_place(e->config, s->head))
+        struct gate_door door = door_of(e->config);
+        if (!gate_door_knows(&door, s->head))
             return gate_refuse(t, NK_REFUSAL_unknown_origin, "match", NK_STR(""), NK_STR(""));
         break;
     }

@@ -181,23 +181,6 @@ static int take_event(struct nk_txn *t, const struct nk_sse_event *e, struct nk_
     return t->out.error;
 }
 
-static unsigned take_events(struct nk_txn *t, int rc, struct nk_fault *f)
-{
-    struct nk_gate_state *s = t->state;
-    struct nk_sse_event e;
-    while (!rc) {
-        rc = nk_sse_next(&s->sse, &e, f);
-        s->events += !rc;
-        if (!rc)
-            rc = take_event(t, &e, f);
-    }
-    if (rc != NK_EAGAIN)
-        return gate_answer_failed(
-            t, rc == NK_ENOMEM ? NK_REFUSAL_out_of_memory : NK_REFUSAL_bad_answer,
-            nk_arena_copy(t->arena, nk_str(f->code ? f->message : "event over a limit")));
-    return t->out.n ? NK_FX_DATA : 0;
-}
-
 unsigned gate_mcp_data(struct nk_txn *t, struct nk_str bytes)
 {
     struct nk_gate_state *s = t->state;
@@ -205,7 +188,7 @@ unsigned gate_mcp_data(struct nk_txn *t, struct nk_str bytes)
     s->reply_bytes += (int64_t)bytes.n;
     if (s->streaming) {
         int rc = nk_sse_feed(&s->sse, bytes, &f);
-        return take_events(t, rc, &f);
+        return gate_receive_events(t, rc, take_event, &f);
     }
     nk_buf_add(&s->reply, bytes);
     return s->reply.error ? gate_answer_failed(t, NK_REFUSAL_bad_answer,
@@ -232,7 +215,7 @@ static unsigned end_stream(struct nk_txn *t)
     struct nk_gate_state *s = t->state;
     struct nk_fault f = {0};
     nk_sse_end(&s->sse);
-    unsigned fx = take_events(t, 0, &f);
+    unsigned fx = gate_receive_events(t, 0, take_event, &f);
     if (fx & NK_FX_CUT)
         return fx;
     if (nk_sse_pending(&s->sse))

@@ -308,16 +308,10 @@ static int locate(struct nk_txn *t)
     return rc ? rc : gate_mcp_check_bridge(t);
 }
 
-/* A store in which this one entity is a child of its server; NULL: memory is out. */
 static struct nk_cedar_entities *with_parent(struct nk_txn *t, struct nk_cedar_uid one)
 {
-    struct nk_cedar_entities *e = nk_cedar_entities_new(t->scratch, t->state->store);
-    struct nk_cedar_uid parent = {NK_STR("Upstream"), gate_mcp_upstream(t)->name};
-    const struct nk_cedar_value *none = nk_cedar_record(t->scratch, NULL, 0);
-    if (!e || !none || nk_cedar_entities_add(e, one, &parent, 1, none, NULL) ||
-        nk_cedar_entities_seal(e, NULL))
-        return NULL;
-    return e;
+    return gate_store_within(t, one,
+                             (struct nk_cedar_uid){NK_STR("Upstream"), gate_mcp_upstream(t)->name});
 }
 
 /* The same as JSON, behind the principal's. */

@@ -10,15 +10,14 @@
  *             own id of the event; bound to the session as well. A client whose stream broke off asks for what came behind an event: so
  *             the rest of an answer is known for what it is, and filtered as if it had come at once.
  */
+#include "gate/bound.h"
 #include "gate/mcp_tool.h"
 
 enum { SEALED_MAX = 8192, VERSION = '1' };
 
 void gate_mcp_put_part(struct nk_buf *b, struct nk_str part)
 {
-    nk_buf_add_u64(b, part.n);
-    nk_buf_add_char(b, ':');
-    nk_buf_add(b, part);
+    gate_put_part(b, part);
 }
 
 int gate_mcp_digest(const struct nk_str *parts, size_t n, struct nk_digest *out)
@@ -37,63 +36,29 @@ int gate_mcp_digest(const struct nk_str *parts, size_t n, struct nk_digest *out)
 
 bool gate_mcp_get_part(struct nk_str *from, struct nk_str *part)
 {
-    struct nk_str rest = *from;
-    uint64_t n;
-    if (nk_str_to_u64(nk_str_cut(&rest, ':'), &n) || !rest.p || n > rest.n)
-        return false;
-    *part = nk_str_sub(rest, 0, (size_t)n);
-    *from = nk_str_sub(rest, (size_t)n, rest.n);
-    return true;
+    return gate_get_part(from, part);
 }
 
-/* What the seal binds: with other servers behind the endpoint, or in another order, nothing of before is valid. */
-static void put_bound(const struct nk_txn *t, struct nk_str purpose, struct nk_str session,
-                      struct nk_buf *b)
+/* With other servers behind the endpoint, or in another order, nothing of before is valid. */
+static struct gate_bound bound_to(const struct nk_txn *t, struct nk_str purpose,
+                                  struct nk_str session)
 {
-    const struct nk_principal *p = t->state->principal;
     const struct nk_config_mcp *e = gate_mcp(t)->endpoint->config;
-    const struct nk_str parts[] = {purpose, e->path, p->type, p->id, session};
-    for (size_t i = 0; i < NK_COUNT(parts); i++)
-        gate_mcp_put_part(b, parts[i]);
-    for (size_t i = 0; i < e->server_count; i++)
-        gate_mcp_put_part(b, e->servers[i].text);
+    return (struct gate_bound){purpose, e->path, session, e->servers, e->server_count};
 }
 
 int gate_mcp_seal(const struct nk_txn *t, struct nk_str purpose, struct nk_str session,
                   const struct nk_buf *plain, struct nk_buf *out)
 {
-    struct nk_buf bound, sealed;
-    nk_buf_init(&bound, SEALED_MAX);
-    nk_buf_init(&sealed, SEALED_MAX + NK_SEAL_OVERHEAD);
-    put_bound(t, purpose, session, &bound);
-    int rc = bound.error ? bound.error : plain->error;
-    if (!rc)
-        rc = nk_seal(&t->setup->session_key, nk_buf_str(&bound), nk_buf_str(plain), &sealed);
-    if (!rc)
-        nk_base64url_encode(nk_buf_str(&sealed), out);
-    nk_buf_free(&bound);
-    nk_buf_free(&sealed);
-    return rc ? rc : out->error;
+    const struct gate_bound to = bound_to(t, purpose, session);
+    return gate_bound_seal(t, &to, plain, out);
 }
 
 int gate_mcp_unseal(const struct nk_txn *t, struct nk_str purpose, struct nk_str session,
                     struct nk_str text, struct nk_str *out)
 {
-    struct nk_buf bound, plain, sealed;
-    int rc = NK_ENOTFOUND;
-    nk_buf_init(&bound, SEALED_MAX);
-    nk_buf_init(&plain, SEALED_MAX);
-    nk_buf_init(&sealed, SEALED_MAX);
-    put_bound(t, purpose, session, &bound);
-    if (!bound.error && !nk_base64url_decode(text, &sealed) && !sealed.error &&
-        !nk_unseal(&t->setup->session_key, nk_buf_str(&bound), nk_buf_str(&sealed), &plain)) {
-        *out = nk_arena_copy(t->arena, nk_buf_str(&plain));
-        rc = out->p ? 0 : NK_ENOMEM;
-    }
-    nk_buf_free(&bound);
-    nk_buf_free(&plain);
-    nk_buf_free(&sealed);
-    return rc;
+    const struct gate_bound to = bound_to(t, purpose, session);
+    return gate_bound_unseal(t, &to, text, out);
 }
 
 static void put_session(const struct gate_mcp_session *s, size_t servers, struct nk_buf *b)

@@ -6,6 +6,7 @@
  */
 #include "gate/oauth.h"
 
+#include "gate/a2a.h"
 #include "gate/mcp.h"
 
 enum { DOCUMENT_MAX = 64 << 10 };
@@ -74,24 +75,24 @@ static struct nk_str take(struct nk_buf *b, struct nk_arena *a)
     return s;
 }
 
-int gate_oauth_new(const struct nk_config_mcp *m, struct nk_arena *a, const struct gate_oauth **out)
+int gate_oauth_new(const struct gate_door *d, struct nk_arena *a, const struct gate_oauth **out)
 {
     struct nk_str origin, path;
     struct nk_buf b;
     *out = NULL;
-    if (!m->resource.p)
+    if (!d->resource.p)
         return 0;
     struct gate_oauth *o = nk_arena_alloc(a, sizeof *o);
     if (!o)
         return NK_ENOMEM;
-    o->wants = (struct nk_ident_resource){.audience = m->resource,
-                                          .issuers = texts_of(m->issuers, m->issuer_count, a),
-                                          .issuer_count = m->issuer_count,
-                                          .scopes = texts_of(m->scopes, m->scope_count, a),
-                                          .scope_count = m->scope_count};
+    o->wants = (struct nk_ident_resource){.audience = d->resource,
+                                          .issuers = texts_of(d->issuers, d->issuer_count, a),
+                                          .issuer_count = d->issuer_count,
+                                          .scopes = texts_of(d->scopes, d->scope_count, a),
+                                          .scope_count = d->scope_count};
     if (!o->wants.issuers || !o->wants.scopes)
         return NK_ENOMEM;
-    split_resource(m->resource, &origin, &path);
+    split_resource(d->resource, &origin, &path);
     o->path = nk_arena_join(a, (struct nk_str[]){nk_str(well_known), path}, 2);
     nk_buf_init(&b, DOCUMENT_MAX);
     put_metadata(&b, &o->wants);
@@ -108,21 +109,29 @@ const struct nk_ident_resource *gate_oauth_wants(const struct gate_oauth *o)
     return o ? &o->wants : NULL;
 }
 
-bool gate_oauth_match(struct nk_txn *t)
+/* The metadata of a protected resource, if it is asked for. */
+static bool match(struct nk_txn *t, const struct gate_oauth *o, const struct nk_dialect *dialect)
 {
     struct nk_gate_state *s = t->state;
-    if (!nk_str_starts(s->head->target, nk_str(well_known)))
+    if (!o || !nk_str_eq(nk_http_path(s->head), o->path))
         return false;
-    for (size_t i = 0; i < t->setup->config.mcp_count; i++) {
-        const struct gate_oauth *o = t->setup->mcp[i].oauth;
-        if (!o || !nk_str_eq(nk_http_path(s->head), o->path))
-            continue;
-        s->document = o->metadata;
-        s->dialect = nk_mcp_dialect();
-        s->call.endpoint = &endpoint;
-        return true;
-    }
-    return false;
+    s->document = o->metadata;
+    s->dialect = dialect;
+    s->call.endpoint = &endpoint;
+    return true;
+}
+
+bool gate_oauth_match(struct nk_txn *t)
+{
+    const struct nk_setup *setup = t->setup;
+    bool found = false;
+    if (!nk_str_starts(t->state->head->target, nk_str(well_known)))
+        return false;
+    for (size_t i = 0; i < setup->config.mcp_count && !found; i++)
+        found = match(t, setup->mcp[i].oauth, nk_mcp_dialect());
+    for (size_t i = 0; i < setup->config.a2a_count && !found; i++)
+        found = match(t, setup->a2a[i].oauth, nk_a2a_dialect());
+    return found;
 }
 
 struct nk_str gate_oauth_challenge(const struct nk_txn *t)

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * oauth.h - MCP endpoints as OAuth 2.1 protected resources: tokens have to be issued for this endpoint (RFC 8707),
+ * oauth.h - endpoints of MCP and A2A as OAuth 2.1 protected resources: tokens have to be issued for this endpoint (RFC 8707),
  * its metadata says where to get one (RFC 9728), and a refusal says so too (RFC 6750, section 3). Private to gate.
  */
 #pragma once
 
+#include "gate/door.h"
 #include "gate/txn.h"
 #include "ident/proof.h"
 
@@ -16,7 +17,7 @@ struct gate_oauth { /* of one endpoint, made once for a configuration */
 };
 
 /* NULL in *out when the endpoint has no `resource`. NK_ENOMEM. */
-int gate_oauth_new(const struct nk_config_mcp *m, struct nk_arena *a,
+int gate_oauth_new(const struct gate_door *d, struct nk_arena *a,
                    const struct gate_oauth **out) NK_CHECKED;
 /* What a token has to be for; NULL: what the issuer's entry says. */
 const struct nk_ident_resource *gate_oauth_wants(const struct gate_oauth *o);

@@ -192,6 +192,26 @@ static unsigned take_events(struct nk_txn *t, int rc, struct nk_fault *f)
     return effects_of(t);
 }
 
+unsigned gate_receive_events(struct nk_txn *t, int rc,
+                             int (*take)(struct nk_txn *t, const struct nk_sse_event *e,
+                                         struct nk_fault *f),
+                             struct nk_fault *f)
+{
+    struct nk_gate_state *s = t->state;
+    struct nk_sse_event e;
+    while (!rc) {
+        rc = nk_sse_next(&s->sse, &e, f);
+        s->events += !rc;
+        if (!rc)
+            rc = take(t, &e, f);
+    }
+    if (rc != NK_EAGAIN)
+        return gate_answer_failed(
+            t, rc == NK_ENOMEM ? NK_REFUSAL_out_of_memory : NK_REFUSAL_bad_answer,
+            nk_arena_copy(t->arena, nk_str(f->code ? f->message : "event over a limit")));
+    return t->out.n ? NK_FX_DATA : 0;
+}
+
 static unsigned receive_stream(struct nk_txn *t, struct nk_str bytes)
 {
     struct nk_fault f = {0};

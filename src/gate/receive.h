@@ -16,3 +16,8 @@ unsigned gate_receive_fail(struct nk_txn *t, int fail, struct nk_str why);
 unsigned gate_receive_check(struct nk_txn *t, const struct nk_http_head *h, const char *who);
 /* Begins a stream of events: the last headers of its head (room for two), and NK_FX_HEAD. */
 unsigned gate_receive_stream(struct nk_txn *t);
+/* Takes all whole events of a stream out, after feeding it said `rc`, each by `take`, which adds to txn->out what goes on of it. */
+unsigned gate_receive_events(struct nk_txn *t, int rc,
+                             int (*take)(struct nk_txn *t, const struct nk_sse_event *e,
+                                         struct nk_fault *f),
+                             struct nk_fault *f);

@@ -2,6 +2,7 @@
  *
  * setup.c - see setup.h.
  */
+#include "gate/a2a.h"
 #include "gate/agent.h"
 #include "gate/hook.h"
 #include "gate/mcp.h"
@@ -126,6 +127,8 @@ static int load(struct nk_setup *s, const struct nk_setup_input *in, struct nk_f
         rc = gate_hooks_load(s, f);
     if (!rc)
         rc = gate_mcp_load(s, in, f);
+    if (!rc)
+        rc = gate_a2a_load(s, f);
     if (!rc)
         rc = gate_agents_load(s, f);
     if (!rc)

@@ -23,6 +23,7 @@ struct nk_mcp;
 struct nk_mcp_seen;
 struct nk_mcp_kept;
 struct nk_approvals;
+struct nk_a2a;
 
 /* A policy store's files; absent slices: there is none. */
 struct nk_store_input {
@@ -91,6 +92,7 @@ struct nk_setup {
     struct nk_model *model_list;
     struct nk_store *stores; /* gate/store.h; config.store_count of them */
     struct nk_mcp *mcp;      /* gate/mcp.h; config.mcp_count of them */
+    struct nk_a2a *a2a;      /* gate/a2a.h; config.a2a_count of them */
     struct nk_seal_key session_key;
     struct nk_hook *hooks;              /* gate/hook.h; config.hook_count of them */
     struct nk_agent *agents;            /* gate/agent.h; config.agent_count of them */

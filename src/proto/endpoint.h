@@ -11,6 +11,7 @@ enum nk_local {
     NK_LOCAL_STORE,  /* policy stores */
     NK_LOCAL_HOOK,   /* what another proxy asks */
     NK_LOCAL_MCP,    /* the gate, which asks servers of MCP in its own words */
+    NK_LOCAL_A2A,    /* the gate, which asks agents of A2A in its own words */
     NK_LOCAL_PUBLIC, /* a document that anybody may read: no proof, no question */
     NK_LOCAL_AGENT,  /* an agent, which asks models and tools */
     NK_LOCAL_NOBODY, /* known, and refused: it would change what comes from files */

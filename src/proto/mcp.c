@@ -1,9 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * mcp.c - the dialect of MCP: its table, where its credential is, and the form of a refusal. Which paths speak it is
- * in the configuration, so no request matches the table; the gate names its rows itself. A refusal is an error of
- * JSON-RPC with the id of the request, so that it reaches whoever asked, and not only whoever holds the
- * connection.
+ * in the configuration, so no request matches the table; the gate names its rows itself.
  */
 #include "proto/mcp.h"
 
@@ -75,17 +73,7 @@ struct nk_str nk_mcp_resource_type(enum nk_mcp_op op)
 void nk_mcp_put_error(struct nk_buf *out, struct nk_str id, int code, struct nk_str message,
                       struct nk_str data)
 {
-    nk_buf_add(out, NK_STR("{\"jsonrpc\":\"2.0\",\"id\":"));
-    nk_buf_add(out, id.p ? id : NK_STR("null"));
-    nk_buf_add(out, NK_STR(",\"error\":{\"code\":"));
-    nk_buf_add_i64(out, code);
-    nk_json_put_member(out, NK_STR("message"), message);
-    if (data.n) {
-        nk_buf_add(out, NK_STR(",\"data\":{"));
-        nk_buf_add(out, data);
-        nk_buf_add_char(out, '}');
-    }
-    nk_buf_add(out, NK_STR("}}"));
+    nk_rpc_put_error(out, id, code, message, data);
 }
 
 static bool claims(const struct nk_http_head *h)
@@ -98,56 +86,6 @@ static int parse_call(struct nk_call *call, struct nk_arena *a, struct nk_fault 
 {
     (void)call, (void)a, (void)f;
     return 0;
-}
-
-static int code_of(const struct nk_refusal *r)
-{
-    static const struct {
-        const char *id;
-        int code;
-    } named[] = {{"bad_json", NK_MCP_PARSE_ERROR},
-                 {"bad_request", NK_MCP_INVALID_REQUEST},
-                 {"unknown_endpoint", NK_MCP_INVALID_REQUEST},
-                 {"policy_denied", NK_MCP_REFUSED},
-                 {"no_policy", NK_MCP_REFUSED}};
-    if (r->code_number)
-        return r->code_number;
-    for (size_t i = 0; i < NK_COUNT(named); i++)
-        if (nk_str_eq(nk_str(r->code), nk_str(named[i].id)))
-            return named[i].code;
-    return NK_MCP_FAILED;
-}
-
-/* Whoever asked for something that policy forbids has spoken the protocol well: the answer is one of the protocol.
- * Statuses 401 and 403 would make clients begin to log in. */
-static int status(const struct nk_refusal *r)
-{
-    bool of_protocol = code_of(r) == NK_MCP_REFUSED ||
-                       nk_str_eq(nk_str(r->code), NK_STR("bad_arguments")) ||
-                       nk_str_eq(nk_str(r->code), NK_STR("not_translated"));
-    return of_protocol && r->subject.p ? 200 : r->status;
-}
-
-static void refuse(const struct nk_refusal *r, struct nk_buf *out)
-{
-    struct nk_buf data;
-    nk_buf_init(&data, 4096);
-    nk_json_put_member(&data, NK_STR("reason"), nk_str(r->code));
-    nk_json_put_member(&data, NK_STR("request"), r->request);
-    if (r->data.n) {
-        nk_buf_add_char(&data, ',');
-        nk_buf_add(&data, r->data);
-    }
-    nk_mcp_put_error(out, r->subject, code_of(r), r->message, nk_buf_str(&data));
-    out->error = out->error ? out->error : data.error;
-    nk_buf_free(&data);
-}
-
-static void refuse_stream(const struct nk_refusal *r, struct nk_buf *out)
-{
-    nk_buf_add(out, NK_STR("event: message\ndata: "));
-    refuse(r, out);
-    nk_buf_add(out, NK_STR("\n\n"));
 }
 
 const struct nk_dialect nk_dialect_mcp = {
@@ -165,9 +103,9 @@ const struct nk_dialect nk_dialect_mcp = {
     .stream_new = nk_dialect_no_stream,
     .stream_event = nk_stream_event,
     .stream_end = nk_stream_end,
-    .status = status,
-    .refuse = refuse,
-    .refuse_stream = refuse_stream,
+    .status = nk_rpc_status,
+    .refuse = nk_rpc_refuse,
+    .refuse_stream = nk_rpc_refuse_stream,
     .list_models = nk_dialect_no_models,
 };
 

@@ -11,6 +11,7 @@
  */
 #pragma once
 
+#include "proto/jsonrpc.h"
 #include "proto/proto.h"
 
 enum nk_mcp_revision {
@@ -107,14 +108,14 @@ void nk_mcp_put_error(struct nk_buf *out, struct nk_str id, int code, struct nk_
                       struct nk_str data);
 /* JSON-RPC 2.0, section 5.1; MCP 2026-07-28, basic, "Error Codes". -32000 to -32019 are an implementation's own. */
 enum nk_mcp_code {
-    NK_MCP_PARSE_ERROR = -32700,
-    NK_MCP_INVALID_REQUEST = -32600,
-    NK_MCP_NO_METHOD = -32601,
-    NK_MCP_INVALID_PARAMS = -32602,
-    NK_MCP_INTERNAL = -32603,
-    NK_MCP_FAILED = -32000, /* anything else: the message says what */
+    NK_MCP_PARSE_ERROR = NK_RPC_PARSE_ERROR,
+    NK_MCP_INVALID_REQUEST = NK_RPC_INVALID_REQUEST,
+    NK_MCP_NO_METHOD = NK_RPC_NO_METHOD,
+    NK_MCP_INVALID_PARAMS = NK_RPC_INVALID_PARAMS,
+    NK_MCP_INTERNAL = NK_RPC_INTERNAL,
+    NK_MCP_FAILED = NK_RPC_FAILED,
     NK_MCP_NO_SESSION = -32001,
-    NK_MCP_REFUSED = -32010, /* policy does not permit it */
+    NK_MCP_REFUSED = NK_RPC_REFUSED,
     NK_MCP_HEADER_MISMATCH = -32020,
     NK_MCP_NO_CAPABILITY = -32021,
     NK_MCP_NO_VERSION = -32022,

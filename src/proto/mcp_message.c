@@ -1,13 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * mcp_message.c - one message of JSON-RPC 2.0 as MCP narrows it: no batches, ids are strings or integers, params
- * are an object. What it asks for is found by the table of methods.
+ * mcp_message.c - one message of JSON-RPC 2.0 (jsonrpc.h), whose results are objects in MCP. What it asks for is found by
+ * the table of methods.
  */
 #include "proto/mcp.h"
 #include "proto/member.h"
 
-/* Members that we decide about, and those within params. */
-static const char *const decided[] = {"jsonrpc", "id", "method", "params", "result", "error"};
+/* Members of params that we decide about. */
 static const char *const decided_params[] = {"name", "uri", "arguments", "ref", "cursor", "_meta"};
 
 enum subject { SUBJECT_NONE, SUBJECT_NAME, SUBJECT_URI, SUBJECT_REF };
@@ -36,83 +35,21 @@ static int bad(const struct nk_json *doc, uint32_t at, struct nk_fault *f, const
     return nk_fault_set(f, NK_EINVAL, stage, at < doc->n ? doc->tape[at].start : 0, "%s", what);
 }
 
-/* Entries of the members, in the order of `decided`. */
-static int read_members(const struct nk_json *doc, struct nk_arena *a, uint32_t at[6],
-                        struct nk_fault *f)
-{
-    if (nk_json_type(doc, 0) == NK_JSON_ARRAY)
-        return bad(doc, 0, f, "a batch of messages; send them one by one");
-    if (nk_json_type(doc, 0) != NK_JSON_OBJECT)
-        return bad(doc, 0, f, "a message is an object");
-    for (size_t i = 0; i < NK_COUNT(decided); i++)
-        at[i] = nk_json_get(doc, 0, nk_str(decided[i]));
-    return nk_member_no_doubles(doc, 0, decided, NK_COUNT(decided), a, f);
-}
-
-/* null stands for "could not be read" in errors alone. */
-static int read_id(const struct nk_json *doc, uint32_t at, struct nk_mcp_message *out,
-                   struct nk_fault *f)
-{
-    enum nk_json_type type = nk_json_type(doc, at);
-    if (at == NK_JSON_NONE)
-        return 0;
-    if (type == NK_JSON_NULL && out->kind == NK_MCP_ERROR)
-        return 0;
-    if (type != NK_JSON_STRING && type != NK_JSON_INT)
-        return bad(doc, at, f, "\"id\" must be a string or an integer");
-    struct nk_str id = nk_json_span(doc, at);
-    if (id.n > NK_MCP_ID_MAX)
-        return bad(doc, at, f, "\"id\" is too long");
-    out->id = id;
-    return 0;
-}
-
-static int read_kind(const struct nk_json *doc, const uint32_t at[6], struct nk_mcp_message *out,
-                     struct nk_fault *f)
-{
-    bool method = at[2] != NK_JSON_NONE, result = at[4] != NK_JSON_NONE,
-         error = at[5] != NK_JSON_NONE;
-    if (method + result + error != 1)
-        return bad(doc, 0, f, "a message has one of \"method\", \"result\" and \"error\"");
-    out->kind = result                  ? NK_MCP_RESULT
-                : error                 ? NK_MCP_ERROR
-                : at[1] == NK_JSON_NONE ? NK_MCP_NOTIFICATION
-                                        : NK_MCP_REQUEST;
-    if (result && at[1] == NK_JSON_NONE)
-        return bad(doc, 0, f, "a result has an \"id\"");
-    return 0;
-}
-
 int nk_mcp_read(const struct nk_json *doc, struct nk_arena *a, struct nk_mcp_message *out,
                 struct nk_fault *f)
 {
-    uint32_t at[NK_COUNT(decided)];
-    *out = (struct nk_mcp_message){
-        .doc = *doc, .params = NK_JSON_NONE, .result = NK_JSON_NONE, .error = NK_JSON_NONE};
-    int rc = read_members(doc, a, at, f);
-    if (rc)
-        return rc;
-    rc = read_kind(doc, at, out, f);
-    int id = read_id(doc, at[1], out, f);
-    if (rc || id)
-        return rc ? rc : id;
-    if (!nk_json_is(doc, at[0], NK_STR("2.0")))
-        return bad(doc, at[0], f, "\"jsonrpc\" must be \"2.0\"");
-    if (at[3] != NK_JSON_NONE && nk_json_type(doc, at[3]) != NK_JSON_OBJECT)
-        return bad(doc, at[3], f, "\"params\" must be an object");
-    if (at[4] != NK_JSON_NONE && nk_json_type(doc, at[4]) != NK_JSON_OBJECT)
-        return bad(doc, at[4], f, "\"result\" must be an object");
-    if (at[5] != NK_JSON_NONE && nk_json_type(doc, at[5]) != NK_JSON_OBJECT)
-        return bad(doc, at[5], f, "\"error\" must be an object");
-    out->params = at[3];
-    out->result = at[4];
-    out->error = at[5];
-    if (at[2] == NK_JSON_NONE)
-        return 0;
-    out->method = nk_json_string(doc, at[2], a);
-    if (!out->method.n || out->method.n > NK_MCP_METHOD_MAX)
-        return bad(doc, at[2], f, "\"method\" must be a string of at most 256 bytes");
-    return 0;
+    struct nk_rpc m;
+    int rc = nk_rpc_read(doc, stage, a, &m, f);
+    *out = (struct nk_mcp_message){.doc = *doc,
+                                   .kind = (enum nk_mcp_kind)m.kind,
+                                   .id = m.id,
+                                   .method = m.method,
+                                   .params = m.params,
+                                   .result = m.result,
+                                   .error = m.error};
+    if (!rc && m.result != NK_JSON_NONE && nk_json_type(doc, m.result) != NK_JSON_OBJECT)
+        return bad(doc, m.result, f, "\"result\" must be an object");
+    return rc;
 }
 
 /* Which row: completion/complete is two, told apart by what it completes. */

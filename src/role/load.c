@@ -408,7 +408,7 @@ static int load_sessions(struct load *l)
     static char secret[SESSION_SECRET];
     static bool made;
     struct nk_str from = l->config->session_secret;
-    if (!l->config->mcp_count)
+    if (!l->config->mcp_count && !l->config->a2a_count)
         return 0;
     if (from.p)
         return load_secret(l, NK_STR("sessions"), from, "session_secret");

@@ -13,7 +13,7 @@ static const struct nk_json_limits context_limits = {4 * NK_TOOL_ARGUMENTS_MAX, 
 
 /* Facts ------------------------------------------------------------------------------------------- */
 
-void tool_put_actor(struct nk_buf *out, const struct nk_principal *p)
+void nk_tool_put_actor(struct nk_buf *out, const struct nk_principal *p)
 {
     if (!p->actor_count)
         return;
@@ -46,7 +46,7 @@ static void put_common(struct nk_buf *out, const struct nk_tool_ask *ask)
         nk_json_put_string(out, ask->session.id);
     }
     nk_buf_add_char(out, '}');
-    tool_put_actor(out, ask->principal);
+    nk_tool_put_actor(out, ask->principal);
     nk_json_put_member(out, NK_STR("strength"), nk_str(ask->principal->proof));
     nk_json_put_member(out, NK_STR("dialect"), nk_str(ask->dialect));
 }

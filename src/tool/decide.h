@@ -23,5 +23,3 @@ struct tool_asking {
 
 /* Fills in `why` and `record`. NK_ENOMEM, NK_ELIMIT. */
 int tool_tell(struct tool_asking *q) NK_CHECKED;
-/* ,"actor":{…}, or nothing. */
-void tool_put_actor(struct nk_buf *out, const struct nk_principal *p);

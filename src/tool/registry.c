@@ -8,6 +8,7 @@
 #include <stdlib.h>
 
 #include "base/map.h"
+#include "tool/fields.h"
 #include "tool/trust.h"
 #include "tool/type.h"
 
@@ -69,46 +70,20 @@ struct nk_str nk_tool_group_name(unsigned i)
 
 /* Fields ------------------------------------------------------------------------------------------ */
 
-static unsigned class_number(struct nk_tool *t, struct nk_str *classes, struct nk_str name)
-{
-    unsigned i = 0;
-    while (i < t->class_count && !nk_str_eq(classes[i], name))
-        i++;
-    if (i == t->class_count)
-        classes[t->class_count++] = name;
-    return i;
-}
-
 static int take_fields(struct making *m, struct nk_tool *t, const struct nk_config_tool_rule *rule)
 {
-    size_t n = rule ? rule->field_count : 0;
-    struct nk_field_rule *rules = nk_arena_array(m->a, n + 1, sizeof *rules);
-    struct nk_str *classes = nk_arena_array(m->a, n + 1, sizeof *classes);
     struct nk_str result = rule ? rule->result : NK_STR("refuse");
-    struct nk_fault inner = {0};
-    if (!rules || !classes)
-        return no_memory(m);
-    for (size_t i = 0; i < n; i++) {
-        const struct nk_config_tool_field *f = &rule->fields[i];
-        rules[i] = (struct nk_field_rule){.path = f->path,
-                                          .class_number = class_number(t, classes, f->data_class),
-                                          .with = f->with};
-        if (nk_field_hide_named(f->hide, &rules[i].hide))
-            return nk_fault_set(m->f, NK_EINVAL, stage, 0, "tools.rules: hide \"%.*s\"",
-                                NK_FMT(f->hide));
-    }
-    t->classes = classes;
-    if (t->class_count > NK_FIELD_CLASSES_MAX)
-        return nk_fault_set(m->f, NK_ELIMIT, stage, 0,
-                            "tools.rules: %.*s has more than %d data classes", NK_FMT(t->full),
-                            NK_FIELD_CLASSES_MAX);
-    struct nk_field_setup setup = {.rules = rules,
-                                   .rule_count = n,
-                                   .output = t->output,
+    struct nk_field_setup setup = {.output = t->output,
                                    .shape = nk_str_eq(result, NK_STR("strip"))  ? NK_FIELD_STRIP
                                             : nk_str_eq(result, NK_STR("pass")) ? NK_FIELD_PASS
                                                                                 : NK_FIELD_REFUSE};
-    int rc = nk_field_rules_new(&setup, m->a, &t->rules, &inner);
+    struct nk_tool_fields fields;
+    struct nk_fault inner = {0};
+    int rc = nk_tool_fields_new(rule ? rule->fields : NULL, rule ? rule->field_count : 0,
+                                (struct nk_str){NULL, 0}, &setup, m->a, &fields, &inner);
+    t->classes = fields.classes;
+    t->class_count = fields.class_count;
+    t->rules = fields.rules;
     return rc ? nk_fault_set(m->f, rc, stage, inner.offset, "tools.rules: %.*s: %s",
                              NK_FMT(t->full), inner.message)
               : 0;

@@ -137,3 +137,6 @@ int nk_tool_decide(const struct nk_tool_ask *ask, struct nk_arena *a, struct nk_
  * NK_TOOL_REFUSE? Never false when there is one. `arguments` and `approved` are not looked at. */
 int nk_tool_may_list(const struct nk_tool_ask *ask, struct nk_arena *a, bool *out,
                      struct nk_fault *f) NK_CHECKED;
+
+/* Appends who acts for the principal, as questions about tools and their fields tell it: ,"actor":{…}; or nothing. */
+void nk_tool_put_actor(struct nk_buf *out, const struct nk_principal *p);

@@ -262,7 +262,7 @@ struct nk_str scenario_unescape(struct scenario *s, struct nk_str text)
 
 static void put_upstreams(const struct scenario *s, int port, struct nk_buf *out)
 {
-    static const char *const dialects[] = {"openai", "anthropic", "mcp", "http"};
+    static const char *const dialects[] = {"openai", "anthropic", "mcp", "a2a", "http"};
     nk_buf_add(out, NK_STR(",\"upstreams\":["));
     for (size_t d = 0; d < NK_COUNT(dialects); d++)
         nk_buf_printf(out,
