@@ -7,56 +7,16 @@
  */
 #include "gate/a2a.h"
 
-#include "json/canonical.h"
-
-enum { CARD_MAX = 1 << 20 };
-
-/* The digest --------------------------------------------------------------------------------------
- */
-static int put_unsigned(const struct nk_json *doc, uint32_t card, struct nk_arena *a,
-                        struct nk_buf *out)
-{
-    nk_buf_add_char(out, '{');
-    for (uint32_t i = nk_json_first(doc, card); i != NK_JSON_NONE; i = nk_json_next(doc, card, i)) {
-        struct nk_str name = nk_json_string(doc, i, a);
-        if (!name.p)
-            return NK_ENOMEM;
-        if (nk_str_eq(name, NK_STR("signatures")))
-            continue;
-        nk_json_put_name(out, name);
-        nk_buf_add(out, nk_json_span(doc, i + 1));
-    }
-    nk_buf_add_char(out, '}');
-    return out->error;
-}
-
-static int digest_of(struct nk_txn *t, const struct nk_json *doc, uint32_t card, struct nk_arena *a,
-                     struct nk_digest *out, struct nk_fault *f)
-{
-    struct nk_buf text, canonical;
-    struct nk_json own;
-    nk_buf_init(&text, CARD_MAX);
-    nk_buf_init(&canonical, CARD_MAX);
-    int rc = put_unsigned(doc, card, a, &text);
-    if (!rc)
-        rc = gate_read_json(t, nk_buf_str(&text), CARD_MAX, a, &own, f);
-    if (!rc)
-        rc = nk_json_canonical(&own, 0, NK_CANONICAL_JCS, &canonical, f);
-    *out = nk_sha256(nk_buf_str(&canonical));
-    nk_buf_free(&text);
-    nk_buf_free(&canonical);
-    return rc;
-}
-
 int gate_a2a_check_card(struct nk_txn *t, const struct nk_json *doc, uint32_t card,
                         struct nk_str approved, struct nk_arena *a, struct nk_fault *f)
 {
     struct nk_digest digest;
     char text[2 * NK_SHA256_SIZE];
     struct nk_buf hex = {.p = text, .cap = sizeof text, .max = sizeof text};
-    if (nk_json_type(doc, card) != NK_JSON_OBJECT)
-        return nk_fault_set(f, NK_EINVAL, "a2a", 0, "a card is an object");
-    int rc = digest_of(t, doc, card, a, &digest, f);
+    const struct nk_config_limits *lim = &t->setup->config.limits;
+    const struct nk_json_limits json = {NK_A2A_CARD_MAX, (uint32_t)lim->json_depth,
+                                        (uint32_t)lim->json_values};
+    int rc = nk_a2a_card_digest(&json, doc, card, a, &digest, f);
     if (rc)
         return rc;
     nk_buf_add_hex(&hex, digest.b, sizeof digest.b);

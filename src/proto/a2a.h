@@ -9,6 +9,7 @@
  */
 #pragma once
 
+#include "crypt/crypt.h"
 #include "proto/jsonrpc.h"
 #include "proto/proto.h"
 
@@ -68,6 +69,14 @@ struct nk_a2a_visit {
  * "a2a"): it is not what the method has there; NK_ELIMIT, NK_ENOMEM; or what `value` says. */
 int nk_a2a_write(enum nk_a2a_op op, const struct nk_json *doc, uint32_t at,
                  const struct nk_a2a_visit *v, struct nk_buf *out, struct nk_fault *f) NK_CHECKED;
+
+enum { NK_A2A_CARD_MAX = 1 << 20 }; /* bytes of a card in its canonical form */
+
+/* The digest of agent card `card` (RFC 8785, SHA-256, without "signatures"); memory of `a` is needed meanwhile. NK_EINVAL: it is
+ * no object, or has no canonical form; NK_ELIMIT, NK_ENOMEM. */
+int nk_a2a_card_digest(const struct nk_json_limits *limits, const struct nk_json *doc,
+                       uint32_t card, struct nk_arena *a, struct nk_digest *out,
+                       struct nk_fault *f) NK_CHECKED;
 
 /* A2A 1.0, section 5.4. */
 enum nk_a2a_code {

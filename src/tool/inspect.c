@@ -309,6 +309,21 @@ static int look_at(struct look *l, struct tool_text *t, const struct nk_approval
     return l->out_of_memory ? NK_ENOMEM : 0;
 }
 
+/* All strings between two entries of the tape. */
+static int look_within(struct look *l, struct tool_text *t, uint32_t from, uint32_t end,
+                       const struct nk_approvals *approvals, struct nk_str server)
+{
+    int rc = 0;
+    for (uint32_t i = from; i < end && rc == 0; i++) {
+        if (nk_json_type(l->doc, i) != NK_JSON_STRING)
+            continue;
+        l->at = i;
+        l->text = nk_json_string(l->doc, i, l->arena);
+        rc = l->text.p ? look_at(l, t, approvals, server) : NK_ENOMEM;
+    }
+    return rc;
+}
+
 int nk_trust_inspect(const struct nk_json *doc, uint32_t at, const struct nk_approvals *approvals,
                      struct nk_str server, struct nk_arena *a, struct nk_trust_findings *out,
                      struct nk_fault *f)
@@ -320,16 +335,22 @@ int nk_trust_inspect(const struct nk_json *doc, uint32_t at, const struct nk_app
     tool_text_init(&text);
     for (int m = 0; m < NK_TOOL_MEMBERS && rc == 0; m++) {
         uint32_t i = nk_json_get(doc, at, nk_tool_member_name((enum nk_tool_member)m));
-        uint32_t end = i == NK_JSON_NONE ? 0 : doc->tape[i].next;
-        for (; i < end && rc == 0; i++) {
-            if (nk_json_type(doc, i) != NK_JSON_STRING)
-                continue;
-            l.at = i;
-            l.is_name = m == NK_TOOL_NAME;
-            l.text = nk_json_string(doc, i, a);
-            rc = l.text.p ? look_at(&l, &text, approvals, server) : NK_ENOMEM;
-        }
+        l.is_name = m == NK_TOOL_NAME;
+        if (i != NK_JSON_NONE)
+            rc = look_within(&l, &text, i, doc->tape[i].next, approvals, server);
     }
     tool_text_free(&text);
     return rc ? nk_fault_set(f, rc, "tools", 0, "no memory to look at a tool's definition") : 0;
+}
+
+int nk_trust_inspect_card(const struct nk_json *doc, uint32_t at, struct nk_arena *a,
+                          struct nk_trust_findings *out, struct nk_fault *f)
+{
+    struct tool_text text;
+    struct look l = {.doc = doc, .root = at, .arena = a, .out = out};
+    out->n = out->total = 0;
+    tool_text_init(&text);
+    int rc = look_within(&l, &text, at, doc->tape[at].next, NULL, NK_STR(""));
+    tool_text_free(&text);
+    return rc ? nk_fault_set(f, rc, "tools", 0, "no memory to look at an agent's card") : 0;
 }

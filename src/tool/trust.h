@@ -132,6 +132,9 @@ struct nk_trust_findings {
 int nk_trust_inspect(const struct nk_json *doc, uint32_t at, const struct nk_approvals *approvals,
                      struct nk_str server, struct nk_arena *a, struct nk_trust_findings *out,
                      struct nk_fault *f) NK_CHECKED;
+/* The same for every string of an agent's card (A2A), whatever its members are. */
+int nk_trust_inspect_card(const struct nk_json *doc, uint32_t at, struct nk_arena *a,
+                          struct nk_trust_findings *out, struct nk_fault *f) NK_CHECKED;
 /* Appends `s` so that it is seen as it is: white space is a space, and "<U+200B>" stands for what a screen does
  * not show or obeys. */
 void nk_trust_put_seen(struct nk_buf *out, struct nk_str s);
