@@ -41,9 +41,12 @@ void nk_agent_sessions_free(struct nk_agent_sessions *s)
 struct nk_digest nk_agent_session_key(const struct nk_principal *p, struct nk_str agent,
                                       struct nk_str session)
 {
-    /* Lengths go along: no two lists of parts have the same bytes. */
-    uint64_t n[4] = {p->type.n, p->id.n, agent.n, session.n};
-    const struct nk_str parts[] = {{(const char *)n, sizeof n}, p->type, p->id, agent, session};
+    struct nk_digest who = nk_principal_digest(p);
+    const uint64_t n = agent.n;
+    const struct nk_str parts[] = {{(const char *)who.b, sizeof who.b},
+                                   {(const char *)&n, sizeof n}, /* or names run together */
+                                   agent,
+                                   session};
     return nk_sha256_parts(parts, NK_COUNT(parts));
 }
 

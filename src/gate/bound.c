@@ -34,6 +34,12 @@ static void put_bound(const struct nk_txn *t, const struct gate_bound *to, struc
         gate_put_part(b, parts[i]);
     for (size_t i = 0; i < to->server_count; i++)
         gate_put_part(b, to->servers[i].text);
+    if (p->actor_count) /* who acts for somebody has not what that one has himself */
+        gate_put_part(b, NK_STR("act"));
+    for (size_t i = 0; i < p->actor_count; i++) {
+        gate_put_part(b, p->actors[i].issuer);
+        gate_put_part(b, p->actors[i].id);
+    }
 }
 
 int gate_bound_seal(const struct nk_txn *t, const struct gate_bound *to, const struct nk_buf *plain,

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * mcp_kept.c - sessions at servers for clients that have none (mcp_bridge.h). A server may know its callers by the session, so one
- * principal's is never another's. It is told that this client can do nothing: whatever it would ask for could
+ * principal's is never another's, nor that of somebody who acts for him. It is told that this client can do nothing: whatever it would ask for could
  * not reach the client. It is begun between the decision and the call, as exchanges of that call.
  */
 #include "gate/mcp_bridge.h"
@@ -16,8 +16,10 @@ static const char initialized[] = "{\"jsonrpc\":\"2.0\",\"method\":\"notificatio
 static int whose(const struct nk_txn *t, struct nk_digest *out)
 {
     const struct nk_principal *p = t->state->principal;
-    const struct nk_str parts[] = {gate_mcp(t)->endpoint->config->path, gate_mcp_upstream(t)->name,
-                                   p->type, p->id};
+    struct nk_digest who = nk_principal_digest(p);
+    const struct nk_str parts[] = {gate_mcp(t)->endpoint->config->path,
+                                   gate_mcp_upstream(t)->name,
+                                   {(const char *)who.b, sizeof who.b}};
     return gate_mcp_digest(parts, NK_COUNT(parts), out);
 }
 

@@ -41,11 +41,11 @@ static bool knows_principal(const struct nk_config_upstream *u)
 
 static int key_of(const struct nk_txn *t, const struct gate_pin *pin, struct nk_digest *out)
 {
-    const struct nk_principal *p = t->state->principal;
-    const struct nk_str none = {NULL, 0};
-    bool known = knows_principal(&t->setup->config.upstreams[pin->tool->upstream]);
-    const struct nk_str parts[] = {pin->tool->full, pin->version, pin->session,
-                                   known ? p->type : none, known ? p->id : none};
+    struct nk_digest who = {.b = {0}};
+    if (knows_principal(&t->setup->config.upstreams[pin->tool->upstream]))
+        who = nk_principal_digest(t->state->principal);
+    const struct nk_str parts[] = {
+        pin->tool->full, pin->version, pin->session, {(const char *)who.b, sizeof who.b}};
     return gate_mcp_digest(parts, NK_COUNT(parts), out);
 }
 

@@ -7,6 +7,7 @@
 #pragma once
 
 #include "config/config.h"
+#include "crypt/crypt.h"
 #include "crypt/jwk.h"
 #include "http/http.h"
 #include "json/json.h"
@@ -59,6 +60,10 @@ struct nk_principal {
 /* A copy with all its slices, in one piece of `a`. NK_ENOMEM. */
 int nk_principal_copy(const struct nk_principal *p, struct nk_arena *a,
                       const struct nk_principal **out) NK_CHECKED;
+
+/* Who it is, and who acts for it: two that differ in either have another one. What is kept for somebody is found by it, because
+ * who acts for a person must not get what that person has. */
+struct nk_digest nk_principal_digest(const struct nk_principal *p);
 
 struct nk_ident; /* keys, issuers, their key sets and the cache of verified proofs */
 

@@ -91,3 +91,20 @@ int nk_principal_copy(const struct nk_principal *p, struct nk_arena *a,
     *out = memory ? nk_principal_pack(p, memory) : NULL;
     return memory ? 0 : NK_ENOMEM;
 }
+
+struct nk_digest nk_principal_digest(const struct nk_principal *p)
+{
+    uint64_t
+        sizes[2 + 2 * NK_IDENT_MAX_ACTORS]; /* so that no two lists of texts have the same bytes */
+    struct nk_str parts[1 + NK_COUNT(sizes)] = {{NULL, 0}, p->type, p->id};
+    size_t n = 2;
+    NK_MUST(p->actor_count <= NK_IDENT_MAX_ACTORS);
+    for (size_t i = 0; i < p->actor_count; i++) {
+        parts[++n] = p->actors[i].issuer;
+        parts[++n] = p->actors[i].id;
+    }
+    for (size_t i = 0; i < n; i++)
+        sizes[i] = parts[1 + i].n;
+    parts[0] = (struct nk_str){(const char *)sizes, n * sizeof sizes[0]};
+    return nk_sha256_parts(parts, 1 + n);
+}

@@ -133,6 +133,13 @@ static void sessions(void)
     struct nk_digest b = nk_agent_session_key(&john, NK_STR("hospitals"), NK_STR("1"));
     NK_MUST(s);
     tap_ok(memcmp(a.b, b.b, sizeof a.b) != 0, "names do not run together");
+    const struct nk_actor actor = {.id = NK_STR("helper")};
+    struct nk_principal deputy = john;
+    deputy.actors = &actor;
+    deputy.actor_count = 1;
+    b = nk_agent_session_key(&deputy, NK_STR("hospital"), NK_STR("s1"));
+    tap_ok(memcmp(a.b, b.b, sizeof a.b) != 0,
+           "who acts for somebody has no part in his conversation");
     m.messages = messages;
     messages[0] = say(NK_MODEL_USER, NK_MODEL_TEXT, 5, 'u');
     messages[1] = say(NK_MODEL_ASSISTANT, NK_MODEL_TOOL_USE, 5, 't');
