@@ -403,11 +403,7 @@ static void wait_for(struct gate_conn *c, bool moved)
 /* All is said: the client closes when it has read it. */
 static void hang_up(struct gate_conn *c)
 {
-    if (c->sock.ssl) {
-        gate_conn_close(c);
-        return;
-    }
-    (void)shutdown(c->sock.fd, SHUT_WR);
+    nk_sock_finish(&c->sock);
     c->h2->ending = true;
     c->stream.state = STREAM_LINGER;
     gate_stream_deadline(&c->stream, GOODBYE_MS);
@@ -498,7 +494,11 @@ static void feed(struct gate_conn *c, struct nk_str in)
 static void run(struct gate_conn *c)
 {
     struct nk_fault f = {0};
-    while (c->readable || nk_sock_has_buffered(&c->sock)) {
+    for (size_t reads = 0; c->readable || nk_sock_has_buffered(&c->sock); reads++) {
+        if (reads == GATE_READS_A_TURN) {
+            gate_turn_over(c);
+            return;
+        }
         ssize_t n = nk_sock_read(&c->sock, c->gate->read_buffer, GATE_READ_SIZE, &f);
         if (n == NK_EAGAIN || (n > 0 && n < GATE_READ_SIZE && !c->sock.ssl))
             c->readable = false;
@@ -577,7 +577,7 @@ static void bury(struct gate_stream *s)
         nk_loop_later(c->gate->loop, &x->later);
         if (!h->machine && h->alive == 0)
             gate_stream_bury(&c->stream);
-    } else if (!h->machine && h->alive == 0 && !h->sending) {
+    } else if (!h->machine && h->alive == 0 && !h->sending && !c->shaking) {
         free(h);
         gate_conn_bury(c);
     }
