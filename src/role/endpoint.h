@@ -64,6 +64,7 @@ struct endpoint {
     struct nk_str auth_name, auth_value; /* absent: none is sent */
     size_t pool_max, pool_count;
     struct link *pool;
+    int64_t trusted_at; /* none of its connections is used twice before */
     enum mux_use http2;
     struct link *muxes; /* that take further exchanges, or end */
     /* The addresses of `hop`: see courier_dns.c. */
@@ -119,6 +120,8 @@ void link_offer(struct link *l);
 /* Does it wait for its connection, rather than for a proxy's answer? */
 bool link_is_connecting(const struct link *l);
 size_t link_close_pool(struct endpoint *up); /* how many */
+/* It has sent what nobody asked for, and may do so again. */
+void link_distrust(struct endpoint *up);
 /* Does the name still have the address of this link? */
 bool link_is_current(struct link *l);
 /* Closes the idle links to addresses that the name does not have any more. */

@@ -519,6 +519,8 @@ static void take(struct exchange *x, struct nk_str in)
     } while (e != NK_HTTP_MORE && !end);
     if (has_head)
         exchange_begun(x);
+    if (end && in.n)
+        link_distrust(x->up);
     if (end)
         ended(x, in.n == 0);
     if (has_head || n || end)

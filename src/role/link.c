@@ -3,13 +3,19 @@
  * link.c - connections to upstreams. An idle one stays watched: whatever comes on it, be it the end
  * or a byte that nobody asked for, ends it. Closing is immediate; the memory goes when the running
  * batch is over.
+ *
+ * Bytes that nobody asked for: the next call on that connection would take them for its answer, and leave
+ * its own to the one behind it. They are seen on an idle connection; when they come just as it is used again,
+ * nothing tells them from the answer. So an endpoint that was seen to do it gets a connection for each call
+ * for a while.
  */
 #include "role/courier.h"
 
 #include <stdlib.h>
 #include <unistd.h>
+#include "edge/log.h"
 
-enum { FRESH_US = 250000 };
+enum { FRESH_US = 250000, DISTRUST_S = 600 };
 
 static void on_ready(struct nk_watch *w, uint32_t events);
 static void on_idle(struct nk_timer *t);
@@ -154,13 +160,34 @@ static bool keep_for(struct link *l, int64_t keep_us)
     return armed || nk_loop_arm(l->c->loop, &l->timer, keep_us) == 0;
 }
 
+void link_distrust(struct endpoint *up)
+{
+    int64_t now = nk_loop_now(up->config->c->loop);
+    if (now >= up->trusted_at)
+        nk_log(
+            NK_LOG_WARNING, "upstream.unasked",
+            "%.*s sent what nobody had asked for; for %d minutes none of its connections is used "
+            "twice",
+            NK_FMT(up->origin.host_header), DISTRUST_S / 60);
+    up->trusted_at = now + DISTRUST_S * INT64_C(1000000);
+}
+
+/* A 408 (Request Timeout) is what some servers say before they close a connection that was idle. */
+static bool is_farewell(struct nk_str s)
+{
+    return nk_str_starts(s, NK_STR("HTTP/1.")) && nk_str_eq(nk_str_sub(s, 8, 12), NK_STR(" 408"));
+}
+
 /* Is an idle connection still one? Under TLS the server may have sent a session ticket. */
 static bool is_alive(struct link *l)
 {
-    char byte;
+    char bytes[16];
     struct nk_fault f = {0};
     l->unread = false;
-    return nk_sock_read(&l->sock, &byte, 1, &f) == NK_EAGAIN && !l->sock.want_write;
+    ssize_t n = nk_sock_read(&l->sock, bytes, sizeof bytes, &f);
+    if (n > 0 && !is_farewell((struct nk_str){bytes, (size_t)n}))
+        link_distrust(l->up);
+    return n == NK_EAGAIN && !l->sock.want_write;
 }
 
 static void on_ready(struct nk_watch *w, uint32_t events)
@@ -183,8 +210,9 @@ struct link *link_take(struct endpoint *up)
         unpool(l);
         /* The end may have come in this very batch; but servers end what has been idle for long, so a
          * link that was used a moment ago is not worth a system call. */
-        bool fresh = !l->unread && nk_loop_now(l->c->loop) - l->kept_us < FRESH_US;
-        if (fresh || is_alive(l)) {
+        int64_t now = nk_loop_now(l->c->loop);
+        bool fresh = !l->unread && now - l->kept_us < FRESH_US;
+        if (now >= up->trusted_at && (fresh || is_alive(l))) {
             l->reused = true;
             return l;
         }
@@ -198,7 +226,7 @@ void link_keep(struct link *l, int64_t keep_us)
     struct endpoint *up = l->up;
     l->x = NULL;
     if (up->config != up->config->c->current || up->pool_count >= up->pool_max || keep_us <= 0 ||
-        !link_is_current(l) || !keep_for(l, keep_us)) {
+        nk_loop_now(l->c->loop) < up->trusted_at || !link_is_current(l) || !keep_for(l, keep_us)) {
         link_close(l);
         return;
     }

@@ -219,12 +219,29 @@ static void end_of_body_cases(void)
     if (ok && got.flags != NK_WIRE_END)
         ok = next_record(PATIENCE_MS) && got.type == NK_WIRE_DATA;
     tap_ok(ok && got.flags == NK_WIRE_END, "an answer until close");
-    /* Bytes behind the answer: the connection is not kept. */
-    post(27, 0, "x");
-    fd = up_accept(plain_listener, PATIENCE_MS);
-    TAP_CHECK(up_read(fd, 1) && up_write(fd, "HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\naHTTP"));
-    TAP_CHECK(is_whole(27, 200, "a") && up_closed(fd, PATIENCE_MS));
+}
+
+/* Bytes on an idle connection: it is closed, and from then on none is kept. */
+static void unasked_cases(void)
+{
+    static const char *const answer = "HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\na";
+    int fd = keep_one(45);
+    TAP_CHECK(up_write(fd, "HTTP/1.1 408 Request Timeout\r\n\r\n") && up_closed(fd, PATIENCE_MS));
     close(fd);
+    fd = keep_one(46);
+    post(47, 0, "x");
+    tap_ok(up_read(fd, 1) && up_write(fd, answer) && is_whole(47, 200, "a"),
+           "a 408 at the end of an idle connection is no offence");
+    TAP_CHECK(up_write(fd, "HTTP/1.1 200 OK\r\n") && up_closed(fd, PATIENCE_MS));
+    close(fd);
+    for (uint32_t i = 48; i < 50; i++) {
+        post(i, 0, "x");
+        fd = up_accept(plain_listener, PATIENCE_MS);
+        TAP_CHECK(up_read(fd, 1) && up_write(fd, answer));
+        tap_ok(is_whole(i, 200, "a") && up_closed(fd, PATIENCE_MS),
+               "behind an answer that nobody asked for each call has a connection of its own");
+        close(fd);
+    }
 }
 
 /* The end of a kept connection, seen before, while and after it is used again. */
@@ -324,6 +341,7 @@ int main(void)
     end_of_body_cases();
     stale_cases();
     abort_cases();
+    unasked_cases();
     say(NK_CONTROL_DRAIN, -1);
     close_house();
     return tap_done();

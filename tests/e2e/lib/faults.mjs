@@ -79,7 +79,7 @@ const faults = {
   twice: (s) => s.write(whole(json('fine')) + whole(json('stolen'))),
   'twice-late': (s) => {
     s.write(whole(json('fine')));
-    setTimeout(() => s.write(whole(json('stolen'))), 20);
+    setTimeout(() => s.write(whole(json('stolen'))), 10);
   },
   'no-content': (s) => s.write(head('Content-Length: 0\r\n', '204 No Content') + whole(json('stolen'))),
   'no-content-body': (s) => s.write(head(`Content-Length: ${json('fine').length}\r\n`, '204 No Content') + json('fine')),
