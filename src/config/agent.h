@@ -35,4 +35,6 @@ struct nk_config_agent {
     size_t action_count;
     /* Of one request: answers of the model, tools called, tokens in and out, and time. */
     int64_t max_turns, max_calls, max_tokens, timeout;
+    int64_t
+        tools_ttl; /* for which a definition of an MCP server that was as approved counts as seen */
 };

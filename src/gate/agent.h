@@ -125,18 +125,18 @@ int gate_agent_add_text(struct gate_drive_agent *d, enum nk_model_role role,
                         struct nk_str text) NK_CHECKED;
 int gate_agent_add_results(struct gate_drive_agent *d) NK_CHECKED;
 
-/* agent_tool.c */
+/* agent_tool.c: decides about the next tool: it is called, answered, or left for the client. */
 const struct gate_agent_tool *gate_agent_tool_of(const struct nk_agent *g, struct nk_str full);
-/* Decides about the next tool: it is called, answered, or left for the client. */
 unsigned gate_agent_use_tool(struct nk_txn *t);
 unsigned gate_agent_hear_tool(struct nk_txn *t);
 unsigned gate_agent_lose_tool(struct nk_txn *t, struct nk_str why);
-/* Takes what the client answered to a return of control. False: it answers nothing that was asked. */
+/* The call that was decided does not go out: the model reads the refusal's text, the record says `why`. */
+unsigned gate_agent_keep_back(struct nk_txn *t, enum nk_refusal_id id, struct nk_str why);
+/* The event that hands control over, and what the client answered to it. False: it answers nothing that was asked. */
 bool gate_agent_take_results(struct nk_txn *t);
-/* The event that hands control over. */
 unsigned gate_agent_hand_over(struct nk_txn *t);
 
-/* agent_mcp.c: begins the call of a tool that is allowed. Effects. */
+/* agent_mcp.c: begins the call of a tool that is allowed. Effects; the driver may be another one then (mcp_pin.h). */
 unsigned gate_agent_mcp_begin(struct nk_txn *t, const struct gate_agent_tool *tool,
                               const struct nk_agent_use *use);
 void gate_agent_mcp_head(struct nk_txn *t, const struct nk_http_head *h);

@@ -3,14 +3,17 @@
  * agent_mcp.c - a tool of an agent that an MCP server has: one decision and one outcome, and between them as many exchanges
  * as the server's revision of the protocol needs.
  *
- *   2026-07-28  (server/discover, until it is known what the server speaks) tools/call
- *   before      initialize, notifications/initialized, tools/call, DELETE of the session
+ *   2026-07-28  (server/discover, until it is known what the server speaks) tools/list, tools/call
+ *   before      initialize, notifications/initialized, tools/list, tools/call, DELETE of the session
  *
+ * The list says whether the tool is still what was approved (mcp_pin.h); otherwise it is not called.
  * Which of both it is, a question tells that runs no tool, so that none is ever called twice. A session lives for
  * one call: nothing that a server remembers by it can reach another principal. The server is told that this client
  * can do nothing, so it may ask for nothing.
  */
 #include "gate/agent.h"
+
+#include "gate/mcp_pin.h"
 
 enum { HEADERS_OWN = 9, PARAMS_MAX = 32, SESSION_MAX = 1024, REQUEST_ID = 1 };
 
@@ -109,7 +112,36 @@ static int write_headers(struct nk_txn *t)
     return rc;
 }
 
-/* Begins the exchange that is next. */
+/* The call goes out, or it does not: then that is its result. */
+static unsigned pinned(struct nk_txn *t, enum gate_pin_end how, struct nk_str why)
+{
+    if (how == GATE_PIN_SAME)
+        return NK_FX_CALL;
+    if (how == GATE_PIN_NO_MEMORY) {
+        t->out.error = NK_ENOMEM;
+        return 0;
+    }
+    if (how != GATE_PIN_CHANGED) /* it may speak another revision now */
+        *of(t)->tool->speaks = NK_MCP_UNKNOWN;
+    return gate_agent_keep_back(
+        t, how == GATE_PIN_CHANGED ? NK_REFUSAL_changed_tool : NK_REFUSAL_unverified_tool, why);
+}
+
+/* Is the tool still what was approved? From here on the driver may be another one, until `pinned`. */
+static unsigned check_pin(struct nk_txn *t)
+{
+    const struct gate_agent_mcp *m = of(t);
+    const struct gate_drive_agent *d = t->state->drive;
+    const struct gate_pin pin = {.tool = m->tool->tool,
+                                 .session = m->session,
+                                 .version = nk_mcp_revision_name(m->revision),
+                                 .is_new = m->revision == NK_MCP_2026_07_28,
+                                 .ttl = d->agent->config->tools_ttl,
+                                 .done = pinned};
+    return gate_pin_check(t, &pin);
+}
+
+/* Begins the exchange that is next. Where that is the call itself, the driver may be another one behind it. */
 static unsigned say(struct nk_txn *t, enum gate_agent_mcp_step step)
 {
     struct gate_agent_mcp *m = of(t);
@@ -129,7 +161,7 @@ static unsigned say(struct nk_txn *t, enum gate_agent_mcp_step step)
         t->out.error = NK_ENOMEM;
     gate_call_body(t, nk_buf_str(&d->body));
     d->doing = leaves ? GATE_AGENT_LEAVE : GATE_AGENT_TOOL;
-    return NK_FX_CALL;
+    return step == GATE_AGENT_MCP_CALL && !t->out.error ? check_pin(t) : NK_FX_CALL;
 }
 
 unsigned gate_agent_mcp_begin(struct nk_txn *t, const struct gate_agent_tool *tool,

@@ -210,10 +210,10 @@ static unsigned call(struct nk_txn *t, struct nk_agent_use *u, const struct gate
         answer(t, u, nk_str(f.code ? f.message : "The call cannot be written."), true);
         return gate_record_outcome(t, "not_called");
     }
-    unsigned fx = tool->speaks ? gate_agent_mcp_begin(t, tool, u) : send(t, u, tool);
     trace_call(t, tool, &arguments);
     d->calls++;
-    return fx | (t->out.n ? gate_agent_begin(t) | NK_FX_DATA : 0);
+    unsigned fx = t->out.n ? gate_agent_begin(t) | NK_FX_DATA : 0;
+    return fx | (tool->speaks ? gate_agent_mcp_begin(t, tool, u) : send(t, u, tool));
 }
 
 /* What the client is to run, or a person to agree to, waits for the next request. */
@@ -388,6 +388,15 @@ static unsigned record_end(struct nk_txn *t, const struct nk_agent_use *u, const
                                 (int64_t)report->hidden + report->stripped + report->left_out);
 }
 
+/* What comes next once the tool has its result and its record. */
+static unsigned go_on(struct nk_txn *t, const struct gate_agent_tool *tool, unsigned fx)
+{
+    trace_result(t, current(t)->result);
+    of(t)->at++;
+    unsigned leaves = tool->speaks ? gate_agent_mcp_leave(t) : 0;
+    return fx | (leaves ? leaves : gate_agent_next(t));
+}
+
 unsigned gate_agent_hear_tool(struct nk_txn *t)
 {
     struct gate_drive_agent *d = of(t);
@@ -407,11 +416,7 @@ unsigned gate_agent_hear_tool(struct nk_txn *t)
     answer(t, u, good ? nk_buf_str(&text) : NK_STR("The tool's answer could not be used."),
            failed || !good);
     nk_buf_free(&text);
-    fx = record_end(t, u, how, &report);
-    trace_result(t, u->result);
-    d->at++;
-    unsigned leaves = tool->speaks ? gate_agent_mcp_leave(t) : 0;
-    return fx | (leaves ? leaves : gate_agent_next(t));
+    return go_on(t, tool, record_end(t, u, how, &report));
 }
 
 unsigned gate_agent_lose_tool(struct nk_txn *t, struct nk_str why)
@@ -424,6 +429,19 @@ unsigned gate_agent_lose_tool(struct nk_txn *t, struct nk_str why)
     trace_result(t, u->result);
     of(t)->at++;
     return fx | gate_agent_next(t);
+}
+
+unsigned gate_agent_keep_back(struct nk_txn *t, enum nk_refusal_id id, struct nk_str why)
+{
+    struct nk_gate_state *s = t->state;
+    struct nk_agent_use *u = current(t);
+    static const struct nk_field_report none = {.hidden = 0};
+    answer(t, u, nk_str(gate_refusal_text(t, id)), true);
+    s->reply_bytes = 0;
+    gate_refuse(t, id, "forward", NK_STR(""), why);
+    unsigned fx = record_end(t, u, gate_refusal_name(id), &none);
+    s->refusal = (struct nk_gate_refusal){.id = NK_REFUSAL_NONE}; /* of this call alone */
+    return go_on(t, gate_agent_tool_of(of(t)->agent, u->name), fx);
 }
 
 /* Return of control ---------------------------------------------------------------------------- */

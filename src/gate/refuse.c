@@ -23,6 +23,11 @@ const char *gate_refusal_name(enum nk_refusal_id id)
     return texts[id].name;
 }
 
+const char *gate_refusal_text(const struct nk_txn *t, enum nk_refusal_id id)
+{
+    return t->state->japanese ? texts[id].japanese : texts[id].english;
+}
+
 int nk_refusal_count(void)
 {
     return NK_REFUSAL_COUNT;
@@ -55,7 +60,7 @@ int gate_refuse(struct nk_txn *t, enum nk_refusal_id id, const char *stage, stru
 static struct nk_refusal in_words(struct nk_txn *t, enum nk_refusal_id id, struct nk_str detail)
 {
     struct nk_gate_state *s = t->state;
-    const char *text = s->japanese ? texts[id].japanese : texts[id].english;
+    const char *text = gate_refusal_text(t, id);
     struct nk_str message =
         nk_arena_printf(t->arena, "%s%s%.*s", text, detail.n ? " " : "", NK_FMT(detail));
     return (struct nk_refusal){.status = texts[id].status,

@@ -125,6 +125,8 @@ unsigned gate_answer_refusal(struct nk_txn *t);
 /* The same in the middle of a stream. */
 unsigned gate_cut_stream(struct nk_txn *t, enum nk_refusal_id id, struct nk_str detail);
 const char *gate_refusal_name(enum nk_refusal_id id);
+/* In the language of the client. */
+const char *gate_refusal_text(const struct nk_txn *t, enum nk_refusal_id id);
 
 /* Adds the decision's or the outcome's audit record (record): NK_FX_RECORD. */
 unsigned gate_record_decision(struct nk_txn *t);

@@ -8,7 +8,7 @@ import { BedrockAgentRuntimeClient, InvokeAgentCommand, InvokeInlineAgentCommand
 import { NodeHttpHandler } from '@smithy/node-http-handler';
 import { BASE_URL, check, run, upstream } from './tap.mjs';
 
-const { WAY, JOHN, JANE, FUNCTIONS_LOG, WARD_LOG } = process.env;
+const { WAY, JOHN, JANE, FUNCTIONS_LOG, WARD_LOG, WARD } = process.env;
 const client = (who) => new BedrockAgentRuntimeClient({
   endpoint: BASE_URL, region: 'us-east-1', maxAttempts: 1,
   credentials: { accessKeyId: who.split(' ')[0], secretAccessKey: who.split(' ')[1] },
@@ -146,8 +146,8 @@ check('a tool of an MCP server of 2026-07-28: one request, who asks in a signed 
   assert.doesNotMatch(JSON.stringify([r.text, r.traces]), /measles/);
   assert.match((await invoke(jane, { agentId: 'WARD000001', inputText: 'who is in the bed?' })).text, /measles/);
   const said = lines(WARD_LOG).slice(before).filter((l) => l.asks !== 'server/discover');
-  assert.deepEqual(said.map((l) => [l.url, l.asks]), [['/new', 'tools/call'], ['/new', 'tools/call']]);
-  const claims = said.map((l) => JSON.parse(Buffer.from(l.headers.authorization.split('.')[1], 'base64url')));
+  assert.deepEqual(said.map((l) => [l.url, l.asks]), [['/new', 'tools/list'], ['/new', 'tools/call'], ['/new', 'tools/list'], ['/new', 'tools/call']]);
+  const claims = said.filter((l) => l.asks === 'tools/call').map((l) => JSON.parse(Buffer.from(l.headers.authorization.split('.')[1], 'base64url')));
   assert.deepEqual(claims.map((c) => [c.sub, c.act.sub, c.tool]), [['john.doe', 'ward', 'ward___get_bed'], ['jane.smith', 'ward', 'ward___get_bed']]);
 });
 check('a tool of an MCP server with sessions: each call has its own, which ends with it', async () => {
@@ -158,11 +158,28 @@ check('a tool of an MCP server with sessions: each call has its own, which ends 
   assert.match((await invoke(jane, { agentId: 'WARD000001', inputText: 'who is in the old bed?' })).text, /measles/);
   assert.match((await invoke(jane, { agentId: 'WARD000001', inputText: 'who is in old bed 8?' })).text, /no such bed/);
   const said = lines(WARD_LOG).slice(before).filter((l) => l.asks !== 'server/discover');
-  const one = ['initialize', 'notifications/initialized', 'tools/call', 'DELETE'];
+  const one = ['initialize', 'notifications/initialized', 'tools/list', 'tools/call', 'DELETE'];
   assert.deepEqual(said.map((l) => l.asks ?? l.method), [...one, ...one, ...one]);
   const ids = said.filter((l) => l.asks === 'tools/call').map((l) => l.headers['mcp-session-id']);
   assert.equal(new Set(ids).size, 3);
   assert.deepEqual(said.filter((l) => l.asks === 'initialize').map((l) => l.open), [0, 0, 0]);
+});
+check('a tool that its MCP server has changed since it was approved is not called, and the model reads why', async () => {
+  const is = (changed) => fetch(`${WARD}/is`, { method: 'POST', body: JSON.stringify({ changed }) });
+  await is(true);
+  try {
+    for (const bed of ['bed', 'old bed']) {
+      const before = lines(WARD_LOG).length;
+      const r = await invoke(jane, { agentId: 'WARD000001', inputText: `who is in the ${bed}?` });
+      assert.match(r.text, /another tool than the one that was approved; it was not called/);
+      assert.doesNotMatch(r.text, /Suzuki|evil/);
+      const asks = lines(WARD_LOG).slice(before).map((l) => l.asks);
+      assert.ok(asks.includes('tools/list') && !asks.includes('tools/call'), String(asks));
+    }
+  } finally {
+    await is(false);
+  }
+  assert.match((await invoke(jane, { agentId: 'WARD000001', inputText: 'who is in the bed?' })).text, /Suzuki/);
 });
 const records = { actionGroupName: 'records', actionGroupExecutor: { lambda: 'arn:aws:lambda:us-east-1:123456789012:function:mine' } };
 const desk = { actionGroupName: 'desk', actionGroupExecutor: { customControl: 'RETURN_CONTROL' },
