@@ -15,7 +15,7 @@
 enum { ROUNDS = 5000, ROUNDS_MORE = 2000, NOW_MS = 1795314900 };
 enum way { OF_LAMBDA, OF_MCP, OF_CLIENT }; /* whose tools, or whose agent, they are */
 
-static struct nk_arena arena, scratch, texts;
+static struct nk_arena world, arena, scratch, texts;
 static struct nk_setup *setup;
 static uint64_t state = 1234567;
 static struct nk_buf verdicts, told,
@@ -79,17 +79,18 @@ static struct nk_str members(bool first)
 
 /* The world ------------------------------------------------------------------------------------- */
 
+static const char definition[] =
+    "{\"name\":\"get_patient\",\"inputSchema\":{\"type\":\"object\",\"properties\":{\"id\":{"
+    "\"type\":\"integer\"}},\"required\":[\"id\"]}}";
+
 static void approve(const char *server, struct nk_buf *out)
 {
     static const struct nk_json_limits lim = {65536, 32, 4096};
-    static const char definition[] =
-        "{\"name\":\"get_patient\",\"inputSchema\":{\"type\":\"object\",\"properties\":{\"id\":{"
-        "\"type\":\"integer\"}},\"required\":[\"id\"]}}";
     struct nk_json doc;
     struct nk_fault f = {0};
     struct nk_digest digest;
     struct nk_buf hex;
-    NK_MUST(!nk_json_parse(&lim, nk_str(definition), &arena, &doc, &f) &&
+    NK_MUST(!nk_json_parse(&lim, nk_str(definition), &world, &doc, &f) &&
             !nk_tool_definition_digest(&doc, 0, &digest));
     nk_buf_init(&hex, 100);
     nk_buf_add_hex(&hex, digest.b, sizeof digest.b);
@@ -164,8 +165,8 @@ static void prepare(void)
             "\"r\",\"upstream\":\"clinic\",\"tools\":[{\"name\":\"get_patient\"}]}]}]}"),
         .policies = &own,
         .policy_count = 1,
-        .keys = nk_arena_copy(&arena, nk_buf_str(&keys)),
-        .tools = nk_arena_copy(&arena, nk_buf_str(&tools)),
+        .keys = nk_arena_copy(&world, nk_buf_str(&keys)),
+        .tools = nk_arena_copy(&world, nk_buf_str(&tools)),
         .seed = {1, 2}};
     setup = nk_setup_new(&in, &f);
     if (!setup)
@@ -238,7 +239,9 @@ static unsigned step(struct nk_txn *t, enum nk_event_type type, const struct nk_
 
 static unsigned answer(struct nk_txn *t, struct nk_str body)
 {
-    static const struct nk_http_head ok = {.status = 200, .content_length = -1};
+    static struct nk_http_header type = {{"content-type", 12}, {"application/json", 16}};
+    static const struct nk_http_head ok = {
+        .status = 200, .headers = &type, .header_count = 1, .content_length = -1};
     (void)step(t, NK_EV_ANSWER, &ok, NK_STR(""));
     (void)step(t, NK_EV_ANSWER_DATA, NULL, body);
     return step(t, NK_EV_ANSWER_END, NULL, NK_STR(""));
@@ -264,6 +267,17 @@ static struct nk_str of_model(enum way way, bool last)
         NK_FMT(said), way == OF_MCP ? "ward" : "clinic", NK_FMT(nk_buf_str(&arguments)));
     nk_buf_free(&arguments);
     return text;
+}
+
+/* An MCP server's list, in which the tool is what was approved, whatever else is there. */
+static struct nk_str of_list(const struct nk_txn *t)
+{
+    struct nk_str id = between(t->call.body, "\"nakoso-", ","), meta = members(true), said = lies();
+    return nk_arena_printf(&texts,
+                           "{\"jsonrpc\":\"2.0\",\"id\":%.*s,\"result\":{\"tools\":[{\"name\":"
+                           "\"other\",\"description\":"
+                           "\"%.*s\",\"inputSchema\":{}},%s],\"_meta\":{%.*s}}}",
+                           NK_FMT(id), NK_FMT(said), definition, NK_FMT(meta));
 }
 
 /* An MCP server says more than its result, and may say it beside it. */
@@ -375,6 +389,8 @@ static bool story(const char *who, enum way way)
     bool ok = true;
     for (int i = 0; i < 2; i++) {
         ok &= (answer(t, of_model(way, false)) & NK_FX_CALL) != 0;
+        if (way == OF_MCP)
+            ok &= (answer(t, of_list(t)) & NK_FX_CALL) != 0;
         ok &= (answer(t, of_tool(way)) & NK_FX_CALL) != 0;
     }
     ok &= (answer(t, of_model(way, true)) & NK_FX_END) != 0;
@@ -417,7 +433,7 @@ static void stories(const char *who, const char *group, bool doctor, enum way wa
         if (!first)
             first = strdup(verdicts.p);
         changed += strcmp(first, verdicts.p) != 0;
-        impersonated += count(&told, wanted) != 2;
+        impersonated += count(&told, wanted) != (way == OF_MCP ? 4 : 2); /* lists and calls */
         leaked += count(&shown, "influenza") > 0 ? !doctor : doctor;
     }
     tap_ok(broken == 0, "%s: %d stories are told to their end", who, rounds);
@@ -444,6 +460,7 @@ int main(void)
     struct nk_buf *bufs[] = {&verdicts, &told, &shown};
     for (size_t i = 0; i < NK_COUNT(bufs); i++)
         nk_buf_init(bufs[i], 8 << 20);
+    nk_arena_init(&world, 1 << 20);
     nk_arena_init(&arena, 64 << 20);
     nk_arena_init(&texts, 64 << 20);
     nk_arena_init(&scratch, 64 << 20);
@@ -454,6 +471,7 @@ int main(void)
         stories("jane.smith", "doctor", true, way);
     }
     nk_setup_release(setup);
+    nk_arena_free(&world);
     nk_arena_free(&arena);
     nk_arena_free(&texts);
     nk_arena_free(&scratch);
