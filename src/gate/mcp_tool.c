@@ -220,7 +220,7 @@ bool gate_mcp_tells(struct nk_txn *t, const struct nk_mcp_message *m)
         return true;
     if (own->tool && own->tool->filters)
         return false;
-    if (is_news(m) || !is_shared(t))
+    if (m->kind == NK_MCP_REQUEST || is_news(m) || !is_shared(t)) /* Elicit decides questions */
         return true;
     if (!own->knows_secrets)
         own->has_secrets = has_secrets(t);
