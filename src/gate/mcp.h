@@ -16,6 +16,8 @@
  *   mcp_session.c  session ids that hold all that they stand for
  *   mcp_wait.c     questions to a client while its request waits
  *   mcp_relay.c    those of a server of 2026-07-28
+ *   mcp_park.c     those of a server with sessions, to a client that has none: the call that stays behind
+ *   mcp_join.c     … and the one that brings the answer
  */
 #pragma once
 
@@ -52,6 +54,8 @@ struct gate_mcp {
     struct nk_digest asked;         /* what a person is asked to agree to while it waits … */
     const struct nk_digest *agreed; /* … and has; or NULL */
     struct gate_mcp_relay *relay;   /* gate/mcp_relay.h; NULL: the server has asked nothing */
+    struct gate_mcp_park *park;     /* gate/mcp_park.h; NULL: the same */
+    struct nk_str sent;             /* id of the request in a session that we keep, or absent */
     struct gate_mcp_errand *errand; /* a call of our own that is under way, or NULL */
     struct gate_mcp_bridge *bridge; /* gate/mcp_bridge.h; NULL: there is none */
     struct gate_mcp_round *round;   /* gate/mcp_round.h; NULL: the call is the client's */

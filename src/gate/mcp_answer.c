@@ -5,6 +5,7 @@
  * JSON, is what the protocol lets a server say here, and answers this request if it answers one at all.
  */
 #include "gate/mcp_bridge.h"
+#include "gate/mcp_park.h"
 #include "gate/mcp_relay.h"
 #include "gate/mcp_tool.h"
 
@@ -84,7 +85,7 @@ static int check_message(const struct nk_txn *t, const struct nk_mcp_message *m,
                                 "the server asks for what it may not ask for");
         return 0;
     }
-    bool fits = m->id.p ? nk_str_eq(m->id, own->message.id) : m->kind == NK_MCP_ERROR;
+    bool fits = m->id.p ? nk_str_eq(m->id, gate_mcp_sent(t)) : m->kind == NK_MCP_ERROR;
     return fits && !own->has_result
                ? 0
                : nk_fault_set(f, NK_EINVAL, "mcp", 0, "an answer to another request");
@@ -162,6 +163,7 @@ static int take_event(struct nk_txn *t, const struct nk_sse_event *e, struct nk_
     struct nk_mcp_message m;
     struct nk_str with = {NULL, 0};
     int rc = 0;
+    bool taken = false;
     nk_arena_reset(&s->event_arena);
     if (e->data.n) /* a comment, or an event that only says its id */
         rc = read_message(t, e->data, t->setup->config.limits.event_bytes, &s->event_arena, &m, f);
@@ -169,6 +171,10 @@ static int take_event(struct nk_txn *t, const struct nk_sse_event *e, struct nk_
         return 0;
     if (!rc && e->data.n && gate_mcp_is_lost(t, &m))
         return 0;
+    if (!rc && e->data.n)
+        rc = gate_mcp_park_take(t, &m, &taken, f);
+    if (taken) /* what is behind it is for the call that brings the answer */
+        return NK_EAGAIN;
     if (!rc && e->data.n)
         rc = take_message(t, &m, &s->event_arena, &with, f);
     if (rc || (e->data.n && gate_mcp_asks(t, &m)))
@@ -188,7 +194,8 @@ unsigned gate_mcp_data(struct nk_txn *t, struct nk_str bytes)
     s->reply_bytes += (int64_t)bytes.n;
     if (s->streaming) {
         int rc = nk_sse_feed(&s->sse, bytes, &f);
-        return gate_receive_events(t, rc, take_event, &f);
+        unsigned fx = gate_receive_events(t, rc, take_event, &f);
+        return gate_mcp_has_question(t) ? fx | gate_mcp_park(t) : fx;
     }
     nk_buf_add(&s->reply, bytes);
     return s->reply.error ? gate_answer_failed(t, NK_REFUSAL_bad_answer,
@@ -218,7 +225,7 @@ static unsigned end_stream(struct nk_txn *t)
     unsigned fx = gate_receive_events(t, 0, take_event, &f);
     if (fx & NK_FX_CUT)
         return fx;
-    if (nk_sse_pending(&s->sse))
+    if (nk_sse_pending(&s->sse) || gate_mcp_has_question(t))
         return gate_answer_failed(t, NK_REFUSAL_upstream_failed,
                                   NK_STR("the stream ended within an event"));
     if (gate_mcp_relays(t))

@@ -5,6 +5,7 @@
  * other by UseMcpMethod, which no policy permits unless somebody wrote that.
  */
 #include "gate/mcp_bridge.h"
+#include "gate/mcp_park.h"
 #include "gate/mcp_wait.h"
 
 enum { ENTITIES_MAX = 64 << 10 };
@@ -305,7 +306,9 @@ static int locate_thing(struct nk_txn *t)
 static int locate(struct nk_txn *t)
 {
     int rc = locate_thing(t);
-    return rc ? rc : gate_mcp_check_bridge(t);
+    if (!rc)
+        rc = gate_mcp_check_bridge(t);
+    return rc ? rc : gate_mcp_join_ask(t);
 }
 
 static struct nk_cedar_entities *with_parent(struct nk_txn *t, struct nk_cedar_uid one)

@@ -7,12 +7,15 @@
  *                                          ends here
  *   client without, server with sessions   we begin a session for this principal at this server, and keep it
  *
- * What one generation alone has (subscriptions, streams of their own, log levels, questions of a server with sessions) is neither offered
- * nor taken. Private to gate.
+ * In a session that we keep, several requests of its principal may be under way at a time, from clients that know nothing of each other: so each
+ * goes to the server under an id of ours. What one generation alone has (subscriptions, streams of their own, log levels) is neither
+ * offered nor taken. Private to gate.
  */
 #pragma once
 
 #include "gate/mcp.h"
+
+struct gate_mcp_reply;
 
 enum { GATE_MCP_KEPT = 128, GATE_MCP_KEPT_ID = 256, GATE_MCP_KEPT_ABOUT = 3072 };
 
@@ -20,7 +23,7 @@ enum { GATE_MCP_KEPT = 128, GATE_MCP_KEPT_ID = 256, GATE_MCP_KEPT_ABOUT = 3072 }
  * reload. When there is no room, the one that was not used for longest is forgotten. */
 struct nk_mcp_kept {
     struct {
-        struct nk_digest whose; /* endpoint, server and principal */
+        struct nk_digest whose; /* endpoint, server, principal, and what the client can do */
         int64_t until_ms;       /* Unix; 0: none */
         enum nk_mcp_revision revision;
         uint16_t id_size, about_size; /* of about: 0: it was too long */
@@ -37,6 +40,7 @@ struct gate_mcp_bridge { /* of a request to a server with sessions */
     struct nk_str about; /* the server's answer to initialize; absent: it is not known any more */
     enum nk_mcp_revision revision;
     bool is_renewed;
+    struct nk_digest asks; /* what is asked for, exactly: see gate_mcp_digest_call */
 };
 
 /* Is this server of the endpoint one of the other generation than the client's? */
@@ -47,6 +51,13 @@ bool gate_mcp_may_learn(const struct nk_txn *t, int status);
 bool gate_mcp_speaks_new(const struct nk_txn *t);
 /* Does the other generation have what is asked for? 0, or a negative NK_E… after gate_refuse. */
 int gate_mcp_check_bridge(struct nk_txn *t);
+
+/* The id by which the server knows the request. */
+struct nk_str gate_mcp_sent(const struct nk_txn *t);
+/* What a server may ask the client for: what the client can do, as far as the judge lets it be asked; forms alone, no links.
+ * enum gate_mcp_can; and the same as ClientCapabilities. */
+unsigned gate_mcp_offers(const struct nk_txn *t);
+struct nk_str gate_mcp_abilities(const struct nk_txn *t);
 
 /* Writes m->body anew for the server. The first step alone. */
 int gate_mcp_bridge_body(struct nk_txn *t) NK_CHECKED;
@@ -64,3 +75,7 @@ unsigned gate_mcp_crossed_over(struct nk_txn *t, const char *why);
 /* The server does not know the session (any more). Can another one be begun? Once for each request. */
 bool gate_mcp_may_renew(const struct nk_txn *t);
 unsigned gate_mcp_renew(struct nk_txn *t);
+/* Another exchange in the session that txn is in: a message of ours, of this id or absent. NK_ENOMEM, NK_ELIMIT. */
+int gate_mcp_kept_send(struct nk_txn *t, struct nk_str body, struct nk_str id,
+                       unsigned (*then)(struct nk_txn *t,
+                                        const struct gate_mcp_reply *r)) NK_CHECKED;

@@ -12,13 +12,14 @@
 enum { ABOUT_MAX = 256 << 10 };
 
 struct gate_mcp_round {
-    size_t at;                  /* the server that is asked now */
-    struct nk_str *bodies;      /* for each server */
-    struct nk_str *texts;       /* what each has said, where one answer is made of all */
-    size_t good;                /* how many have done it */
-    struct gate_mcp_reply last; /* of those that have not */
-    bool is_learning;           /* the server that is asked now did not know initialize */
-    bool is_gone;               /* a server no longer knows the session */
+    size_t at;                           /* the server that is asked now */
+    struct nk_str *bodies;               /* for each server */
+    unsigned can[NK_CONFIG_MCP_SERVERS]; /* what each may ask a client without a session */
+    struct nk_str *texts;                /* what each has said, where one answer is made of all */
+    size_t good;                         /* how many have done it */
+    struct gate_mcp_reply last;          /* of those that have not */
+    bool is_learning;                    /* the server that is asked now did not know initialize */
+    bool is_gone;                        /* a server no longer knows the session */
 };
 
 static bool is_list(enum nk_mcp_op op)
@@ -87,6 +88,7 @@ static int write_same(struct nk_txn *t)
         m->cursor = i == m->round->at ? cursor : (struct nk_str){cursor.p, 0};
         rc = gate_mcp_write(t);
         m->round->bodies[i] = m->body;
+        m->round->can[i] = m->session.can;
     }
     return rc;
 }
@@ -153,6 +155,7 @@ static unsigned put_failure(struct nk_txn *t, const struct gate_mcp_reply *r)
 {
     struct nk_mcp_message said;
     struct nk_fault f = {0};
+    struct nk_str with = {NULL, 0};
     if (r->status == 401 || r->status == 403)
         return gate_answer_failed(t, NK_REFUSAL_upstream_credential,
                                   NK_STR("the server answered 401 or 403"));
@@ -161,8 +164,10 @@ static unsigned put_failure(struct nk_txn *t, const struct gate_mcp_reply *r)
     if (r->text.p && (read_text(t, r->text, &said, &f) || said.kind != NK_MCP_ERROR))
         return gate_answer_failed(t, NK_REFUSAL_bad_answer,
                                   NK_STR("the server speaks no known revision"));
+    if (r->text.p && gate_mcp_bridge_answer(t, &said, t->scratch, &with, &f))
+        return gate_answer_failed(t, NK_REFUSAL_out_of_memory, NK_STR("an error of a server"));
     if (r->text.p)
-        nk_buf_add(&t->out, r->text);
+        nk_buf_add(&t->out, with.p ? with : r->text);
     else if (r->status >= 300)
         nk_mcp_put_error(
             &t->out, gate_mcp(t)->message.id, NK_MCP_FAILED,
@@ -399,7 +404,7 @@ static unsigned ask_server(struct nk_txn *t, const char *why)
 {
     struct gate_mcp *m = gate_mcp(t);
     bool is_known = m->ask.op == NK_MCP_DISCOVER && gate_mcp_is_bridged(t, m->server);
-    struct nk_str id = is_told(m->ask.op) ? (struct nk_str){NULL, 0} : m->message.id;
+    struct nk_str id = is_told(m->ask.op) ? (struct nk_str){NULL, 0} : gate_mcp_sent(t);
     struct gate_mcp_reply r = {.why = why};
     if (why || is_known) {
         unsigned fx = gate_mcp_record(t, why ? "upstream_failed" : "complete", nk_str(why));
@@ -424,6 +429,8 @@ static unsigned call_next(struct nk_txn *t)
         return is_list(m->ask.op) ? end_list(t, m->cursor.p != NULL) : finish(t);
     gate_mcp_choose(t, m->round->at);
     m->body = m->round->bodies[m->round->at];
+    if (m->is_new)
+        m->session.can = m->round->can[m->round->at];
     if (gate_mcp_forward(t))
         return gate_answer_failed(t, NK_REFUSAL_out_of_memory, NK_STR("a call of a round"));
     return gate_mcp_cross(t, ask_server);

@@ -5,7 +5,7 @@ import { randomUUID } from "node:crypto";
 import { createServer } from "node:http";
 import { McpServer, ResourceTemplate } from "@modelcontextprotocol/sdk/server/mcp.js";
 import { StreamableHTTPServerTransport } from "@modelcontextprotocol/sdk/server/streamableHttp.js";
-import { ElicitResultSchema } from "@modelcontextprotocol/sdk/types.js";
+import { CreateMessageResultSchema, ElicitResultSchema, ListRootsResultSchema } from "@modelcontextprotocol/sdk/types.js";
 import * as z from "zod";
 
 const text = (s) => ({ type: "text", text: s });
@@ -29,6 +29,31 @@ function build(id) {
     const requestedSchema = { type: "object", properties: { name: { type: "string" } }, required: ["name"] };
     const r = await extra.sendRequest({ method: "elicitation/create", params: { message, requestedSchema } }, ElicitResultSchema);
     return { content: [text(`${message}: ${r.content?.name}`)] };
+  });
+  server.registerTool("many", { description: "Asks for all that can be asked, and says much" }, async (extra) => {
+    const progressToken = extra._meta?.progressToken;
+    const told = (progress) => progressToken !== undefined && extra.sendNotification({ method: "notifications/progress", params: { progressToken, progress, total: 3 } });
+    await told(1);
+    const requestedSchema = { type: "object", properties: { name: { type: "string" } }, required: ["name"] };
+    const who = await extra.sendRequest({ method: "elicitation/create", params: { message: "Who?", requestedSchema } }, ElicitResultSchema);
+    await told(2);
+    const [roots, text] = await Promise.all([ // both at a time
+      extra.sendRequest({ method: "roots/list" }, ListRootsResultSchema),
+      extra.sendRequest({ method: "sampling/createMessage", params: { maxTokens: 9, messages: [{ role: "user", content: { type: "text", text: "The capital?" } }] } }, CreateMessageResultSchema)]);
+    await told(3);
+    return { content: [{ type: "text", text: [who.content?.name, roots.roots[0].uri, text.content.text].join(" ") }, { type: "text", text: "much ".repeat(40000) }] };
+  });
+  server.registerTool("wait", { description: "Asks, and tells when it is cancelled" }, async (extra) => {
+    extra.signal.addEventListener("abort", () => console.error("cancelled wait"));
+    const requestedSchema = { type: "object", properties: {} };
+    const r = await extra.sendRequest({ method: "elicitation/create", params: { message: "Still there?", requestedSchema } }, ElicitResultSchema);
+    console.error(`answered wait ${r.action}`);
+    return { content: [text(r.action)] };
+  });
+  server.registerPrompt("asks", { description: "Asks", argsSchema: {} }, async (_, extra) => {
+    const requestedSchema = { type: "object", properties: { name: { type: "string" } } };
+    const r = await extra.sendRequest({ method: "elicitation/create", params: { message: "For whom?", requestedSchema } }, ElicitResultSchema);
+    return { messages: [{ role: "user", content: text(`For ${r.content?.name}.`) }] };
   });
   server.registerResource("page", "old://page", { mimeType: "text/plain" }, (uri) => ({ contents: [{ uri: uri.href, text: "A page." }] }));
   server.registerResource("pages", new ResourceTemplate("old://pages/{n}", { list: undefined, complete: { n: () => ["1", "2"] } }), {},
