@@ -188,7 +188,8 @@ const char *nk_http_field(const char *p, const char *end, struct nk_http_header 
         return NULL;
     out->name = (struct nk_str){p, (size_t)(colon - p)};
     out->value = nk_str_trim((struct nk_str){colon + 1, (size_t)(eol - colon - 1)});
-    bool is_usual = (size_t)(eol - colon - 1) - out->value.n < 2 && colon[1] != '\t';
+    bool is_usual =
+        (size_t)(eol - colon - 1) - out->value.n < 2 && colon[1] != '\t' && eol[-1] != '\t';
     return is_usual ? eol + 2 : NULL;
 }
 

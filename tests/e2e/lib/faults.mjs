@@ -75,6 +75,38 @@ const faults = {
     const piece = chunk(event('x'.repeat(1000))).repeat(32);
     pour(s, 10 * GB, () => piece);
   },
+  // A second answer, at once or a moment later, that must not become anybody's.
+  twice: (s) => s.write(whole(json('fine')) + whole(json('stolen'))),
+  'twice-late': (s) => {
+    s.write(whole(json('fine')));
+    setTimeout(() => s.write(whole(json('stolen'))), 20);
+  },
+  'no-content': (s) => s.write(head('Content-Length: 0\r\n', '204 No Content') + whole(json('stolen'))),
+  'no-content-body': (s) => s.write(head(`Content-Length: ${json('fine').length}\r\n`, '204 No Content') + json('fine')),
+  'not-modified': (s) => s.write(head(`Content-Length: ${json('fine').length}\r\n`, '304 Not Modified') + whole(json('stolen'))),
+  'interim-body': (s) => s.write(`HTTP/1.1 100 Continue\r\nContent-Length: 4\r\n\r\nbody${whole(json('stolen'))}`),
+  switching: (s) => s.write(`HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\r\n${whole(json('stolen'))}`),
+  'both-lengths': (s) => s.write(head('Content-Length: 5\r\nTransfer-Encoding: chunked\r\n') + chunk(json('stolen')) + '0\r\n\r\n'),
+  'two-lengths': (s) => s.write(whole(json('stolen'), 'Content-Length: 5\r\n')),
+  'length-list': (s) => s.write(head(`Content-Length: ${json('stolen').length}, ${json('stolen').length}\r\n`) + json('stolen')),
+  'length-tab': (s) => s.write(head(`Content-Length:${json('stolen').length}\t\r\n`) + json('stolen')),
+  'coded-chunks': (s) => s.write(head('Transfer-Encoding: gzip, chunked\r\n') + chunk(json('stolen')) + '0\r\n\r\n'),
+  'old-chunks': (s) => s.write((head('Transfer-Encoding: chunked\r\n') + chunk(json('stolen')) + '0\r\n\r\n').replace('HTTP/1.1', 'HTTP/1.0')),
+  'chunk-extension': (s) => s.write(head('Transfer-Encoding: chunked\r\n') + chunk(json('stolen')).replace('\r\n', ';x=y\r\n') + '0\r\n\r\n'),
+  'chunk-lf': (s) => s.write(head('Transfer-Encoding: chunked\r\n') + chunk(json('stolen')).replaceAll('\r\n', '\n') + '0\n\n'),
+  'chunk-short': (s) => s.write(`${head('Transfer-Encoding: chunked\r\n')}5\r\n${json('stolen')}\r\n0\r\n\r\n`),
+  'trailer-bomb': (s) => s.write(`${head('Transfer-Encoding: chunked\r\n')}${chunk(json('stolen'))}0\r\n${'X-Bomb: y\r\n'.repeat(100000)}`),
+  'head-lf': (s) => s.write(whole(json('stolen')).replaceAll('\r\n', '\n')),
+  'head-fold': (s) => s.write(whole(json('stolen'), 'X: y\r\n z\r\n')),
+  'head-space': (s) => s.write(whole(json('stolen'), 'X : y\r\n')),
+  'head-nul': (s) => s.write(whole(json('stolen'), 'X: y\0z\r\n')),
+  'no-version': (s) => s.write(`${json('stolen')}\r\n\r\n`),
+  trailers: (s) => s.write(`${head('Transfer-Encoding: chunked\r\nTrailer: Content-Length\r\n')}${chunk(json('fine'))}0\r\nContent-Length: 5\r\n\r\n`),
+  'until-close': (s) => s.end(head('') + json('fine')),
+  'old-until-close': (s) => s.end((head('') + json('fine')).replace('HTTP/1.1', 'HTTP/1.0')),
+  interims: (s) => s.write(`HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n`.repeat(8) + whole(json('fine'))),
+  // The connection ends behind the answer, although nothing says so.
+  'and-closes': (s) => s.end(whole(json('fine'))),
   'bad-status': (s) => s.write('HTTP/1.1 999 Odd\r\nContent-Length: 0\r\n\r\n'),
   full: (s) => s.write(head('Content-Length: 2\r\n', '503 Service Unavailable') + '{}'),
   busy: (s) => s.write(head('Retry-After: 1\r\nContent-Length: 2\r\n', '503 Service Unavailable') + '{}'),
