@@ -45,6 +45,11 @@ int gate_mcp_load(struct nk_setup *s, const struct nk_setup_input *in, struct nk
     s->approvals = nk_arena_alloc(&s->arena, sizeof *s->approvals);
     if (!s->mcp_seen || !s->mcp_kept || !s->approvals)
         return NK_ENOMEM;
+    if (s->config.mcp_count)
+        s->mcp_kept->spoken =
+            nk_arena_array(&s->arena, s->config.upstream_count, sizeof *s->mcp_kept->spoken);
+    if (s->config.mcp_count && !s->mcp_kept->spoken)
+        return NK_ENOMEM;
     s->session_key = nk_seal_key(in->sessions, NK_STR("nakoso mcp session"));
     return s->config.mcp_count ? nk_approvals_read(in->tools, &s->arena, s->approvals, f) : 0;
 }

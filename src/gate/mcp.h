@@ -12,6 +12,7 @@
  *   mcp_errand.c   a call of our own
  *   mcp_bridge.c   clients and servers of different generations
  *   mcp_kept.c     sessions for clients that have none
+ *   mcp_find.c     which generation a server speaks
  *   mcp_uri.c      whose a resource is, in its URI
  *   mcp_session.c  session ids that hold all that they stand for
  *   mcp_wait.c     questions to a client while its request waits
@@ -36,6 +37,7 @@ struct gate_mcp {
     struct nk_mcp_ask ask;
     enum nk_mcp_revision revision; /* that this request speaks */
     bool is_new;                   /* it is one without sessions */
+    unsigned old;                  /* servers that were found to have sessions alone: bits */
     size_t server;                 /* of the endpoint */
     struct gate_mcp_session session;
     struct nk_str
@@ -95,6 +97,8 @@ struct nk_str gate_mcp_version(const struct nk_txn *t);
 int gate_mcp_write(struct nk_txn *t) NK_CHECKED;
 /* Writes the call, txn->call; of a round, with the body that m->body is. */
 int gate_mcp_forward(struct nk_txn *t);
+/* The same with m->body as it is, as another exchange of the call. NK_ENOMEM, NK_ELIMIT. */
+int gate_mcp_forward_again(struct nk_txn *t) NK_CHECKED;
 
 /* The question about a resource or prompt of the server: entity, action, and the parent that policies may name. */
 int gate_mcp_judge(struct nk_txn *t, enum nk_mcp_op op, struct nk_str id,

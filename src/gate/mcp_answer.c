@@ -286,6 +286,8 @@ unsigned gate_mcp_end(struct nk_txn *t)
     struct nk_fault f = {0};
     if (s->streaming)
         return end_stream(t);
+    if (!s->began && gate_mcp_may_find(t, s->upstream_status, nk_buf_str(&s->reply)))
+        return gate_mcp_find(t);
     const char *how = s->upstream_status < 300 ? "complete" : "upstream_error";
     s->status = t->reply_head.status;
     bool has_message = s->began || s->reply.n || s->upstream_status >= 400;

@@ -378,6 +378,8 @@ int gate_mcp_ask(struct nk_txn *t)
     int rc = m->ask.op == NK_MCP_POST ? read_message(t) : 0;
     if (!rc)
         rc = check_revision(t);
+    if (!rc && m->is_new)
+        m->old = gate_mcp_known_old(t);
     if (!rc)
         rc = read_session(t);
     if (!rc)

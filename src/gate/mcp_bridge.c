@@ -24,6 +24,8 @@ bool gate_mcp_is_bridged(const struct nk_txn *t, size_t server)
     if (!m->is_new && m->session.parts &&
         m->session.parts[server].revision == NK_MCP_2026_07_28) /* found when the session began */
         return true;
+    if (m->is_new && m->old >> server & 1) /* found lately, or now */
+        return true;
     return speaks(upstream(t, server), m->is_new ? NK_MCP_2025_11_25 : NK_MCP_2026_07_28);
 }
 

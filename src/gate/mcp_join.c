@@ -98,7 +98,19 @@ static bool may_bring(const struct nk_txn *t)
     enum nk_mcp_op op = m->ask.op;
     return m->is_new &&
            (op == NK_MCP_CALL_TOOL || op == NK_MCP_GET_PROMPT || op == NK_MCP_READ_RESOURCE) &&
-           gate_mcp_is_bridged(t, m->server);
+           (gate_mcp_is_bridged(t, m->server) || gate_mcp_is_unknown(t));
+}
+
+/* Only a server with sessions has asked like that; any other text may be the server's own. */
+static int open_state(struct nk_txn *t, uint32_t at, struct nk_str *plain)
+{
+    struct gate_mcp *m = gate_mcp(t);
+    struct nk_str state = nk_json_string(&m->message.doc, at, t->arena);
+    int rc =
+        state.p ? gate_mcp_unseal(t, NK_STR("parked"), NK_STR(""), state, plain) : NK_ENOTFOUND;
+    if (!rc)
+        m->old |= 1U << m->server;
+    return rc;
 }
 
 int gate_mcp_join_ask(struct nk_txn *t)
@@ -108,18 +120,17 @@ int gate_mcp_join_ask(struct nk_txn *t)
     struct nk_str plain;
     if (at == NK_JSON_NONE || !may_bring(t))
         return 0;
-    m->park = nk_arena_alloc(t->arena, sizeof *m->park);
+    int rc = open_state(t, at, &plain);
+    if (rc == NK_ENOTFOUND)
+        return gate_mcp_is_bridged(t, m->server) ? no_question(t) : 0;
+    m->park = rc ? NULL : nk_arena_alloc(t->arena, sizeof *m->park);
     if (!m->park)
         return gate_refuse(t, NK_REFUSAL_out_of_memory, "parse", NK_STR(""), NK_STR(""));
     *m->park = (struct gate_mcp_park){.state = GATE_PARK_JOINS, .answer = answer_of(t)};
     if (!m->park->answer.p)
         return gate_mcp_refuse(t, NK_REFUSAL_bad_request, NK_MCP_INVALID_PARAMS, "parse",
                                NK_STR("inputResponses has no answer to \"nakoso_question\"."));
-    struct nk_str state = nk_json_string(&m->message.doc, at, t->arena);
-    int rc =
-        state.p ? gate_mcp_unseal(t, NK_STR("parked"), NK_STR(""), state, &plain) : NK_ENOTFOUND;
-    if (!rc)
-        rc = take_state(t, plain);
+    rc = take_state(t, plain);
     if (rc == NK_ENOMEM)
         return gate_refuse(t, NK_REFUSAL_out_of_memory, "parse", NK_STR(""), NK_STR(""));
     return rc ? no_question(t) : 0;
@@ -147,7 +158,7 @@ unsigned gate_mcp_join(struct nk_txn *t)
     m->bridge->revision = m->park->revision;
     if (!m->session.id.n)
         m->session.id.p = NULL;
-    if (!text.p || !env->waits || gate_mcp_park_wait(t, "joins"))
+    if (!text.p || !env->waits || gate_mcp_park_wait(t, false))
         return failed(t, "too many calls wait for an answer");
     t->wake_ms = JOIN_MS;
     return gate_mcp_park_tell(t, &m->park->holder, text) | NK_FX_WAKE;

@@ -102,9 +102,11 @@ static void put_session(struct nk_txn *t)
 static unsigned cross(struct nk_txn *t)
 {
     struct gate_mcp *m = gate_mcp(t);
+    gate_mcp_found(t, true);
     gate_call_resume(t, &m->bridge->call);
     put_session(t);
-    return m->bridge->then(t, NULL);
+    return m->ask.op == NK_MCP_DISCOVER && !m->round ? gate_mcp_round_late(t)
+                                                     : m->bridge->then(t, NULL);
 }
 
 int gate_mcp_kept_send(struct nk_txn *t, struct nk_str body, struct nk_str id,
@@ -128,8 +130,10 @@ int gate_mcp_kept_send(struct nk_txn *t, struct nk_str body, struct nk_str id,
 static unsigned failed(struct nk_txn *t, const char *why)
 {
     struct gate_mcp *m = gate_mcp(t);
+    bool is_guess = m->bridge->is_guess;
+    gate_mcp_found(t, false);
     gate_call_resume(t, &m->bridge->call);
-    return m->bridge->then(t, why);
+    return m->bridge->then(t, is_guess ? NULL : why);
 }
 
 static unsigned on_initialized(struct nk_txn *t, const struct gate_mcp_reply *r)
@@ -180,7 +184,8 @@ static unsigned begin(struct nk_txn *t)
 unsigned gate_mcp_cross(struct nk_txn *t, gate_mcp_crossed *then)
 {
     struct gate_mcp *m = gate_mcp(t);
-    if (!m->is_new || !gate_mcp_is_bridged(t, m->server))
+    bool is_bridged = gate_mcp_is_bridged(t, m->server);
+    if (!m->is_new || (!is_bridged && !gate_mcp_is_unknown(t)))
         return then(t, NULL);
     m->bridge = nk_arena_alloc(t->arena, sizeof *m->bridge);
     if (!m->bridge)
@@ -190,6 +195,12 @@ unsigned gate_mcp_cross(struct nk_txn *t, gate_mcp_crossed *then)
         return then(t, "out of memory");
     if (m->park)
         return gate_mcp_join(t);
+    return is_bridged ? gate_mcp_kept_begin(t) : then(t, NULL);
+}
+
+unsigned gate_mcp_kept_begin(struct nk_txn *t)
+{
+    const struct gate_mcp *m = gate_mcp(t);
     if (find(t) && (m->ask.op != NK_MCP_DISCOVER || m->bridge->about.n))
         return cross(t);
     return begin(t);

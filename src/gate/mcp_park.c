@@ -11,14 +11,14 @@
 #include "json/canonical.h"
 
 enum { QUESTION_MAX = 256 << 10, STATE_MAX = 8 << 10, PIECE_MAX = NK_TELL_MAX - 1, VERSION = '1' };
-enum { READER_MS = 30 * 1000, DIGEST_MAX = 4 << 20 };
+enum { READER_MS = 30 * 1000 };
 
 int gate_mcp_digest_call(const struct nk_txn *t, struct nk_digest *out)
 {
     const struct gate_mcp *m = gate_mcp(t);
     struct nk_buf b;
     struct nk_fault f = {0};
-    nk_buf_init(&b, DIGEST_MAX);
+    nk_buf_init(&b, 8 * (size_t)t->setup->config.limits.body_bytes);
     gate_mcp_put_part(&b, nk_str(nk_mcp_endpoint(m->ask.op)->name));
     gate_mcp_put_part(&b, gate_mcp_upstream(t)->name);
     gate_mcp_put_part(&b, m->name);
@@ -65,6 +65,7 @@ static bool may_ask(const struct nk_txn *t, const struct nk_mcp_message *m)
     uint32_t mode = nk_json_get(&m->doc, m->params, NK_STR("mode"));
     int needs = gate_mcp_needs(m->method);
     return t->state->env.waits && t->state->env.used && own->bridge && !own->has_result &&
+           gate_mcp_is_bridged(t, own->server) &&
            (op == NK_MCP_CALL_TOOL || op == NK_MCP_GET_PROMPT || op == NK_MCP_READ_RESOURCE) &&
            needs > 0 && !((unsigned)needs & ~gate_mcp_offers(t)) && gate_mcp_tells(t, m) &&
            (m->params == NK_JSON_NONE || nk_json_type(&m->doc, m->params) == NK_JSON_OBJECT) &&
@@ -190,7 +191,7 @@ unsigned gate_mcp_park(struct nk_txn *t)
     struct nk_str state = gate_mcp_park_seal(t, joined ? &p->holder : &own);
     if (!state.p && joined)
         return gate_answer_failed(t, NK_REFUSAL_unanswered, NK_STR("a state that is too long"));
-    if (!joined && (!state.p || gate_mcp_park_wait(t, "parked")))
+    if (!joined && (!state.p || gate_mcp_park_wait(t, true)))
         return not_asked(t);
     if (put_question(t, state))
         return NK_FX_ABORT | NK_FX_CUT;
@@ -200,14 +201,15 @@ unsigned gate_mcp_park(struct nk_txn *t)
 
 /* What both have ---------------------------------------------------------------------------------
  */
-int gate_mcp_park_wait(struct nk_txn *t, const char *as)
+int gate_mcp_park_wait(struct nk_txn *t, bool holds)
 {
     const struct nk_principal *p = t->state->principal;
     const struct nk_gate_env *env = &t->state->env;
-    struct nk_str who[] = {nk_str(as), NK_STR("\n"), p->type, NK_STR("\n"), p->id};
-    struct nk_str call[] = {nk_str(as), NK_STR("\n"), t->state->id};
-    struct nk_digest of_whom = nk_sha256_parts(who, NK_COUNT(who)),
-                     of_call = nk_sha256_parts(call, NK_COUNT(call));
+    /* Those who join are no more than those whom they join, and have a client that waits. */
+    struct nk_str who[] = {NK_STR("parked\n"), p->type, NK_STR("\n"), p->id},
+                  call[] = {NK_STR("parked\n"), t->state->id};
+    struct nk_digest of_call = nk_sha256_parts(call, NK_COUNT(call)),
+                     of_whom = holds ? nk_sha256_parts(who, NK_COUNT(who)) : of_call;
     return nk_waits_add(env->waits, env->number, &of_whom, &of_call, env->owner);
 }
 

@@ -83,7 +83,7 @@ unsigned gate_mcp_join_wake(struct nk_txn *t);
 unsigned gate_mcp_join_gone(struct nk_txn *t);
 
 /* Both: in the table of those who can be told something. NK_EFULL. */
-int gate_mcp_park_wait(struct nk_txn *t, const char *as) NK_CHECKED;
+int gate_mcp_park_wait(struct nk_txn *t, bool holds) NK_CHECKED;
 void gate_mcp_park_free(struct nk_txn *t);
 /* txn->tell to the other one. NK_FX_TELL. */
 unsigned gate_mcp_park_tell(struct nk_txn *t, const struct gate_mcp_peer *to, struct nk_str text);

@@ -364,6 +364,8 @@ static unsigned learn(struct nk_txn *t, const struct gate_mcp_reply *r)
 static unsigned heard(struct nk_txn *t, const struct gate_mcp_reply *r)
 {
     struct gate_mcp *m = gate_mcp(t);
+    if (!r->why && gate_mcp_may_find(t, r->status, r->text))
+        return gate_mcp_find(t);
     if (is_list(m->ask.op))
         return take_list(t, r);
     bool good = take(t, r);
@@ -444,4 +446,11 @@ unsigned gate_mcp_round(struct nk_txn *t)
     }
     unsigned fx = gate_record_decision(t);
     return fx | call_next(t);
+}
+
+unsigned gate_mcp_round_late(struct nk_txn *t)
+{
+    gate_mcp(t)->message.doc.n = 0; /* its step is over */
+    return begin(t) ? gate_answer_failed(t, NK_REFUSAL_out_of_memory, NK_STR("a round"))
+                    : call_next(t);
 }

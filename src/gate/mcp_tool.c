@@ -56,6 +56,8 @@ static unsigned pinned(struct nk_txn *t, enum gate_pin_end how, struct nk_str wh
         return NK_FX_CALL;
     if (how == GATE_PIN_NO_SESSION && gate_mcp_may_renew(t))
         return gate_mcp_renew(t);
+    if (how == GATE_PIN_UNKNOWN && gate_mcp_may_find(t, t->state->upstream_status, NK_STR("")))
+        return gate_mcp_find(t);
     t->state->call.code_number = refusals[how].code;
     gate_refuse(t, refusals[how].id, "forward", NK_STR(""), why);
     unsigned fx = gate_mcp_answer_refusal(t);
