@@ -157,27 +157,39 @@ static bool has_lone_cr(struct nk_str raw)
     return false;
 }
 
+/* A message of a stream: what goes on in its place (*out, absent: it goes on as it came), or that nothing does (*lost).
+ * NK_EAGAIN: what is behind it is not for this request. */
+static int take_said(struct nk_txn *t, struct nk_str text, struct nk_str *out, bool *lost,
+                     struct nk_fault *f)
+{
+    struct nk_arena *a = &t->state->event_arena;
+    struct nk_mcp_message m;
+    bool is_question = false;
+    int rc = read_message(t, text, t->setup->config.limits.event_bytes, a, &m, f);
+    if (rc)
+        return rc;
+    *lost = (m.kind == NK_MCP_NOTIFICATION && !gate_mcp_tells(t, &m)) || gate_mcp_is_lost(t, &m);
+    if (*lost)
+        return 0;
+    rc = gate_mcp_park_take(t, &m, &is_question, f);
+    if (is_question)
+        return NK_EAGAIN;
+    if (!rc)
+        rc = take_message(t, &m, a, out, f);
+    if (!rc && m.kind == NK_MCP_NOTIFICATION)
+        rc = gate_mcp_join_progress(t, &m, a, out, lost);
+    *lost |= gate_mcp_asks(t, &m);
+    return rc;
+}
+
 static int take_event(struct nk_txn *t, const struct nk_sse_event *e, struct nk_fault *f)
 {
-    struct nk_gate_state *s = t->state;
-    struct nk_mcp_message m;
     struct nk_str with = {NULL, 0};
-    int rc = 0;
-    bool taken = false;
-    nk_arena_reset(&s->event_arena);
-    if (e->data.n) /* a comment, or an event that only says its id */
-        rc = read_message(t, e->data, t->setup->config.limits.event_bytes, &s->event_arena, &m, f);
-    if (!rc && e->data.n && m.kind == NK_MCP_NOTIFICATION && !gate_mcp_tells(t, &m))
-        return 0;
-    if (!rc && e->data.n && gate_mcp_is_lost(t, &m))
-        return 0;
-    if (!rc && e->data.n)
-        rc = gate_mcp_park_take(t, &m, &taken, f);
-    if (taken) /* what is behind it is for the call that brings the answer */
-        return NK_EAGAIN;
-    if (!rc && e->data.n)
-        rc = take_message(t, &m, &s->event_arena, &with, f);
-    if (rc || (e->data.n && gate_mcp_asks(t, &m)))
+    bool lost = false;
+    nk_arena_reset(&t->state->event_arena);
+    /* A comment, or an event that only says its id, has no message. */
+    int rc = e->data.n ? take_said(t, e->data, &with, &lost, f) : 0;
+    if (rc || lost)
         return rc;
     if (has_lone_cr(e->raw))
         return nk_fault_set(f, NK_EINVAL, "mcp", 0, "a line of a stream ends with CR alone");

@@ -92,6 +92,14 @@ static struct nk_str answer_of(const struct nk_txn *t)
                : (struct nk_str){NULL, 0};
 }
 
+static struct nk_str token_of(const struct nk_txn *t)
+{
+    const struct gate_mcp *m = gate_mcp(t);
+    uint32_t at = nk_json_get(&m->message.doc, m->ask.meta, NK_STR("progressToken"));
+    return at == NK_JSON_NONE ? (struct nk_str){NULL, 0}
+                              : nk_arena_copy(t->arena, nk_json_span(&m->message.doc, at));
+}
+
 static bool may_bring(const struct nk_txn *t)
 {
     const struct gate_mcp *m = gate_mcp(t);
@@ -126,7 +134,8 @@ int gate_mcp_join_ask(struct nk_txn *t)
     m->park = rc ? NULL : nk_arena_alloc(t->arena, sizeof *m->park);
     if (!m->park)
         return gate_refuse(t, NK_REFUSAL_out_of_memory, "parse", NK_STR(""), NK_STR(""));
-    *m->park = (struct gate_mcp_park){.state = GATE_PARK_JOINS, .answer = answer_of(t)};
+    *m->park = (struct gate_mcp_park){
+        .state = GATE_PARK_JOINS, .answer = answer_of(t), .token = token_of(t)};
     if (!m->park->answer.p)
         return gate_mcp_refuse(t, NK_REFUSAL_bad_request, NK_MCP_INVALID_PARAMS, "parse",
                                NK_STR("inputResponses has no answer to \"nakoso_question\"."));
@@ -225,6 +234,26 @@ static unsigned read_end(struct nk_txn *t)
                ? gate_mcp_end(t)
                : gate_answer_failed(t, NK_REFUSAL_upstream_failed,
                                     NK_STR("the stream ended before the answer"));
+}
+
+int gate_mcp_join_progress(const struct nk_txn *t, const struct nk_mcp_message *m,
+                           struct nk_arena *a, struct nk_str *out, bool *lost)
+{
+    const struct gate_mcp_park *p = gate_mcp(t)->park;
+    uint32_t at = nk_json_get(&m->doc, m->params, NK_STR("progressToken"));
+    struct nk_buf whole;
+    if (!p || at == NK_JSON_NONE || !nk_str_eq(m->method, NK_STR("notifications/progress")))
+        return 0;
+    *lost = !p->token.p;
+    if (*lost)
+        return 0;
+    struct nk_json_edit edit = {m->doc.tape[at].start, m->doc.tape[at].end, p->token};
+    nk_buf_init(&whole, m->doc.text.n + p->token.n);
+    int rc = nk_json_splice(m->doc.text, &edit, 1, &whole);
+    if (!rc)
+        *out = nk_arena_copy(a, nk_buf_str(&whole));
+    nk_buf_free(&whole);
+    return rc ? rc : out->p ? 0 : NK_ENOMEM;
 }
 
 unsigned gate_mcp_join_told(struct nk_txn *t, struct nk_str bytes)

@@ -50,6 +50,7 @@ struct gate_mcp_park {
     /* Of the one that joins. */
     struct gate_mcp_peer holder;
     struct nk_str answer;          /* to the server: a result, as JSON */
+    struct nk_str token;           /* what the client knows its progress by, as JSON, or absent */
     enum nk_mcp_revision revision; /* that the session speaks */
 };
 
@@ -81,6 +82,10 @@ unsigned gate_mcp_join(struct nk_txn *t);
 unsigned gate_mcp_join_told(struct nk_txn *t, struct nk_str bytes);
 unsigned gate_mcp_join_wake(struct nk_txn *t);
 unsigned gate_mcp_join_gone(struct nk_txn *t);
+/* How far the call is, is told by what the client of the first one knew it by: *out is the same for this client, or absent: it is
+ * no such notification. *lost: this client does not want to know. */
+int gate_mcp_join_progress(const struct nk_txn *t, const struct nk_mcp_message *m,
+                           struct nk_arena *a, struct nk_str *out, bool *lost) NK_CHECKED;
 
 /* Both: in the table of those who can be told something. NK_EFULL. */
 int gate_mcp_park_wait(struct nk_txn *t, bool holds) NK_CHECKED;

@@ -49,7 +49,10 @@ const ask = { args: { message: "Who?" } };
 const refused = (r, pattern) => assert.match(r.message.error?.message ?? JSON.stringify(r.message), pattern);
 
 check("the official client is asked for all that can be asked, and gets the result", () => official(CAROL, all, async (client, asked) => {
-  const r = await client.callTool({ name: "old___many", arguments: {} });
+  const steps = [];
+  const onprogress = (p) => p.total && steps.push(p.progress); // it counts its own rounds as well, without a total
+  const r = await client.callTool({ name: "old___many", arguments: {} }, { onprogress });
+  assert.deepEqual(steps, [1, 2, 3], "each of the calls is told how far it is");
   assert.deepEqual(asked.sort(), ["The capital?", "Who?", "roots"]);
   assert.equal(r.content[0].text, "Jo file:///a Paris");
   assert.equal(r.content[1].text.length, 200000, "in pieces, where it is parked in another worker");
