@@ -58,12 +58,6 @@ bool gate_mcp_may_learn(const struct nk_txn *t, int status)
 
 /* Requests --------------------------------------------------------------------------------------
  */
-struct nk_str gate_mcp_sent(const struct nk_txn *t)
-{
-    const struct gate_mcp *m = gate_mcp(t);
-    return m->sent.p && gate_mcp_is_bridged(t, m->server) ? m->sent : m->message.id;
-}
-
 unsigned gate_mcp_offers(const struct nk_txn *t)
 {
     unsigned can = gate_mcp(t)->session.can, all = GATE_MCP_SAMPLE | GATE_MCP_ROOTS;
@@ -139,11 +133,9 @@ static int write_params(struct nk_txn *t, struct nk_buf *out)
     add_edit(&edits, (struct nk_json_edit){at == NK_JSON_NONE ? inside : doc.tape[at].start,
                                            at == NK_JSON_NONE ? inside : doc.tape[at].end,
                                            nk_buf_str(&params)});
-    if (m->is_new && m->message.id.p) {
-        if (!m->sent.p) /* else it goes on with what an earlier request began */
-            m->sent = nk_arena_printf(t->arena, "\"%.*s\"", NK_FMT(t->state->id));
-        edit_id(&edits, &doc, m->sent);
-        rc = rc ? rc : m->sent.p ? 0 : NK_ENOMEM;
+    if (m->is_new && m->message.kind == NK_MCP_REQUEST) { /* it may not have been known before */
+        rc = rc ? rc : gate_mcp_name_id(t);
+        edit_id(&edits, &doc, m->own_id);
     }
     if (!rc)
         rc = params.error ? params.error : nk_json_splice(m->body, edits.list, edits.n, out);
@@ -172,13 +164,10 @@ static int put_error(struct nk_txn *t, const struct nk_mcp_message *m, struct nk
     struct edits edits = {.n = 0};
     struct nk_buf whole;
     int64_t code;
-    if (!gate_mcp(t)->is_new)
+    if (!gate_mcp(t)->is_new || nk_json_i64(&m->doc, at, &code) || nk_mcp_new_code(code) == code)
         return 0;
-    edit_id(&edits, &m->doc, gate_mcp(t)->message.id);
-    if (!nk_json_i64(&m->doc, at, &code) && nk_mcp_new_code(code) != code) {
-        struct nk_str with = nk_arena_printf(a, "%lld", (long long)nk_mcp_new_code(code));
-        add_edit(&edits, (struct nk_json_edit){m->doc.tape[at].start, m->doc.tape[at].end, with});
-    }
+    struct nk_str with = nk_arena_printf(a, "%lld", (long long)nk_mcp_new_code(code));
+    add_edit(&edits, (struct nk_json_edit){m->doc.tape[at].start, m->doc.tape[at].end, with});
     nk_buf_init(&whole, m->doc.text.n + EXTRA);
     int rc = nk_json_splice(m->doc.text, edits.list, edits.n, &whole);
     if (!rc)
@@ -199,8 +188,6 @@ static int put_result(struct nk_txn *t, const struct nk_mcp_message *m, struct n
                  : nk_mcp_put_old_result(&m->doc, m->result, a, &result);
     add_edit(&edits, (struct nk_json_edit){m->doc.tape[m->result].start, m->doc.tape[m->result].end,
                                            nk_buf_str(&result)});
-    if (gate_mcp(t)->is_new)
-        edit_id(&edits, &m->doc, gate_mcp(t)->message.id);
     if (!rc)
         rc = nk_json_splice(m->doc.text, edits.list, edits.n, &whole);
     if (!rc)

@@ -76,8 +76,6 @@ bool gate_mcp_speaks_new(const struct nk_txn *t);
 /* Does the other generation have what is asked for? 0, or a negative NK_E… after gate_refuse. */
 int gate_mcp_check_bridge(struct nk_txn *t);
 
-/* The id by which the server knows the request. */
-struct nk_str gate_mcp_sent(const struct nk_txn *t);
 /* What a server may ask the client for: what the client can do, as far as the judge lets it be asked; forms alone, no links.
  * enum gate_mcp_can; and the same as ClientCapabilities. */
 unsigned gate_mcp_offers(const struct nk_txn *t);

@@ -105,7 +105,6 @@ void gate_mcp_found(struct nk_txn *t, bool is_old)
     if (!is_old && b->is_guess) { /* it goes on as it came */
         m->old &= ~(1U << m->server);
         m->body = b->first_body;
-        m->sent = (struct nk_str){NULL, 0};
         b->call = b->first;
     }
     b->is_guess = false;

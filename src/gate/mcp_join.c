@@ -67,7 +67,7 @@ static int take_state(struct nk_txn *t, struct nk_str plain)
         if (!rest.p || nk_str_to_u64(nk_str_cut(&rest, ' '), numbers[i]))
             return NK_ENOTFOUND;
     if (version.n != 1 || version.p[0] != VERSION || !gate_mcp_get_part(&rest, &asks) ||
-        !gate_mcp_get_part(&rest, &agreed) || !gate_mcp_get_part(&rest, &m->sent) ||
+        !gate_mcp_get_part(&rest, &agreed) || !gate_mcp_get_part(&rest, &m->own_id) ||
         !gate_mcp_get_part(&rest, &m->session.id) || !gate_mcp_get_part(&rest, &m->park->id))
         return NK_ENOTFOUND;
     int rc = gate_mcp_digest_call(t, &call);

@@ -58,7 +58,7 @@ static struct nk_str params_of(struct nk_txn *t, const struct nk_mcp_message *m)
 }
 
 /* Results of these may be questions (2026-07-28, InputRequiredResult). */
-static bool may_ask(const struct nk_txn *t, const struct nk_mcp_message *m)
+static bool may_ask(struct nk_txn *t, const struct nk_mcp_message *m)
 {
     const struct gate_mcp *own = gate_mcp(t);
     enum nk_mcp_op op = own->ask.op;
@@ -121,7 +121,7 @@ struct nk_str gate_mcp_park_seal(struct nk_txn *t, const struct gate_mcp_peer *a
     gate_mcp_put_part(&plain, m->agreed
                                   ? (struct nk_str){(const char *)m->agreed->b, sizeof m->agreed->b}
                                   : NK_STR(""));
-    gate_mcp_put_part(&plain, m->sent);
+    gate_mcp_put_part(&plain, m->own_id);
     gate_mcp_put_part(&plain, m->session.id);
     gate_mcp_put_part(&plain, m->park->id);
     int rc = gate_mcp_seal(t, NK_STR("parked"), NK_STR(""), &plain, &text);
@@ -261,7 +261,7 @@ static unsigned leave(struct nk_txn *t, const char *how)
     struct nk_str body = nk_arena_printf(t->arena,
                                          "{\"jsonrpc\":\"2.0\",\"method\":\"notifications/"
                                          "cancelled\",\"params\":{\"requestId\":%.*s}}",
-                                         NK_FMT(m->sent));
+                                         NK_FMT(m->own_id));
     if (!body.p || gate_mcp_kept_send(t, body, (struct nk_str){NULL, 0}, cancelled))
         return fx | NK_FX_ABORT | NK_FX_CUT;
     return fx | NK_FX_ABORT | NK_FX_CALL;

@@ -3,6 +3,7 @@
 // and nothing else. What it asks the client comes on the stream of the call that it is about.
 import { randomUUID } from "node:crypto";
 import { createServer } from "node:http";
+import { setTimeout as sleep } from "node:timers/promises";
 import { McpServer, ResourceTemplate } from "@modelcontextprotocol/sdk/server/mcp.js";
 import { StreamableHTTPServerTransport } from "@modelcontextprotocol/sdk/server/streamableHttp.js";
 import { CreateMessageResultSchema, ElicitResultSchema, ListRootsResultSchema } from "@modelcontextprotocol/sdk/types.js";
@@ -54,6 +55,17 @@ function build(id) {
     const requestedSchema = { type: "object", properties: { name: { type: "string" } } };
     const r = await extra.sendRequest({ method: "elicitation/create", params: { message: "For whom?", requestedSchema } }, ElicitResultSchema);
     return { messages: [{ role: "user", content: text(`For ${r.content?.name}.`) }] };
+  });
+  // What it says of a patient takes as long as one wants; a line about it goes to whoever listens.
+  server.registerTool("chart", { description: "Tells all about a patient", inputSchema: { ms: z.number() } }, async ({ ms }) => {
+    const chart = { name: "Suzuki", medical: { diagnosis: "measles" } };
+    await sleep(ms);
+    await server.sendLoggingMessage({ level: "info", data: chart });
+    return { content: [text(JSON.stringify(chart))], structuredContent: chart };
+  });
+  server.registerTool("echo", { description: "Says it again", inputSchema: { say: z.string(), ms: z.number() } }, async ({ say, ms }) => {
+    await sleep(ms);
+    return { content: [text(say)] };
   });
   server.registerResource("page", "old://page", { mimeType: "text/plain" }, (uri) => ({ contents: [{ uri: uri.href, text: "A page." }] }));
   server.registerResource("pages", new ResourceTemplate("old://pages/{n}", { list: undefined, complete: { n: () => ["1", "2"] } }), {},
