@@ -52,10 +52,9 @@ unsigned gate_drive(struct nk_txn *t, const struct nk_event *e)
     default:
         break;
     }
-    if (fx & (NK_FX_END | NK_FX_CUT)) {
-        NK_MUST(!(fx & NK_FX_CALL));
+    NK_MUST(!(fx & NK_FX_CALL) || !(fx & (NK_FX_END | NK_FX_CUT)));
+    if (fx & (NK_FX_END | NK_FX_CUT) && !(fx & NK_FX_PARK))
         s->phase = NK_PHASE_OVER;
-    }
     return fx;
 }
 

@@ -58,6 +58,9 @@ enum nk_effect {
     NK_FX_WAKE = 64,  /* NK_EV_WAKE after txn->wake_ms, in place of any time asked for before */
     NK_FX_CALL = 128, /* send txn->call upstream; no other one runs */
     NK_FX_TELL = 256, /* behind the records: give txn->tell to the transaction that it names */
+    NK_FX_PARK =
+        512, /* with END: the answer is complete, but the transaction and its call go on without a
+                         client, until CUT; told whatever is for its number */
 };
 
 /* Of one step: as a rule; and at most: a decision for each tool call of an answer, and more. */

@@ -3,8 +3,8 @@
  * mcp.c - see mcp.h. Who gets in at all: door.h.
  */
 #include "gate/mcp_bridge.h"
+#include "gate/mcp_park.h"
 #include "gate/mcp_pin.h"
-#include "gate/mcp_round.h"
 #include "gate/mcp_tool.h"
 #include "gate/mcp_wait.h"
 #include "gate/oauth.h"
@@ -44,6 +44,11 @@ int gate_mcp_load(struct nk_setup *s, const struct nk_setup_input *in, struct nk
     s->mcp_kept = nk_arena_alloc(&s->arena, s->config.mcp_count ? sizeof *s->mcp_kept : 1);
     s->approvals = nk_arena_alloc(&s->arena, sizeof *s->approvals);
     if (!s->mcp_seen || !s->mcp_kept || !s->approvals)
+        return NK_ENOMEM;
+    if (s->config.mcp_count)
+        s->mcp_kept->spoken =
+            nk_arena_array(&s->arena, s->config.upstream_count, sizeof *s->mcp_kept->spoken);
+    if (s->config.mcp_count && !s->mcp_kept->spoken)
         return NK_ENOMEM;
     s->session_key = nk_seal_key(in->sessions, NK_STR("nakoso mcp session"));
     return s->config.mcp_count ? nk_approvals_read(in->tools, &s->arena, s->approvals, f) : 0;
@@ -138,17 +143,50 @@ static unsigned head(struct nk_txn *t, const struct nk_http_head *h)
 
 static unsigned data(struct nk_txn *t, struct nk_str bytes)
 {
-    return gate_mcp(t)->errand ? gate_mcp_errand_data(t, bytes) : gate_mcp_data(t, bytes);
+    if (gate_mcp(t)->errand)
+        return gate_mcp_errand_data(t, bytes);
+    return gate_mcp_is_parked(t) ? gate_mcp_park_data(t, bytes) : gate_mcp_data(t, bytes);
 }
 
 static unsigned end(struct nk_txn *t)
 {
-    return gate_mcp(t)->errand ? gate_mcp_errand_end(t) : gate_mcp_end(t);
+    if (gate_mcp(t)->errand)
+        return gate_mcp_errand_end(t);
+    return gate_mcp_is_parked(t) ? gate_mcp_park_end(t, (struct nk_str){NULL, 0}) : gate_mcp_end(t);
 }
 
 static unsigned fail(struct nk_txn *t, int how, struct nk_str why)
 {
-    return gate_mcp(t)->errand ? gate_mcp_errand_fail(t, how, why) : gate_receive_fail(t, how, why);
+    if (gate_mcp(t)->errand)
+        return gate_mcp_errand_fail(t, how, why);
+    return gate_mcp_is_parked(t) ? gate_mcp_park_end(t, why) : gate_receive_fail(t, how, why);
+}
+
+/* A call with a question of a server with sessions has nothing else to wait for (mcp_park.h). */
+static unsigned wake(struct nk_txn *t)
+{
+    if (!gate_mcp(t)->park)
+        return gate_mcp_wake(t);
+    return gate_mcp_is_parked(t) ? gate_mcp_park_wake(t) : gate_mcp_join_wake(t);
+}
+
+static unsigned told(struct nk_txn *t, struct nk_str bytes)
+{
+    if (!gate_mcp(t)->park)
+        return gate_mcp_told(t, bytes);
+    return gate_mcp_is_parked(t) ? gate_mcp_park_told(t, bytes) : gate_mcp_join_told(t, bytes);
+}
+
+static unsigned gone(struct nk_txn *t)
+{
+    return gate_mcp(t)->park ? gate_mcp_join_gone(t) : gate_record_outcome(t, "client_gone");
+}
+
+static void free_driver(struct nk_txn *t)
+{
+    if (gate_mcp(t) && gate_mcp(t)->park)
+        gate_mcp_park_free(t);
+    gate_mcp_free(t);
 }
 
 const struct gate_driver gate_mcp_driver = {
@@ -158,7 +196,8 @@ const struct gate_driver gate_mcp_driver = {
     .data = data,
     .end = end,
     .fail = fail,
-    .wake = gate_mcp_wake,
-    .told = gate_mcp_told,
-    .free = gate_mcp_free,
+    .wake = wake,
+    .told = told,
+    .gone = gone,
+    .free = free_driver,
 };

@@ -12,10 +12,13 @@
  *   mcp_errand.c   a call of our own
  *   mcp_bridge.c   clients and servers of different generations
  *   mcp_kept.c     sessions for clients that have none
+ *   mcp_find.c     which generation a server speaks
  *   mcp_uri.c      whose a resource is, in its URI
  *   mcp_session.c  session ids that hold all that they stand for
  *   mcp_wait.c     questions to a client while its request waits
  *   mcp_relay.c    those of a server of 2026-07-28
+ *   mcp_park.c     those of a server with sessions, to a client that has none: the call that stays behind
+ *   mcp_join.c     … and the one that brings the answer
  */
 #pragma once
 
@@ -37,6 +40,7 @@ struct gate_mcp {
     struct nk_mcp_ask ask;
     enum nk_mcp_revision revision; /* that this request speaks */
     bool is_new;                   /* it is one without sessions */
+    unsigned old;                  /* servers that were found to have sessions alone: bits */
     size_t server;                 /* of the endpoint */
     struct gate_mcp_session session;
     struct nk_str
@@ -57,6 +61,7 @@ struct gate_mcp {
     struct nk_digest asked;          /* what a person is asked to agree to while it waits … */
     const struct nk_digest *agreed;  /* … and has; or NULL */
     struct gate_mcp_relay *relay;    /* gate/mcp_relay.h; NULL: the server has asked nothing */
+    struct gate_mcp_park *park;      /* gate/mcp_park.h; NULL: the same */
     struct gate_mcp_errand *errand;  /* a call of our own that is under way, or NULL */
     struct gate_mcp_bridge *bridge;  /* gate/mcp_bridge.h; NULL: there is none */
     struct gate_mcp_round *round;    /* gate/mcp_round.h; NULL: the call is the client's */
@@ -97,8 +102,11 @@ struct nk_str gate_mcp_version(const struct nk_txn *t);
 int gate_mcp_write(struct nk_txn *t) NK_CHECKED;
 /* The id, as it is written, by which the server that is chosen knows the request: the client's, or one of ours. */
 struct nk_str gate_mcp_id(const struct nk_txn *t);
+int gate_mcp_name_id(struct nk_txn *t) NK_CHECKED; /* makes one of ours, m->own_id */
 /* Writes the call, txn->call; of a round, with the body that m->body is. */
 int gate_mcp_forward(struct nk_txn *t);
+/* The same with m->body as it is, as another exchange of the call. NK_ENOMEM, NK_ELIMIT. */
+int gate_mcp_forward_again(struct nk_txn *t) NK_CHECKED;
 
 /* The question about a resource or prompt of the server: entity, action, and the parent that policies may name. */
 int gate_mcp_judge(struct nk_txn *t, enum nk_mcp_op op, struct nk_str id,

@@ -5,6 +5,7 @@
  * JSON, is what the protocol lets a server say here, and answers this request if it answers one at all.
  */
 #include "gate/mcp_bridge.h"
+#include "gate/mcp_park.h"
 #include "gate/mcp_relay.h"
 #include "gate/mcp_tool.h"
 
@@ -156,22 +157,39 @@ static bool has_lone_cr(struct nk_str raw)
     return false;
 }
 
+/* A message of a stream: what goes on in its place (*out, absent: it goes on as it came), or that nothing does (*lost).
+ * NK_EAGAIN: what is behind it is not for this request. */
+static int take_said(struct nk_txn *t, struct nk_str text, struct nk_str *out, bool *lost,
+                     struct nk_fault *f)
+{
+    struct nk_arena *a = &t->state->event_arena;
+    struct nk_mcp_message m;
+    bool is_question = false;
+    int rc = read_message(t, text, t->setup->config.limits.event_bytes, a, &m, f);
+    if (rc)
+        return rc;
+    *lost = (m.kind == NK_MCP_NOTIFICATION && !gate_mcp_tells(t, &m)) || gate_mcp_is_lost(t, &m);
+    if (*lost)
+        return 0;
+    rc = gate_mcp_park_take(t, &m, &is_question, f);
+    if (is_question)
+        return NK_EAGAIN;
+    if (!rc)
+        rc = take_message(t, &m, a, out, f);
+    if (!rc && m.kind == NK_MCP_NOTIFICATION)
+        rc = gate_mcp_join_progress(t, &m, a, out, lost);
+    *lost |= gate_mcp_asks(t, &m);
+    return rc;
+}
+
 static int take_event(struct nk_txn *t, const struct nk_sse_event *e, struct nk_fault *f)
 {
-    struct nk_gate_state *s = t->state;
-    struct nk_mcp_message m;
     struct nk_str with = {NULL, 0};
-    int rc = 0;
-    nk_arena_reset(&s->event_arena);
-    if (e->data.n) /* a comment, or an event that only says its id */
-        rc = read_message(t, e->data, t->setup->config.limits.event_bytes, &s->event_arena, &m, f);
-    if (!rc && e->data.n && m.kind == NK_MCP_NOTIFICATION && !gate_mcp_tells(t, &m))
-        return 0;
-    if (!rc && e->data.n && gate_mcp_is_lost(t, &m))
-        return 0;
-    if (!rc && e->data.n)
-        rc = take_message(t, &m, &s->event_arena, &with, f);
-    if (rc || (e->data.n && gate_mcp_asks(t, &m)))
+    bool lost = false;
+    nk_arena_reset(&t->state->event_arena);
+    /* A comment, or an event that only says its id, has no message. */
+    int rc = e->data.n ? take_said(t, e->data, &with, &lost, f) : 0;
+    if (rc || lost)
         return rc;
     if (has_lone_cr(e->raw))
         return nk_fault_set(f, NK_EINVAL, "mcp", 0, "a line of a stream ends with CR alone");
@@ -188,7 +206,8 @@ unsigned gate_mcp_data(struct nk_txn *t, struct nk_str bytes)
     s->reply_bytes += (int64_t)bytes.n;
     if (s->streaming) {
         int rc = nk_sse_feed(&s->sse, bytes, &f);
-        return gate_receive_events(t, rc, take_event, &f);
+        unsigned fx = gate_receive_events(t, rc, take_event, &f);
+        return gate_mcp_has_question(t) ? fx | gate_mcp_park(t) : fx;
     }
     nk_buf_add(&s->reply, bytes);
     return s->reply.error ? gate_answer_failed(t, NK_REFUSAL_bad_answer,
@@ -218,7 +237,7 @@ static unsigned end_stream(struct nk_txn *t)
     unsigned fx = gate_receive_events(t, 0, take_event, &f);
     if (fx & NK_FX_CUT)
         return fx;
-    if (nk_sse_pending(&s->sse))
+    if (nk_sse_pending(&s->sse) || gate_mcp_has_question(t))
         return gate_answer_failed(t, NK_REFUSAL_upstream_failed,
                                   NK_STR("the stream ended within an event"));
     if (gate_mcp_relays(t))
@@ -279,6 +298,8 @@ unsigned gate_mcp_end(struct nk_txn *t)
     struct nk_fault f = {0};
     if (s->streaming)
         return end_stream(t);
+    if (!s->began && gate_mcp_may_find(t, s->upstream_status, nk_buf_str(&s->reply)))
+        return gate_mcp_find(t);
     const char *how = s->upstream_status < 300 ? "complete" : "upstream_error";
     s->status = t->reply_head.status;
     bool has_message = s->began || s->reply.n || s->upstream_status >= 400;

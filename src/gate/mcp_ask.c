@@ -5,6 +5,7 @@
  * other by UseMcpMethod, which no policy permits unless somebody wrote that.
  */
 #include "gate/mcp_bridge.h"
+#include "gate/mcp_park.h"
 #include "gate/mcp_wait.h"
 
 enum { ENTITIES_MAX = 64 << 10 };
@@ -319,7 +320,9 @@ static int locate_thing(struct nk_txn *t)
 static int locate(struct nk_txn *t)
 {
     int rc = locate_thing(t);
-    return rc ? rc : gate_mcp_check_bridge(t);
+    if (!rc)
+        rc = gate_mcp_check_bridge(t);
+    return rc ? rc : gate_mcp_join_ask(t);
 }
 
 static struct nk_cedar_entities *with_parent(struct nk_txn *t, struct nk_cedar_uid one)
@@ -389,6 +392,8 @@ int gate_mcp_ask(struct nk_txn *t)
     int rc = m->ask.op == NK_MCP_POST ? read_message(t) : 0;
     if (!rc)
         rc = check_revision(t);
+    if (!rc && m->is_new)
+        m->old = gate_mcp_known_old(t);
     if (!rc)
         rc = read_session(t);
     if (!rc)

@@ -24,6 +24,8 @@ bool gate_mcp_is_bridged(const struct nk_txn *t, size_t server)
     if (!m->is_new && m->session.parts &&
         m->session.parts[server].revision == NK_MCP_2026_07_28) /* found when the session began */
         return true;
+    if (m->is_new && m->old >> server & 1) /* found lately, or now */
+        return true;
     return speaks(upstream(t, server), m->is_new ? NK_MCP_2025_11_25 : NK_MCP_2026_07_28);
 }
 
@@ -56,8 +58,13 @@ bool gate_mcp_may_learn(const struct nk_txn *t, int status)
 
 /* Requests --------------------------------------------------------------------------------------
  */
-/* What a client with a session can do for the server that is asked, as far as the judge lets it ask; forms alone (mcp_relay.h). */
-static struct nk_str abilities(const struct nk_txn *t)
+unsigned gate_mcp_offers(const struct nk_txn *t)
+{
+    unsigned can = gate_mcp(t)->session.can, all = GATE_MCP_SAMPLE | GATE_MCP_ROOTS;
+    return can & (can & GATE_MCP_PERSON ? all | GATE_MCP_ELICIT : all);
+}
+
+struct nk_str gate_mcp_abilities(const struct nk_txn *t)
 {
     static const char *const texts[] = {
         "{}",
@@ -69,8 +76,7 @@ static struct nk_str abilities(const struct nk_txn *t)
         "{\"elicitation\":{\"form\":{}},\"roots\":{}}",
         "{\"sampling\":{},\"elicitation\":{\"form\":{}},\"roots\":{}}",
     };
-    return nk_str(
-        texts[gate_mcp(t)->session.can & (GATE_MCP_SAMPLE | GATE_MCP_ELICIT | GATE_MCP_ROOTS)]);
+    return nk_str(texts[gate_mcp_offers(t)]);
 }
 
 static int write_discover(struct nk_txn *t, struct nk_buf *out)
@@ -78,18 +84,40 @@ static int write_discover(struct nk_txn *t, struct nk_buf *out)
     nk_buf_add(out, NK_STR("{\"jsonrpc\":\"2.0\",\"id\":"));
     nk_buf_add(out, gate_mcp(t)->message.id);
     nk_buf_add(out, NK_STR(",\"method\":\"server/discover\",\"params\":"));
-    int rc = nk_mcp_put_new_params(&gate_mcp(t)->message.doc, NK_JSON_NONE, abilities(t),
+    int rc = nk_mcp_put_new_params(&gate_mcp(t)->message.doc, NK_JSON_NONE, gate_mcp_abilities(t),
                                    t->scratch, out);
     nk_buf_add_char(out, '}');
     return rc;
 }
 
+/* The edits of a message, by their places. */
+struct edits {
+    struct nk_json_edit list[2];
+    size_t n;
+};
+
+static void add_edit(struct edits *e, struct nk_json_edit one)
+{
+    size_t i = e->n++;
+    for (; i > 0 && e->list[i - 1].start > one.start; i--)
+        e->list[i] = e->list[i - 1];
+    e->list[i] = one;
+}
+
+static void edit_id(struct edits *e, const struct nk_json *doc, struct nk_str id)
+{
+    uint32_t at = nk_json_get(doc, 0, NK_STR("id"));
+    if (at != NK_JSON_NONE)
+        add_edit(e, (struct nk_json_edit){doc->tape[at].start, doc->tape[at].end, id});
+}
+
 static int write_params(struct nk_txn *t, struct nk_buf *out)
 {
-    const struct gate_mcp *m = gate_mcp(t);
+    struct gate_mcp *m = gate_mcp(t);
     struct nk_json doc;
     struct nk_fault f = {0};
     struct nk_buf params;
+    struct edits edits = {.n = 0};
     int rc = gate_read_json(t, m->body, (int64_t)m->body.n, t->scratch, &doc, &f);
     if (rc)
         return rc;
@@ -98,15 +126,19 @@ static int write_params(struct nk_txn *t, struct nk_buf *out)
     if (at == NK_JSON_NONE)
         nk_buf_add(&params, NK_STR("\"params\":"));
     rc = m->is_new ? nk_mcp_put_old_params(&doc, at, t->scratch, &params)
-                   : nk_mcp_put_new_params(&doc, at, abilities(t), t->scratch, &params);
+                   : nk_mcp_put_new_params(&doc, at, gate_mcp_abilities(t), t->scratch, &params);
     if (at == NK_JSON_NONE)
         nk_buf_add_char(&params, ',');
     uint32_t inside = doc.tape[0].start + 1;
-    struct nk_json_edit edit = {at == NK_JSON_NONE ? inside : doc.tape[at].start,
-                                at == NK_JSON_NONE ? inside : doc.tape[at].end,
-                                nk_buf_str(&params)};
+    add_edit(&edits, (struct nk_json_edit){at == NK_JSON_NONE ? inside : doc.tape[at].start,
+                                           at == NK_JSON_NONE ? inside : doc.tape[at].end,
+                                           nk_buf_str(&params)});
+    if (m->is_new && m->message.kind == NK_MCP_REQUEST) { /* it may not have been known before */
+        rc = rc ? rc : gate_mcp_name_id(t);
+        edit_id(&edits, &doc, m->own_id);
+    }
     if (!rc)
-        rc = params.error ? params.error : nk_json_splice(m->body, &edit, 1, out);
+        rc = params.error ? params.error : nk_json_splice(m->body, edits.list, edits.n, out);
     nk_buf_free(&params);
     return rc;
 }
@@ -129,14 +161,15 @@ static int put_error(struct nk_txn *t, const struct nk_mcp_message *m, struct nk
                      struct nk_str *out)
 {
     uint32_t at = nk_json_get(&m->doc, m->error, NK_STR("code"));
+    struct edits edits = {.n = 0};
     struct nk_buf whole;
     int64_t code;
     if (!gate_mcp(t)->is_new || nk_json_i64(&m->doc, at, &code) || nk_mcp_new_code(code) == code)
         return 0;
-    struct nk_json_edit edit = {m->doc.tape[at].start, m->doc.tape[at].end,
-                                nk_arena_printf(a, "%lld", (long long)nk_mcp_new_code(code))};
+    struct nk_str with = nk_arena_printf(a, "%lld", (long long)nk_mcp_new_code(code));
+    add_edit(&edits, (struct nk_json_edit){m->doc.tape[at].start, m->doc.tape[at].end, with});
     nk_buf_init(&whole, m->doc.text.n + EXTRA);
-    int rc = edit.with.p ? nk_json_splice(m->doc.text, &edit, 1, &whole) : NK_ENOMEM;
+    int rc = nk_json_splice(m->doc.text, edits.list, edits.n, &whole);
     if (!rc)
         *out = nk_arena_copy(a, nk_buf_str(&whole));
     nk_buf_free(&whole);
@@ -147,15 +180,16 @@ static int put_result(struct nk_txn *t, const struct nk_mcp_message *m, struct n
                       struct nk_str *out, struct nk_fault *f)
 {
     struct nk_buf result, whole;
+    struct edits edits = {.n = 0};
     nk_buf_init(&result, m->doc.text.n + EXTRA);
     nk_buf_init(&whole, m->doc.text.n + EXTRA);
     int rc = gate_mcp(t)->is_new
                  ? nk_mcp_put_new_result(&m->doc, m->result, gate_mcp(t)->answers, a, &result)
                  : nk_mcp_put_old_result(&m->doc, m->result, a, &result);
-    struct nk_json_edit edit = {m->doc.tape[m->result].start, m->doc.tape[m->result].end,
-                                nk_buf_str(&result)};
+    add_edit(&edits, (struct nk_json_edit){m->doc.tape[m->result].start, m->doc.tape[m->result].end,
+                                           nk_buf_str(&result)});
     if (!rc)
-        rc = nk_json_splice(m->doc.text, &edit, 1, &whole);
+        rc = nk_json_splice(m->doc.text, edits.list, edits.n, &whole);
     if (!rc)
         *out = nk_arena_copy(a, nk_buf_str(&whole));
     nk_buf_free(&result);

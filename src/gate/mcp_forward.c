@@ -234,18 +234,26 @@ struct nk_str gate_mcp_id(const struct nk_txn *t)
     return is_own ? m->own_id : m->message.id;
 }
 
+int gate_mcp_name_id(struct nk_txn *t)
+{
+    struct gate_mcp *m = gate_mcp(t);
+    if (!m->own_id.n) /* else it goes on with what an earlier request began */
+        m->own_id = nk_arena_printf(t->arena, "\"%.*s%.*s\"", NK_FMT(gate_mcp_own_id),
+                                    NK_FMT(t->state->id));
+    return m->own_id.p ? 0 : NK_ENOMEM;
+}
+
 static int edit_id(struct nk_txn *t, struct edits *e)
 {
     struct gate_mcp *m = gate_mcp(t);
     struct nk_buf b;
     if (!has_own_id(t))
         return 0;
-    if (!m->own_id.n)
-        m->own_id = nk_arena_printf(t->arena, "\"%.*s%.*s\"", NK_FMT(gate_mcp_own_id),
-                                    NK_FMT(t->state->id));
+    if (gate_mcp_name_id(t))
+        return NK_ENOMEM;
     nk_buf_init(&b, PIECE_MAX);
     nk_buf_add(&b, m->own_id);
-    return m->own_id.p ? edit(t, e, nk_json_get(&m->message.doc, 0, NK_STR("id")), &b) : NK_ENOMEM;
+    return edit(t, e, nk_json_get(&m->message.doc, 0, NK_STR("id")), &b);
 }
 
 static int write_body(struct nk_txn *t)
@@ -308,7 +316,8 @@ struct nk_str gate_mcp_version(const struct nk_txn *t)
     if (gate_mcp_speaks_new(t))
         return nk_mcp_revision_name(NK_MCP_2026_07_28);
     if (m->is_new) /* of a session that we have begun for it */
-        return m->bridge ? nk_mcp_revision_name(m->bridge->revision) : (struct nk_str){NULL, 0};
+        return m->bridge && m->bridge->revision ? nk_mcp_revision_name(m->bridge->revision)
+                                                : (struct nk_str){NULL, 0};
     if (parts && parts[m->server].revision && m->endpoint->config->server_count > 1)
         return nk_mcp_revision_name(parts[m->server].revision);
     return nk_http_get(t->state->head, NK_STR("mcp-protocol-version"));
@@ -376,23 +385,39 @@ static int write_headers(struct nk_txn *t)
     return 0;
 }
 
-int gate_mcp_forward(struct nk_txn *t)
+static const char *method_of(enum nk_mcp_op op)
 {
-    struct gate_mcp *m = gate_mcp(t);
-    int rc = m->message.doc.n && !m->round ? gate_mcp_write(t) : 0;
-    if (!rc)
-        rc = gate_call_new(t, m->endpoint->upstreams[m->server],
-                           m->ask.op == NK_MCP_STREAM ? "GET"
-                           : m->ask.op == NK_MCP_END  ? "DELETE"
-                                                      : "POST",
-                           nk_config_mcp_path(gate_mcp_upstream(t)),
-                           HEADERS_OWN + PARAMS_MAX + t->state->head->header_count);
+    return op == NK_MCP_STREAM ? "GET" : op == NK_MCP_END ? "DELETE" : "POST";
+}
+
+static int write_call(struct nk_txn *t, bool is_new)
+{
+    const struct gate_mcp *m = gate_mcp(t);
+    size_t room = HEADERS_OWN + PARAMS_MAX + t->state->head->header_count;
+    size_t upstream = m->endpoint->upstreams[m->server];
+    struct nk_str path = nk_config_mcp_path(gate_mcp_upstream(t));
+    const char *method = method_of(m->ask.op);
+    int rc = is_new ? gate_call_new(t, upstream, method, path, room)
+                    : gate_call_again(t, upstream, method, path, room);
     if (!rc)
         rc = write_headers(t);
     if (!rc)
         rc = gate_call_identity(t, (struct nk_str){NULL, 0}, tool_of(t->state));
-    if (rc)
-        return gate_refuse(t, NK_REFUSAL_out_of_memory, "forward", NK_STR(""), NK_STR(""));
-    gate_call_body(t, m->body);
-    return 0;
+    if (!rc)
+        gate_call_body(t, m->body);
+    return rc;
+}
+
+int gate_mcp_forward(struct nk_txn *t)
+{
+    const struct gate_mcp *m = gate_mcp(t);
+    int rc = m->message.doc.n && !m->round ? gate_mcp_write(t) : 0;
+    if (!rc)
+        rc = write_call(t, true);
+    return rc ? gate_refuse(t, NK_REFUSAL_out_of_memory, "forward", NK_STR(""), NK_STR("")) : 0;
+}
+
+int gate_mcp_forward_again(struct nk_txn *t)
+{
+    return write_call(t, false);
 }

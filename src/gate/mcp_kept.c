@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * mcp_kept.c - sessions at servers for clients that have none (mcp_bridge.h). A server may know its callers by the session, so one
- * principal's is never another's, nor that of somebody who acts for him. It is told that this client can do nothing: whatever it would ask for could
- * not reach the client. It is begun between the decision and the call, as exchanges of that call.
+ * principal's is never another's, nor that of somebody who acts for him. It is told what the client of the request can do, so clients that
+ * can do different things have different sessions. It is begun between the decision and the call, as exchanges of that call.
  */
 #include "gate/mcp_bridge.h"
+#include "gate/mcp_park.h"
 #include "gate/mcp_round.h"
 
 enum { IDLE_MS = 10 * 60 * 1000, HEADERS = 8 };
@@ -19,7 +20,8 @@ static int whose(const struct nk_txn *t, struct nk_digest *out)
     struct nk_digest who = nk_principal_digest(p);
     const struct nk_str parts[] = {gate_mcp(t)->endpoint->config->path,
                                    gate_mcp_upstream(t)->name,
-                                   {(const char *)who.b, sizeof who.b}};
+                                   {(const char *)who.b, sizeof who.b},
+                                   gate_mcp_abilities(t)};
     return gate_mcp_digest(parts, NK_COUNT(parts), out);
 }
 
@@ -103,13 +105,15 @@ static void put_session(struct nk_txn *t)
 static unsigned cross(struct nk_txn *t)
 {
     struct gate_mcp *m = gate_mcp(t);
+    gate_mcp_found(t, true);
     gate_call_resume(t, &m->bridge->call);
     put_session(t);
-    return m->bridge->then(t, NULL);
+    return m->ask.op == NK_MCP_DISCOVER && !m->round ? gate_mcp_round_late(t)
+                                                     : m->bridge->then(t, NULL);
 }
 
-static int send(struct nk_txn *t, struct nk_str body, struct nk_str id,
-                unsigned (*then)(struct nk_txn *t, const struct gate_mcp_reply *r))
+int gate_mcp_kept_send(struct nk_txn *t, struct nk_str body, struct nk_str id,
+                       unsigned (*then)(struct nk_txn *t, const struct gate_mcp_reply *r))
 {
     const struct gate_mcp *m = gate_mcp(t);
     int rc = gate_call_again(t, m->endpoint->upstreams[m->server], "POST",
@@ -129,8 +133,10 @@ static int send(struct nk_txn *t, struct nk_str body, struct nk_str id,
 static unsigned failed(struct nk_txn *t, const char *why)
 {
     struct gate_mcp *m = gate_mcp(t);
+    bool is_guess = m->bridge->is_guess;
+    gate_mcp_found(t, false);
     gate_call_resume(t, &m->bridge->call);
-    return m->bridge->then(t, why);
+    return m->bridge->then(t, is_guess ? NULL : why);
 }
 
 static unsigned on_initialized(struct nk_txn *t, const struct gate_mcp_reply *r)
@@ -158,7 +164,7 @@ static unsigned on_initialize(struct nk_txn *t, const struct gate_mcp_reply *r)
         return failed(t, "the server speaks no known revision");
     m->bridge->about = r->text;
     m->session.id = r->session;
-    return send(t, nk_str(initialized), (struct nk_str){NULL, 0}, on_initialized)
+    return gate_mcp_kept_send(t, nk_str(initialized), (struct nk_str){NULL, 0}, on_initialized)
                ? failed(t, "out of memory")
                : NK_FX_CALL;
 }
@@ -170,9 +176,10 @@ static unsigned begin(struct nk_txn *t)
     m->bridge->revision = NK_MCP_UNKNOWN;
     struct nk_str initialize = nk_arena_printf(
         t->arena,
-        "{\"jsonrpc\":\"2.0\",\"id\":\"nakoso\",\"method\":\"initialize\",\"params\":{%s}}",
-        nk_mcp_own_initialize);
-    return !initialize.p || send(t, initialize, NK_STR("\"nakoso\""), on_initialize)
+        "{\"jsonrpc\":\"2.0\",\"id\":\"nakoso\",\"method\":\"initialize\",\"params\":{"
+        "\"protocolVersion\":\"2025-11-25\",\"capabilities\":%.*s,%s}}",
+        NK_FMT(gate_mcp_abilities(t)), nk_mcp_own_client);
+    return !initialize.p || gate_mcp_kept_send(t, initialize, NK_STR("\"nakoso\""), on_initialize)
                ? failed(t, "out of memory")
                : NK_FX_CALL;
 }
@@ -180,12 +187,23 @@ static unsigned begin(struct nk_txn *t)
 unsigned gate_mcp_cross(struct nk_txn *t, gate_mcp_crossed *then)
 {
     struct gate_mcp *m = gate_mcp(t);
-    if (!m->is_new || !gate_mcp_is_bridged(t, m->server))
+    bool is_bridged = gate_mcp_is_bridged(t, m->server);
+    if (!m->is_new || (!is_bridged && !gate_mcp_is_unknown(t)))
         return then(t, NULL);
     m->bridge = nk_arena_alloc(t->arena, sizeof *m->bridge);
     if (!m->bridge)
         return then(t, "out of memory");
     *m->bridge = (struct gate_mcp_bridge){.then = then, .call = t->call};
+    if (!m->round && gate_mcp_digest_call(t, &m->bridge->asks))
+        return then(t, "out of memory");
+    if (m->park)
+        return gate_mcp_join(t);
+    return is_bridged ? gate_mcp_kept_begin(t) : then(t, NULL);
+}
+
+unsigned gate_mcp_kept_begin(struct nk_txn *t)
+{
+    const struct gate_mcp *m = gate_mcp(t);
     if (find(t) && (m->ask.op != NK_MCP_DISCOVER || m->bridge->about.n))
         return cross(t);
     return begin(t);

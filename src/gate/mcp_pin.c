@@ -140,7 +140,10 @@ static const struct check *give_back(struct nk_txn *t)
 /* It goes on. */
 static unsigned over(struct nk_txn *t, enum gate_pin_end how, const char *why)
 {
+    int status = t->state->upstream_status;
     const struct check *c = give_back(t);
+    if (how == GATE_PIN_UNKNOWN) /* what it was refused with may say why */
+        t->state->upstream_status = status;
     if (how == GATE_PIN_SAME)
         note_seen(t, &c->pin);
     return c->pin.done(t, how, nk_str(why));
@@ -253,6 +256,7 @@ static unsigned pin_head(struct nk_txn *t, const struct nk_http_head *h)
     struct nk_gate_state *s = t->state;
     struct nk_str coding = nk_http_get(h, NK_STR("content-encoding"));
     s->streaming = gate_answer_is_type(h, NK_STR("text/event-stream"));
+    s->upstream_status = h->status;
     if (h->status == 404 && check_of(t)->pin.session.p)
         return refuse(t, GATE_PIN_NO_SESSION, "the server's session is over");
     if (h->status != 200 || (coding.p && !nk_str_eq_nocase(coding, NK_STR("identity"))) ||

@@ -22,7 +22,7 @@ enum {
 enum gate_pin_end {
     GATE_PIN_SAME,       /* as approved: the call may go out */
     GATE_PIN_CHANGED,    /* another definition, none, or two of this name */
-    GATE_PIN_UNKNOWN,    /* there was no list to be had */
+    GATE_PIN_UNKNOWN,    /* there was no list to be had; state->upstream_status: HTTP's, or 0 */
     GATE_PIN_NO_SESSION, /* the server does not know the session any more (404) */
     GATE_PIN_NO_MEMORY,
 };

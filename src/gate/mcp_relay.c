@@ -32,7 +32,7 @@ static bool may_ask(const struct nk_txn *t, const struct nk_json *doc, uint32_t 
     uint32_t mode = nk_json_get(doc, params, NK_STR("mode"));
     struct nk_str method = nk_json_string(doc, nk_json_get(doc, question, NK_STR("method")), a);
     int needs = method.p ? gate_mcp_needs(method) : -1;
-    return needs > 0 && !((unsigned)needs & ~gate_mcp(t)->session.can) &&
+    return needs > 0 && !((unsigned)needs & ~gate_mcp_offers(t)) &&
            (params == NK_JSON_NONE || nk_json_type(doc, params) == NK_JSON_OBJECT) &&
            (mode == NK_JSON_NONE || nk_json_is(doc, mode, NK_STR("form")));
 }

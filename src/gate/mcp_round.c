@@ -12,13 +12,14 @@
 enum { ABOUT_MAX = 256 << 10 };
 
 struct gate_mcp_round {
-    size_t at;                  /* the server that is asked now */
-    struct nk_str *bodies;      /* for each server */
-    struct nk_str *texts;       /* what each has said, where one answer is made of all */
-    size_t good;                /* how many have done it */
-    struct gate_mcp_reply last; /* of those that have not */
-    bool is_learning;           /* the server that is asked now did not know initialize */
-    bool is_gone;               /* a server no longer knows the session */
+    size_t at;                           /* the server that is asked now */
+    struct nk_str *bodies;               /* for each server */
+    unsigned can[NK_CONFIG_MCP_SERVERS]; /* what each may ask a client without a session */
+    struct nk_str *texts;                /* what each has said, where one answer is made of all */
+    size_t good;                         /* how many have done it */
+    struct gate_mcp_reply last;          /* of those that have not */
+    bool is_learning;                    /* the server that is asked now did not know initialize */
+    bool is_gone;                        /* a server no longer knows the session */
 };
 
 static bool is_list(enum nk_mcp_op op)
@@ -87,6 +88,7 @@ static int write_same(struct nk_txn *t)
         m->cursor = i == m->round->at ? cursor : (struct nk_str){cursor.p, 0};
         rc = gate_mcp_write(t);
         m->round->bodies[i] = m->body;
+        m->round->can[i] = m->session.can;
     }
     return rc;
 }
@@ -361,6 +363,8 @@ static unsigned learn(struct nk_txn *t, const struct gate_mcp_reply *r)
 static unsigned heard(struct nk_txn *t, const struct gate_mcp_reply *r)
 {
     struct gate_mcp *m = gate_mcp(t);
+    if (!r->why && gate_mcp_may_find(t, r->status, r->text))
+        return gate_mcp_find(t);
     if (is_list(m->ask.op))
         return take_list(t, r);
     bool good = take(t, r);
@@ -426,6 +430,8 @@ static unsigned call_next(struct nk_txn *t)
         return is_list(m->ask.op) ? end_list(t, m->cursor.p != NULL) : finish(t);
     gate_mcp_choose(t, m->round->at);
     m->body = m->round->bodies[m->round->at];
+    if (m->is_new)
+        m->session.can = m->round->can[m->round->at];
     if (gate_mcp_forward(t))
         return gate_answer_failed(t, NK_REFUSAL_out_of_memory, NK_STR("a call of a round"));
     return gate_mcp_cross(t, ask_server);
@@ -439,4 +445,11 @@ unsigned gate_mcp_round(struct nk_txn *t)
     }
     unsigned fx = gate_record_decision(t);
     return fx | call_next(t);
+}
+
+unsigned gate_mcp_round_late(struct nk_txn *t)
+{
+    gate_mcp(t)->message.doc.n = 0; /* its step is over */
+    return begin(t) ? gate_answer_failed(t, NK_REFUSAL_out_of_memory, NK_STR("a round"))
+                    : call_next(t);
 }

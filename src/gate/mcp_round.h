@@ -45,3 +45,5 @@ unsigned gate_mcp_errand_fail(struct nk_txn *t, int fail, struct nk_str why);
 bool gate_mcp_is_round(const struct nk_txn *t);
 /* Begins one that the judge permitted: effects. */
 unsigned gate_mcp_round(struct nk_txn *t);
+/* The same for a request whose decision has been recorded, and whose bodies nobody needs. */
+unsigned gate_mcp_round_late(struct nk_txn *t);

@@ -56,6 +56,8 @@ static unsigned pinned(struct nk_txn *t, enum gate_pin_end how, struct nk_str wh
         return NK_FX_CALL;
     if (how == GATE_PIN_NO_SESSION && gate_mcp_may_renew(t))
         return gate_mcp_renew(t);
+    if (how == GATE_PIN_UNKNOWN && gate_mcp_may_find(t, t->state->upstream_status, NK_STR("")))
+        return gate_mcp_find(t);
     t->state->call.code_number = refusals[how].code;
     gate_refuse(t, refusals[how].id, "forward", NK_STR(""), why);
     unsigned fx = gate_mcp_answer_refusal(t);
@@ -88,6 +90,19 @@ static unsigned no_memory(struct nk_txn *t)
     return gate_mcp_refused(t);
 }
 
+/* For as long as the call goes on, in whichever request (mcp_park.h). */
+static int keep_agreed(struct nk_txn *t, const struct nk_digest *agreed)
+{
+    if (!agreed || gate_mcp(t)->agreed)
+        return 0;
+    struct nk_digest *copy = nk_arena_alloc(t->arena, sizeof *copy);
+    if (!copy)
+        return NK_ENOMEM;
+    *copy = *agreed;
+    gate_mcp(t)->agreed = copy;
+    return 0;
+}
+
 static unsigned begin(struct nk_txn *t, const struct nk_tool_ask *ask, struct nk_tool_verdict *v)
 {
     struct gate_mcp *m = gate_mcp(t);
@@ -95,6 +110,8 @@ static unsigned begin(struct nk_txn *t, const struct nk_tool_ask *ask, struct nk
     if (!m->tool)
         return no_memory(t);
     m->tool->ask = *ask;
+    if (keep_agreed(t, ask->approved))
+        return no_memory(t);
     m->tool->fields = fields_of(t, ask->tool, v);
     m->tool->filters = nk_field_applies(&m->tool->fields);
     if (gate_mcp_forward(t))

@@ -28,6 +28,13 @@ void nk_waits_remove(struct nk_waits *w, uint64_t number)
         }
 }
 
+void nk_waits_move(struct nk_waits *w, const void *from, void *to)
+{
+    for (size_t i = 0; i < w->n; i++)
+        if (w->list[i].owner == from)
+            w->list[i].owner = to;
+}
+
 void *nk_waits_find(const struct nk_waits *w, uint64_t number)
 {
     for (size_t i = 0; i < w->n; i++)

@@ -34,6 +34,8 @@ struct nk_tell {
 int nk_waits_add(struct nk_waits *w, uint64_t number, const struct nk_digest *who,
                  const struct nk_digest *call, void *owner) NK_CHECKED;
 void nk_waits_remove(struct nk_waits *w, uint64_t number);
+/* Somebody else waits in the place of an owner from now on. */
+void nk_waits_move(struct nk_waits *w, const void *from, void *to);
 /* NULL: nobody of that number waits. */
 void *nk_waits_find(const struct nk_waits *w, uint64_t number);
 void *nk_waits_find_call(const struct nk_waits *w, const struct nk_digest *call);

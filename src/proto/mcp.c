@@ -13,9 +13,10 @@ const char nk_mcp_own_meta[] =
     "\"_meta\":{\"io.modelcontextprotocol/protocolVersion\":\"2026-07-28\","
     "\"io.modelcontextprotocol/clientCapabilities\":{},"
     "\"io.modelcontextprotocol/clientInfo\":{\"name\":\"nakoso\",\"version\":\"" NK_VERSION "\"}}";
+#define WHO_WE_ARE "\"clientInfo\":{\"name\":\"nakoso\",\"version\":\"" NK_VERSION "\"}"
+const char nk_mcp_own_client[] = WHO_WE_ARE;
 const char nk_mcp_own_initialize[] =
-    "\"protocolVersion\":\"2025-11-25\",\"capabilities\":{},"
-    "\"clientInfo\":{\"name\":\"nakoso\",\"version\":\"" NK_VERSION "\"}";
+    "\"protocolVersion\":\"2025-11-25\",\"capabilities\":{}," WHO_WE_ARE;
 
 static const struct nk_str revisions[] = {
     [NK_MCP_UNKNOWN] = {"", 0},

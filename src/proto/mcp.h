@@ -100,7 +100,8 @@ struct nk_str nk_mcp_header_encode(struct nk_str text, struct nk_arena *a);
 
 /* What we say of ourselves to a server that we ask something on our own account, as a client that can do nothing. Members of
  * params: of a request of 2026-07-28, and of initialize (2025-11-25). */
-extern const char nk_mcp_own_meta[], nk_mcp_own_initialize[];
+/* … and the member clientInfo of the latter alone. */
+extern const char nk_mcp_own_meta[], nk_mcp_own_initialize[], nk_mcp_own_client[];
 
 /* Appends an error answer. `id`: as it is written, or absent (null). `data`: members of an object, without
  * braces, or absent. */

@@ -43,17 +43,19 @@ struct gate_request {
     uint32_t slot;                       /* index in gate->slots, or GATE_NO_SLOT */
     bool call_waiting;                   /* some of the call is not in the ring yet */
     bool body_complete;                  /* nothing more of it is on the wire */
-    bool asks_head;         /* HEAD: the answer has no body, whatever its headers say */
-    bool chunked;           /* the answer is */
-    bool close_after;       /* the client or we want no further request on this connection */
-    bool answer_begun;      /* something of the answer has come */
-    bool head_sent;         /* the call's first record is in the ring */
-    bool held;              /* the framing needs it still: the answer's head, or the arena */
-    struct nk_str wire;     /* the call's head, encoded */
-    size_t call_sent;       /* bytes of txn->call.body in the ring already */
-    uint32_t ungranted;     /* answer bytes received and not yet granted again */
-    uint64_t answer_at;     /* bytes of the answer's body that have come */
-    struct nk_str *records; /* `few`, or of the arena */
+    bool asks_head;             /* HEAD: the answer has no body, whatever its headers say */
+    bool chunked;               /* the answer is */
+    bool close_after;           /* the client or we want no further request on this connection */
+    bool answer_begun;          /* something of the answer has come */
+    bool head_sent;             /* the call's first record is in the ring */
+    bool held;                  /* the framing needs it still: the answer's head, or the arena */
+    bool shared;                /* the stream that it came by has it beside the one below */
+    struct gate_stream *parked; /* where it goes on without a client (gate_park.c), or NULL */
+    struct nk_str wire;         /* the call's head, encoded */
+    size_t call_sent;           /* bytes of txn->call.body in the ring already */
+    uint32_t ungranted;         /* answer bytes received and not yet granted again */
+    uint64_t answer_at;         /* bytes of the answer's body that have come */
+    struct nk_str *records;     /* `few`, or of the arena */
     size_t record_count, record_own; /* the first ones that wait have memory of their own */
     struct nk_str few[GATE_RECORDS_FEW];
 };

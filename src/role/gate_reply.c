@@ -3,7 +3,7 @@
  * gate_reply.c - effects become bytes: records first, then the call, then the answer. Nothing
  * leaves before its record is published; with `audit: strict`, nothing before it is durable.
  */
-#include "role/gate.h"
+#include "role/gate_park.h"
 
 #include <string.h>
 
@@ -141,15 +141,21 @@ void gate_effects(struct gate_stream *s, unsigned fx)
         gate_call_abort(s);
     if (fx & NK_FX_TELL)
         gate_mail_send(s->conn->gate, &s->req->txn->tell);
+    if (gate_park_is(s)) {
+        gate_park_effects(s, fx);
+        return;
+    }
     if (fx & NK_FX_HEAD)
         put_head(s);
     if (fx & NK_FX_DATA)
         put_data(s);
+    if (fx & NK_FX_PARK)
+        gate_park(s);
     if (fx & (NK_FX_END | NK_FX_CUT))
         finish(s, fx & NK_FX_CUT);
     if (fx & (NK_FX_HEAD | NK_FX_DATA | NK_FX_END | NK_FX_CUT))
         gate_mark_dirty(s);
-    if (fx & NK_FX_WAKE)
+    if (fx & NK_FX_WAKE && !(fx & NK_FX_PARK))
         gate_stream_wake(s);
     if (fx & NK_FX_CALL)
         gate_call_start(s);

@@ -4,7 +4,7 @@
  * events that its bytes become, its deadline, its end. Deadlines are lazy: a state change only
  * writes `deadline_us`, the timer moves itself when it fires too early.
  */
-#include "role/gate.h"
+#include "role/gate_park.h"
 
 #include <stdlib.h>
 
@@ -103,8 +103,8 @@ void gate_request_done(struct gate_stream *s)
     struct gate_request *r = s->req;
     if (!r)
         return;
-    gate_call_forget(s);
-    s->req = NULL;
+    if (gate_park_shares(s, r))
+        return;
     if (r->txn) {
         g->in_flight--;
         nk_stats_sub(&g->stats, NK_STAT_REQUESTS_IN_FLIGHT, 1);
@@ -207,7 +207,8 @@ static void too_late(struct gate_stream *s)
         gate_request_bad(s, NK_EEXPIRED, why);
         return;
     }
-    if (s->state == STREAM_BUSY && s->req && s->req->slot != GATE_NO_SLOT && s->out.n == 0)
+    if (s->state == STREAM_BUSY && !s->answered && s->req && s->req->slot != GATE_NO_SLOT &&
+        s->out.n == 0)
         gate_call_timeout(s);
     else
         framing->fail(s);
@@ -217,8 +218,13 @@ static void wake(struct gate_stream *s)
 {
     struct nk_event e = event_of(s, NK_EV_WAKE);
     s->req->wake_us = 0;
-    if (!s->answered)
-        step(s, &e);
+    step(s, &e);
+}
+
+/* When its transaction wants a step; an answered one is none of its own any more (gate_park.c). */
+static int64_t wake_of(const struct gate_stream *s)
+{
+    return s->req && !s->answered ? s->req->wake_us : 0;
 }
 
 static int64_t earlier(int64_t a, int64_t b)
@@ -231,9 +237,9 @@ static void on_deadline(struct nk_timer *timer)
     struct gate_stream *s = NK_OF(timer, struct gate_stream, timer);
     struct nk_loop *loop = s->conn->gate->loop;
     int64_t now = nk_loop_now(loop);
-    if (s->req && s->req->wake_us && s->req->wake_us <= now)
+    if (wake_of(s) && wake_of(s) <= now)
         wake(s);
-    int64_t due = earlier(s->deadline_us, s->req ? s->req->wake_us : 0);
+    int64_t due = earlier(s->deadline_us, wake_of(s));
     if (due == 0)
         return;
     if (s->deadline_us && s->deadline_us <= now)

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // bridge.mjs FIRST - official clients of one generation of MCP before servers of the other (old.mjs, new.mjs), and before both at
 // once. The environment: OLD, NEW, MIXED, FOUND (endpoints; of
-// FOUND nobody says what its server speaks, which is new.mjs), ALICE, BOB (keys of two who may do everything), CAROL (who may not read
-// what is medical), OLD_LOG (what the servers wrote).
+// FOUND nobody says what its server speaks, which is new.mjs, nor of OLDER and CALLED, where it is old.mjs, nor of SEVERAL, which has both), ALICE, BOB (keys
+// of two who may do everything), CAROL (who may not read what is medical), OLD_LOG (what the servers wrote).
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -12,7 +12,7 @@ import { StreamableHTTPClientTransport } from "@modelcontextprotocol/sdk/client/
 import { check, run } from "./tap.mjs";
 import { all } from "./pages.mjs";
 
-const { OLD, NEW, MIXED, FOUND, ALICE, BOB, CAROL, OLD_LOG } = process.env;
+const { OLD, NEW, MIXED, FOUND, OLDER, CALLED, SEVERAL, ALICE, BOB, CAROL, OLD_LOG } = process.env;
 const headers = (key) => ({ requestInit: { headers: { authorization: `Bearer ${key}` } } });
 const sessions = () => (readFileSync(OLD_LOG, "utf8").match(/^session /gm) ?? []).length;
 
@@ -24,6 +24,7 @@ async function old(url, use, key = ALICE) {
 }
 async function modern(url, use, key = ALICE) {
   const client = new NewClient({ name: "new-client", version: "1" }, { capabilities: { elicitation: { form: {} } }, versionNegotiation: { mode: { pin: "2026-07-28" } } });
+  client.setRequestHandler("elicitation/create", () => ({ action: "accept", content: { name: "Zoe" } }));
   await client.connect(new NewTransport(new URL(url), headers(key)));
   await use(client).finally(() => client.close());
 }
@@ -68,8 +69,8 @@ check("a client of 2026-07-28 before a server of 2025-11-25", () => modern(OLD, 
   assert.deepEqual(client.getServerCapabilities(), { completions: {}, prompts: {}, resources: {}, tools: {} });
   await use(client, "old", "old");
   const can = JSON.parse((await client.callTool({ name: "old___can", arguments: {} })).content[0].text);
-  assert.deepEqual(can, {}, "it is told of no capability");
-  await assert.rejects(client.callTool({ name: "old___ask", arguments: { message: "Who?" } }), /breaks its own format/, "so what it asks all the same ends the call");
+  assert.deepEqual(can, { elicitation: { form: {} } }, "it is told what the client can");
+  assert.equal((await client.callTool({ name: "old___ask", arguments: { message: "Who?" } })).content[0].text, "Who?: Zoe");
 }));
 
 check("what a server speaks is found when a session begins", () => old(FOUND, async (client, transport) => {
@@ -78,10 +79,30 @@ check("what a server speaks is found when a session begins", () => old(FOUND, as
   await transport.terminateSession();
 }));
 
+check("what a server speaks is found when a client without sessions comes", async () => {
+  await modern(OLDER, async (client) => {
+    assert.deepEqual([client.getServerVersion(), client.getInstructions()], [{ name: "old", version: "1.0.0" }, "Be kind."]);
+    await use(client, "older", "old");
+  });
+  await modern(FOUND, (client) => use(client, "found", "new"));
+  await modern(SEVERAL, async (client) => {
+    assert.equal(client.getInstructions(), "older: Be kind.\n\nfound: Be brief.");
+    await use(client, "older", "old", (u) => `older+${u}`);
+    await use(client, "found", "new", (u) => `found+${u}`);
+  });
+});
+
 check("what the other generation does not have is refused as each of them says it", async () => {
   const post = (url, body, more) => fetch(url, { method: "POST", body: JSON.stringify({ jsonrpc: "2.0", id: 1, ...body }), headers: {
     ...headers(ALICE).requestInit.headers, accept: "application/json, text/event-stream", "content-type": "application/json", ...more } });
   const _meta = { "io.modelcontextprotocol/protocolVersion": "2026-07-28", "io.modelcontextprotocol/clientCapabilities": {} };
+  const call = await post(CALLED, { method: "tools/call", params: { _meta, name: "called___add", arguments: { a: 1, b: 1 } } }, // nobody has asked what it speaks
+    { "mcp-protocol-version": "2026-07-28", "mcp-method": "tools/call", "mcp-name": "called___add" });
+  assert.match(await call.text(), /"structuredContent":\{"sum":2\}.*"id":1\b|"id":1,.*"structuredContent":\{"sum":2\}/);
+  for (const url of [FOUND, OLDER]) {
+    const odd = await post(url, { method: "odd/method", params: { _meta } }, { "mcp-protocol-version": "2026-07-28", "mcp-method": "odd/method" });
+    assert.deepEqual([odd.status, (await odd.json()).error.code], [404, -32601], url);
+  }
   const listen = await post(OLD, { method: "subscriptions/listen", params: { _meta, notifications: {} } },
     { "mcp-protocol-version": "2026-07-28", "mcp-method": "subscriptions/listen" });
   assert.deepEqual([listen.status, (await listen.json()).error.code], [404, -32601]);

@@ -6,7 +6,7 @@ import { createServer } from "node:http";
 import { setTimeout as sleep } from "node:timers/promises";
 import { McpServer, ResourceTemplate } from "@modelcontextprotocol/sdk/server/mcp.js";
 import { StreamableHTTPServerTransport } from "@modelcontextprotocol/sdk/server/streamableHttp.js";
-import { ElicitResultSchema } from "@modelcontextprotocol/sdk/types.js";
+import { CreateMessageResultSchema, ElicitResultSchema, ListRootsResultSchema } from "@modelcontextprotocol/sdk/types.js";
 import * as z from "zod";
 
 const text = (s) => ({ type: "text", text: s });
@@ -30,6 +30,31 @@ function build(id) {
     const requestedSchema = { type: "object", properties: { name: { type: "string" } }, required: ["name"] };
     const r = await extra.sendRequest({ method: "elicitation/create", params: { message, requestedSchema } }, ElicitResultSchema);
     return { content: [text(`${message}: ${r.content?.name}`)] };
+  });
+  server.registerTool("many", { description: "Asks for all that can be asked, and says much" }, async (extra) => {
+    const progressToken = extra._meta?.progressToken;
+    const told = (progress) => progressToken !== undefined && extra.sendNotification({ method: "notifications/progress", params: { progressToken, progress, total: 3 } });
+    await told(1);
+    const requestedSchema = { type: "object", properties: { name: { type: "string" } }, required: ["name"] };
+    const who = await extra.sendRequest({ method: "elicitation/create", params: { message: "Who?", requestedSchema } }, ElicitResultSchema);
+    await told(2);
+    const [roots, text] = await Promise.all([ // both at a time
+      extra.sendRequest({ method: "roots/list" }, ListRootsResultSchema),
+      extra.sendRequest({ method: "sampling/createMessage", params: { maxTokens: 9, messages: [{ role: "user", content: { type: "text", text: "The capital?" } }] } }, CreateMessageResultSchema)]);
+    await told(3);
+    return { content: [{ type: "text", text: [who.content?.name, roots.roots[0].uri, text.content.text].join(" ") }, { type: "text", text: "much ".repeat(40000) }] };
+  });
+  server.registerTool("wait", { description: "Asks, and tells when it is cancelled" }, async (extra) => {
+    extra.signal.addEventListener("abort", () => console.error("cancelled wait"));
+    const requestedSchema = { type: "object", properties: {} };
+    const r = await extra.sendRequest({ method: "elicitation/create", params: { message: "Still there?", requestedSchema } }, ElicitResultSchema);
+    console.error(`answered wait ${r.action}`);
+    return { content: [text(r.action)] };
+  });
+  server.registerPrompt("asks", { description: "Asks", argsSchema: {} }, async (_, extra) => {
+    const requestedSchema = { type: "object", properties: { name: { type: "string" } } };
+    const r = await extra.sendRequest({ method: "elicitation/create", params: { message: "For whom?", requestedSchema } }, ElicitResultSchema);
+    return { messages: [{ role: "user", content: text(`For ${r.content?.name}.`) }] };
   });
   // What it says of a patient takes as long as one wants; a line about it goes to whoever listens.
   server.registerTool("chart", { description: "Tells all about a patient", inputSchema: { ms: z.number() } }, async ({ ms }) => {
