@@ -4,7 +4,7 @@
  */
 #include "gate/mcp_bridge.h"
 #include "gate/mcp_pin.h"
-#include "gate/mcp_round.h"
+#include "gate/mcp_streams.h"
 #include "gate/mcp_tool.h"
 #include "gate/mcp_wait.h"
 #include "gate/oauth.h"
@@ -123,6 +123,8 @@ static unsigned start(struct nk_txn *t)
     if (gate_mcp_is_reply(t))
         return gate_mcp_tell(t);
     unsigned fx = gate_mcp_cancel(t);
+    if (gate_mcp_is_streams(t))
+        return fx | gate_mcp_streams(t);
     if (gate_mcp_is_round(t))
         return fx | gate_mcp_round(t);
     if (gate_mcp_forward(t))
@@ -133,32 +135,57 @@ static unsigned start(struct nk_txn *t)
 
 static unsigned head(struct nk_txn *t, const struct nk_http_head *h)
 {
-    return gate_mcp(t)->errand ? gate_mcp_errand_head(t, h) : gate_mcp_head(t, h);
+    const struct gate_mcp *m = gate_mcp(t);
+    if (m->streams)
+        return gate_mcp_streams_head(t, h);
+    return m->errand ? gate_mcp_errand_head(t, h) : gate_mcp_head(t, h);
 }
 
 static unsigned data(struct nk_txn *t, struct nk_str bytes)
 {
-    return gate_mcp(t)->errand ? gate_mcp_errand_data(t, bytes) : gate_mcp_data(t, bytes);
+    const struct gate_mcp *m = gate_mcp(t);
+    if (m->streams)
+        return gate_mcp_streams_data(t, bytes);
+    return m->errand ? gate_mcp_errand_data(t, bytes) : gate_mcp_data(t, bytes);
 }
 
 static unsigned end(struct nk_txn *t)
 {
-    return gate_mcp(t)->errand ? gate_mcp_errand_end(t) : gate_mcp_end(t);
+    const struct gate_mcp *m = gate_mcp(t);
+    if (m->streams)
+        return gate_mcp_streams_end(t);
+    return m->errand ? gate_mcp_errand_end(t) : gate_mcp_end(t);
 }
 
 static unsigned fail(struct nk_txn *t, int how, struct nk_str why)
 {
-    return gate_mcp(t)->errand ? gate_mcp_errand_fail(t, how, why) : gate_receive_fail(t, how, why);
+    const struct gate_mcp *m = gate_mcp(t);
+    if (m->streams)
+        return gate_mcp_streams_fail(t, how, why);
+    return m->errand ? gate_mcp_errand_fail(t, how, why) : gate_receive_fail(t, how, why);
+}
+
+static unsigned gone(struct nk_txn *t)
+{
+    return gate_mcp(t)->streams ? gate_mcp_streams_gone(t) : gate_record_outcome(t, "client_gone");
+}
+
+static void free_all(struct nk_txn *t)
+{
+    gate_mcp_free(t);
+    gate_mcp_streams_free(t);
 }
 
 const struct gate_driver gate_mcp_driver = {
     .name = "mcp",
     .start = start,
+    .next = gate_mcp_streams_next,
     .head = head,
     .data = data,
     .end = end,
     .fail = fail,
     .wake = gate_mcp_wake,
     .told = gate_mcp_told,
-    .free = gate_mcp_free,
+    .gone = gone,
+    .free = free_all,
 };
