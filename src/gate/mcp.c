@@ -165,6 +165,11 @@ static unsigned fail(struct nk_txn *t, int how, struct nk_str why)
     return m->errand ? gate_mcp_errand_fail(t, how, why) : gate_receive_fail(t, how, why);
 }
 
+static unsigned wake(struct nk_txn *t)
+{
+    return gate_mcp(t)->streams ? gate_mcp_streams_wake(t) : gate_mcp_wake(t);
+}
+
 static unsigned gone(struct nk_txn *t)
 {
     return gate_mcp(t)->streams ? gate_mcp_streams_gone(t) : gate_record_outcome(t, "client_gone");
@@ -184,7 +189,7 @@ const struct gate_driver gate_mcp_driver = {
     .data = data,
     .end = end,
     .fail = fail,
-    .wake = gate_mcp_wake,
+    .wake = wake,
     .told = gate_mcp_told,
     .gone = gone,
     .free = free_all,

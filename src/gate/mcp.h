@@ -11,6 +11,7 @@
  *   mcp_round.c    what concerns several servers: calls of our own, one after the other, and one answer
  *   mcp_errand.c   a call of our own
  *   mcp_streams.c  streams of several servers as one
+ *   mcp_listen.c   subscriptions to several servers
  *   mcp_bridge.c   clients and servers of different generations
  *   mcp_kept.c     sessions for clients that have none
  *   mcp_uri.c      whose a resource is, in its URI

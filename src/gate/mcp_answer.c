@@ -188,6 +188,8 @@ int gate_mcp_take_event(struct nk_txn *t, const struct nk_sse_event *e, struct n
         return 0;
     if (!rc && e->data.n && gate_mcp_is_lost(t, &m))
         return 0;
+    if (!rc && e->data.n && gate_mcp_listen_takes(t, &m))
+        return gate_mcp_listen_take(t, &m, &s->event_arena, f);
     if (!rc && e->data.n)
         rc = take_message(t, &m, &s->event_arena, &with, f);
     if (rc || (e->data.n && gate_mcp_asks(t, &m)))

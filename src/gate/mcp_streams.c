@@ -19,24 +19,30 @@ static size_t count(const struct nk_txn *t)
 bool gate_mcp_is_streams(const struct nk_txn *t)
 {
     const struct gate_mcp *m = gate_mcp(t);
-    return count(t) > 1 && m->ask.op == NK_MCP_STREAM && m->answers == NK_MCP_STREAM;
+    return count(t) > 1 && (m->ask.op == NK_MCP_LISTEN ||
+                            (m->ask.op == NK_MCP_STREAM && m->answers == NK_MCP_STREAM));
 }
 
-static bool may_stream(const struct nk_txn *t, size_t server)
+bool gate_mcp_may_stream(const struct nk_txn *t, size_t server)
 {
     return gate_mcp_is_there(t, server) && !gate_mcp_is_bridged(t, server);
 }
 
-static size_t from(const struct nk_txn *t, size_t server)
-{
-    while (server < count(t) && !may_stream(t, server))
-        server++;
-    return server;
-}
-
 bool gate_mcp_has_streams(const struct nk_txn *t)
 {
-    return from(t, 0) < count(t);
+    bool any = false;
+    for (size_t i = 0; i < count(t); i++)
+        any |= gate_mcp_may_stream(t, i);
+    return any;
+}
+
+/* The first from this one on that is asked. */
+static size_t from(const struct nk_txn *t, size_t server)
+{
+    while (server < count(t) && (!gate_mcp_may_stream(t, server) ||
+                                 (streams(t)->listen && !gate_mcp_listen_body(t, server).p)))
+        server++;
+    return server;
 }
 
 /* Lanes -------------------------------------------------------------------------------------------
@@ -73,6 +79,7 @@ void gate_mcp_streams_free(struct nk_txn *t)
         nk_sse_free(&all->lanes[i].sse);
         nk_buf_free(&all->lanes[i].last);
     }
+    gate_mcp_listen_free(t);
 }
 
 /* The lane of the server that is entered has come to its end: its outcome. */
@@ -114,9 +121,10 @@ static unsigned end_with_last(struct nk_txn *t)
     if (all->open || all->next < count(t))
         return 0;
     if (t->state->began)
-        return NK_FX_END;
+        return gate_mcp_listen_end(t) | NK_FX_END;
     return all->why ? refuse(t, all->why, NK_MCP_FAILED)
-                    : refuse(t, NK_REFUSAL_no_stream, NK_MCP_NO_METHOD);
+                    : refuse(t, all->listen ? NK_REFUSAL_no_method : NK_REFUSAL_no_stream,
+                             NK_MCP_NO_METHOD);
 }
 
 static unsigned failed(struct nk_txn *t, enum nk_refusal_id id, struct nk_str reason)
@@ -142,6 +150,7 @@ static int begin(struct nk_txn *t)
 {
     struct gate_mcp *m = gate_mcp(t);
     struct gate_mcp_streams *all = nk_arena_alloc(t->arena, sizeof *all);
+    int rc = 0;
     if (!all)
         return NK_ENOMEM;
     all->lanes = nk_arena_array(t->arena, count(t), sizeof *all->lanes);
@@ -153,9 +162,11 @@ static int begin(struct nk_txn *t)
         nk_buf_init(&all->lanes[i].last, GATE_MCP_EVENT_ID);
         nk_buf_add(&all->lanes[i].last, last);
     }
-    all->next = from(t, 0);
     m->streams = all;
-    return 0;
+    if (m->ask.op == NK_MCP_LISTEN)
+        rc = gate_mcp_listen_new(t);
+    all->next = from(t, 0);
+    return rc;
 }
 
 unsigned gate_mcp_streams_next(struct nk_txn *t)
@@ -170,11 +181,12 @@ unsigned gate_mcp_streams_next(struct nk_txn *t)
     m->event = (struct nk_str){NULL, 0};
     if (lane->last.n)
         m->event = nk_buf_str(&lane->last);
+    m->body = gate_mcp_listen_body(t, server);
     if (gate_mcp_forward(t))
         return gate_answer_failed(t, NK_REFUSAL_out_of_memory, NK_STR("a call of several"));
     all->next = from(t, server + 1);
     all->open++;
-    lane->runs = true;
+    lane->runs = lane->is_awaited = true;
     lane->call_number = t->state->call_number;
     t->call.lane = (uint32_t)server;
     leave(t);
@@ -183,6 +195,11 @@ unsigned gate_mcp_streams_next(struct nk_txn *t)
 
 unsigned gate_mcp_streams(struct nk_txn *t)
 {
+    if (gate_mcp(t)->ask.op == NK_MCP_LISTEN && !gate_mcp_listens(t)) {
+        gate_mcp_refuse(t, NK_REFUSAL_bad_request, NK_MCP_INVALID_PARAMS, "parse",
+                        NK_STR("params.notifications has to be an object."));
+        return gate_refused(t);
+    }
     if (begin(t)) {
         gate_refuse(t, NK_REFUSAL_out_of_memory, "forward", NK_STR(""), NK_STR(""));
         return gate_refused(t);
@@ -204,7 +221,7 @@ static unsigned take_head(struct nk_txn *t, const struct nk_http_head *h)
     if (h->status >= 500 || h->status < 200 || (h->status >= 300 && h->status < 400) ||
         nk_http_get(h, NK_STR("content-encoding")).p)
         return failed(t, NK_REFUSAL_bad_answer, NK_STR("no answer of MCP")) | NK_FX_DROP;
-    if (h->status == 404 && !t->state->began) {
+    if (h->status == 404 && gate_mcp(t)->session.parts && !t->state->began) {
         unsigned fx = over(t, "unknown_session", NK_STR(""));
         return fx | all_over(t, "cancelled") |
                refuse(t, NK_REFUSAL_unknown_session, NK_MCP_NO_SESSION);
@@ -260,6 +277,7 @@ static unsigned done(struct nk_txn *t, unsigned fx)
     leave(t);
     if (fx & NK_FX_END)
         return fx;
+    fx |= gate_mcp_listen_pass(t);
     fx |= t->out.n ? NK_FX_DATA : 0;
     return fx | end_with_last(t);
 }
@@ -299,6 +317,11 @@ unsigned gate_mcp_streams_fail(struct nk_txn *t, int fail, struct nk_str why)
         return 0;
     enter(t, t->state->lane);
     return done(t, failed(t, gate_refusal_of(fail), why));
+}
+
+unsigned gate_mcp_streams_wake(struct nk_txn *t)
+{
+    return gate_mcp_listen_wake(t);
 }
 
 unsigned gate_mcp_streams_gone(struct nk_txn *t)

@@ -10,7 +10,7 @@ import { Client } from "@modelcontextprotocol/sdk/client/index.js";
 import { StreamableHTTPClientTransport } from "@modelcontextprotocol/sdk/client/streamableHttp.js";
 import { ElicitRequestSchema, LoggingMessageNotificationSchema, PromptListChangedNotificationSchema, ResourceListChangedNotificationSchema,
   ResourceUpdatedNotificationSchema, ToolListChangedNotificationSchema } from "@modelcontextprotocol/sdk/types.js";
-import { check, run } from "./tap.mjs";
+import { check, run, until } from "./tap.mjs";
 import { all } from "./pages.mjs";
 
 const { BOTH, DEAD, PAIR, PAIR_PORTS, FIXTURE_LOG, ODD, ODD_PORT, CAROL, ALICE } = process.env;
@@ -93,10 +93,6 @@ check("servers that ask at the same time get their own answers", () => connected
 
 const ports = PAIR_PORTS.split(" ");
 const at = async (i, path) => (await fetch(`http://127.0.0.1:${ports[i]}${path}`)).text();
-async function until(what, is) {
-  for (let i = 0; i < 200; i++, await sleep(20)) if (await is()) return;
-  assert.fail(`in four seconds not: ${what}`);
-}
 const opened = () => until("streams of both", async () => await at(0, "/state") === "open" && await at(1, "/state") === "open");
 function listening(client) {
   const heard = [];
