@@ -177,6 +177,7 @@ unsigned gate_mcp_streams_next(struct nk_txn *t)
     struct gate_mcp_lane *lane = &all->lanes[server];
     if (server == count(t))
         return 0;
+    lane->call_number = all->calls++;
     enter(t, server);
     m->event = (struct nk_str){NULL, 0};
     if (lane->last.n)

@@ -25,6 +25,7 @@ struct gate_mcp_lane { /* of one server: what receive knows of one answer */
 struct gate_mcp_streams {
     size_t next;                    /* the server that is called next; all are: their number */
     size_t open;                    /* lanes that run */
+    uint32_t calls;                 /* so far */
     struct gate_mcp_listen *listen; /* mcp_listen.c; NULL: it is a GET */
     enum nk_refusal_id why;      /* of the first that failed otherwise than by having no stream */
     struct gate_mcp_lane *lanes; /* one for each server, in the endpoint's order */
