@@ -53,16 +53,28 @@ bool nk_sock_is_resumed(const struct nk_sock *s)
     return s->ssl && SSL_session_reused(s->ssl);
 }
 
+static void end_tls(struct nk_sock *s)
+{
+    if (!s->ssl)
+        return;
+    ERR_clear_error();
+    /* Says goodbye if that is possible at once; after an error OpenSSL does not allow it. */
+    if (SSL_is_init_finished(s->ssl))
+        (void)SSL_shutdown(s->ssl);
+    SSL_free(s->ssl);
+    ERR_clear_error();
+    s->ssl = NULL;
+}
+
+void nk_sock_finish(struct nk_sock *s)
+{
+    end_tls(s);
+    (void)shutdown(s->fd, SHUT_WR);
+}
+
 void nk_sock_close(struct nk_sock *s)
 {
-    if (s->ssl) {
-        ERR_clear_error();
-        /* Says goodbye if that is possible at once; after an error OpenSSL does not allow it. */
-        if (SSL_is_init_finished(s->ssl))
-            (void)SSL_shutdown(s->ssl);
-        SSL_free(s->ssl);
-        ERR_clear_error();
-    }
+    end_tls(s);
     if (s->fd >= 0)
         close(s->fd);
     *s = (struct nk_sock){.fd = -1};

@@ -78,8 +78,9 @@ ssize_t nk_sock_read(struct nk_sock *s, void *to, size_t n, struct nk_fault *f) 
 /* Bytes written (maybe fewer), NK_EAGAIN, NK_EIO or NK_ECRYPTO. After NK_EAGAIN the next call must
  * begin with the same bytes. */
 ssize_t nk_sock_write(struct nk_sock *s, const struct iovec *iov, int count) NK_CHECKED;
-/* The protocol that ALPN agreed on (RFC 7301), "h2" or "http/1.1"; absent: plain, none, or not yet. */
-struct nk_str nk_sock_alpn(const struct nk_sock *s);
 /* Bytes that TLS has decrypted but not handed out yet (epoll does not know of them). */
 bool nk_sock_has_buffered(const struct nk_sock *s);
+/* Nothing more is sent: says so, in TLS and below it. What still comes can be read, to be thrown away
+ * (of TLS as it is on the wire): closing on it would make the kernel throw away what was sent last. */
+void nk_sock_finish(struct nk_sock *s);
 void nk_sock_close(struct nk_sock *s);

@@ -23,6 +23,9 @@
 
 #include "gate/mcp_session.h"
 
+/* Ids of requests that begin so are none of a client's. */
+static const struct nk_str gate_mcp_own_id = {"nakoso-", 7};
+
 struct nk_mcp { /* an endpoint of the configuration, resolved */
     const struct nk_config_mcp *config;
     size_t upstreams[NK_CONFIG_MCP_SERVERS]; /* of its servers */
@@ -40,8 +43,10 @@ struct gate_mcp {
     struct gate_mcp_session session;
     struct nk_str
         cursor; /* of a list of several servers: the server's own; empty: its beginning; absent: none came */
-    struct nk_str name;  /* of the tool or prompt as the server knows it, or the URI */
-    struct nk_str body;  /* for the server */
+    struct nk_str name; /* of the tool or prompt as the server knows it, or the URI */
+    struct nk_str body; /* for the server */
+    struct nk_str
+        own_id; /* of ours, by which a server may know the request (gate_mcp_id); or absent */
     struct nk_str event; /* the server's id of the last event that the client has seen, or absent */
     struct nk_str owned; /* of what a server of several named: as it was written, or absent; */
     uint32_t owned_at;   /* its entry */
@@ -59,6 +64,7 @@ struct gate_mcp {
     struct gate_mcp_round *round;     /* gate/mcp_round.h; NULL: the call is the client's */
     struct gate_mcp_streams *streams; /* gate/mcp_streams.h; NULL: there is one call at a time */
     bool has_result;                  /* the answer to the request has come */
+    bool knows_secrets, has_secrets;  /* mcp_tool.c: is anything of the server's tools hidden? */
 };
 
 static inline struct gate_mcp *gate_mcp(const struct nk_txn *t)
@@ -95,6 +101,8 @@ int gate_mcp_ask(struct nk_txn *t);
 struct nk_str gate_mcp_version(const struct nk_txn *t);
 /* Writes m->body, the message for the server that is chosen; in the first step alone. 0, or NK_ENOMEM, NK_ELIMIT. */
 int gate_mcp_write(struct nk_txn *t) NK_CHECKED;
+/* The id, as it is written, by which the server that is chosen knows the request: the client's, or one of ours. */
+struct nk_str gate_mcp_id(const struct nk_txn *t);
 /* Writes the call, txn->call; of a round, with the body that m->body is. */
 int gate_mcp_forward(struct nk_txn *t);
 

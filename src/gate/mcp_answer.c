@@ -74,7 +74,7 @@ static int read_message(struct nk_txn *t, struct nk_str text, int64_t max, struc
 }
 
 /* May the server say this here? */
-static int check_message(const struct nk_txn *t, const struct nk_mcp_message *m, struct nk_fault *f)
+static int check_message(struct nk_txn *t, const struct nk_mcp_message *m, struct nk_fault *f)
 {
     const struct gate_mcp *own = gate_mcp(t);
     if (m->kind == NK_MCP_NOTIFICATION)
@@ -89,7 +89,7 @@ static int check_message(const struct nk_txn *t, const struct nk_mcp_message *m,
                                 "the server asks for what it may not ask for");
         return 0;
     }
-    bool fits = m->id.p ? nk_str_eq(m->id, own->message.id) : m->kind == NK_MCP_ERROR;
+    bool fits = m->id.p ? nk_str_eq(m->id, gate_mcp_id(t)) : m->kind == NK_MCP_ERROR;
     return fits && !own->has_result
                ? 0
                : nk_fault_set(f, NK_EINVAL, "mcp", 0, "an answer to another request");

@@ -153,6 +153,20 @@ static int read_last_event(struct nk_txn *t)
     return rc ? gate_refuse(t, NK_REFUSAL_out_of_memory, "parse", NK_STR(""), NK_STR("")) : 0;
 }
 
+/* A server must not take it for one of ours (gate_mcp_id). */
+static int check_id(struct nk_txn *t)
+{
+    const struct gate_mcp *m = gate_mcp(t);
+    uint32_t at = nk_json_get(&m->message.doc, 0, NK_STR("id"));
+    if (m->message.kind != NK_MCP_REQUEST || nk_json_type(&m->message.doc, at) != NK_JSON_STRING)
+        return 0;
+    struct nk_str id = nk_json_string(&m->message.doc, at, t->scratch);
+    return id.p && !nk_str_starts(id, gate_mcp_own_id)
+               ? 0
+               : bad(t, NK_MCP_INVALID_REQUEST,
+                     NK_STR("Ids that begin with \"nakoso-\" are the gateway's."));
+}
+
 static int read_text(struct nk_txn *t, struct nk_str text)
 {
     struct gate_mcp *m = gate_mcp(t);
@@ -177,7 +191,7 @@ static int read_text(struct nk_txn *t, struct nk_str text)
         return fault(t, rc, NK_MCP_INVALID_PARAMS, &f);
     s->call.endpoint = nk_mcp_endpoint(m->ask.op);
     s->call.method = m->message.method;
-    return 0;
+    return check_id(t);
 }
 
 static int read_message(struct nk_txn *t)

@@ -7,10 +7,11 @@
 #include "gate/mcp_bridge.h"
 #include "gate/mcp_relay.h"
 #include "gate/mcp_streams.h"
+#include "gate/mcp_tool.h"
 #include "gate/tool.h"
 
 enum {
-    EDITS_MAX = 6,
+    EDITS_MAX = 7,
     HEADERS_OWN = 11,
     PARAMS_MAX = 32,
     PIECE_MAX = 64 << 10,
@@ -228,6 +229,41 @@ static int edit_answers(struct nk_txn *t, struct edits *e)
     return text.p ? 0 : NK_ENOMEM;
 }
 
+/* A client may use an id twice at once, and in one session a server knows a request by nothing else: the answer to the one could
+ * come as the answer to the other, past what was decided about it. So wherever less than the whole answer goes on,
+ * and in a session of several clients, the id is ours. */
+static bool has_own_id(const struct nk_txn *t)
+{
+    const struct gate_mcp *m = gate_mcp(t);
+    enum nk_mcp_op op = m->ask.op;
+    if (m->message.kind != NK_MCP_REQUEST || gate_mcp_speaks_new(t))
+        return false;
+    return m->is_new || op == NK_MCP_LIST_TOOLS || op == NK_MCP_LIST_PROMPTS ||
+           op == NK_MCP_LIST_RESOURCES || op == NK_MCP_LIST_TEMPLATES ||
+           (op == NK_MCP_CALL_TOOL && m->tool && m->tool->filters);
+}
+
+struct nk_str gate_mcp_id(const struct nk_txn *t)
+{
+    const struct gate_mcp *m = gate_mcp(t);
+    bool is_own = m->own_id.n && (m->ask.op == NK_MCP_STREAM || has_own_id(t));
+    return is_own ? m->own_id : m->message.id;
+}
+
+static int edit_id(struct nk_txn *t, struct edits *e)
+{
+    struct gate_mcp *m = gate_mcp(t);
+    struct nk_buf b;
+    if (!has_own_id(t))
+        return 0;
+    if (!m->own_id.n)
+        m->own_id = nk_arena_printf(t->arena, "\"%.*s%.*s\"", NK_FMT(gate_mcp_own_id),
+                                    NK_FMT(t->state->id));
+    nk_buf_init(&b, PIECE_MAX);
+    nk_buf_add(&b, m->own_id);
+    return m->own_id.p ? edit(t, e, nk_json_get(&m->message.doc, 0, NK_STR("id")), &b) : NK_ENOMEM;
+}
+
 static int write_body(struct nk_txn *t)
 {
     struct gate_mcp *m = gate_mcp(t);
@@ -249,6 +285,8 @@ static int write_body(struct nk_txn *t)
         rc = edit_subscriptions(t, &e);
     if (!rc)
         rc = edit_answers(t, &e);
+    if (!rc)
+        rc = edit_id(t, &e);
     if (rc || !e.n)
         return rc;
     nk_buf_init(&whole, m->body.n + EDITS_MAX * PIECE_MAX + RELAY_MAX);

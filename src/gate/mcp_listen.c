@@ -172,7 +172,7 @@ int gate_mcp_listen_take(struct nk_txn *t, const struct nk_mcp_message *m, struc
     struct gate_mcp_listen *l = listens(t);
     struct gate_mcp_lane *lane = &gate_mcp(t)->streams->lanes[gate_mcp(t)->server];
     if (m->kind != NK_MCP_NOTIFICATION) {
-        if (!m->id.p || !nk_str_eq(m->id, gate_mcp(t)->message.id))
+        if (!m->id.p || !nk_str_eq(m->id, gate_mcp_id(t)))
             return nk_fault_set(f, NK_EINVAL, "mcp", 0, "an answer to another request");
         l->is_complete |= m->kind == NK_MCP_RESULT;
         lane->is_awaited = false;

@@ -197,6 +197,41 @@ static int edit_result(struct result *r, enum nk_mcp_op op, struct nk_fault *f)
     return keep_private(r);
 }
 
+/* The client knows its request by its own id. */
+static int give_id_back(struct result *r)
+{
+    const struct nk_str id = gate_mcp(r->t)->message.id;
+    uint32_t at = nk_json_get(r->doc, 0, NK_STR("id"));
+    struct nk_buf b;
+    if (at == NK_JSON_NONE || nk_str_eq(id, gate_mcp_id(r->t)))
+        return 0;
+    nk_buf_init(&b, id.n);
+    nk_buf_add(&b, id);
+    return replace(r, r->doc->tape[at].start, r->doc->tape[at].end, &b);
+}
+
+/* What a server says of a call whose result is filtered could be what the result may not say. */
+static int put_error(struct result *r, const struct nk_mcp_message *m, struct nk_str *out)
+{
+    const struct gate_mcp_tool *c = gate_mcp(r->t)->tool;
+    struct nk_buf b;
+    int64_t code;
+    if (!c || !c->filters)
+        return 0;
+    if (nk_json_i64(r->doc, nk_json_get(r->doc, m->error, NK_STR("code")), &code) ||
+        code < INT32_MIN || code > INT32_MAX)
+        code = NK_MCP_FAILED;
+    nk_buf_init(&b, 4096);
+    nk_mcp_put_error(&b, gate_mcp(r->t)->message.id, (int)code,
+                     r->t->state->japanese
+                         ? NK_STR("サーバーはこの呼び出しを受け付けませんでした。")
+                         : NK_STR("The server refused the call."),
+                     NK_STR(""));
+    *out = b.error ? (struct nk_str){NULL, 0} : nk_arena_copy(r->a, nk_buf_str(&b));
+    nk_buf_free(&b);
+    return out->p ? 0 : NK_ENOMEM;
+}
+
 /* An error in the place of a result that does not go on. */
 static int refuse_result(const struct nk_txn *t, struct nk_str id, struct nk_arena *a,
                          struct nk_str *out)
@@ -236,9 +271,12 @@ static int edit_whole(struct nk_txn *t, const struct nk_mcp_message *m, struct n
     struct result r = {.t = t, .doc = &m->doc, .at = m->result, .a = a};
     struct nk_buf whole;
     t->state->context = (struct nk_str){NULL, 0}; /* the facts of the request's own step are gone */
-    int rc = edit_result(&r, gate_mcp(t)->answers, f);
+    int rc =
+        m->kind == NK_MCP_RESULT ? edit_result(&r, gate_mcp(t)->answers, f) : put_error(&r, m, out);
     if (rc == NK_EDENIED)
-        return refuse_result(t, m->id, a, out);
+        return refuse_result(t, gate_mcp(t)->message.id, a, out);
+    if (!rc && !out->p)
+        rc = give_id_back(&r);
     if (!rc && !r.n)
         return gate_mcp_own_uris(t, m, a, out);
     if (rc)
@@ -257,6 +295,6 @@ static int edit_whole(struct nk_txn *t, const struct nk_mcp_message *m, struct n
 int gate_mcp_result(struct nk_txn *t, const struct nk_mcp_message *m, struct nk_arena *a,
                     struct nk_str *out, struct nk_fault *f)
 {
-    int rc = m->kind == NK_MCP_RESULT ? edit_whole(t, m, a, out, f) : 0;
+    int rc = edit_whole(t, m, a, out, f);
     return rc ? rc : gate_mcp_bridge_answer(t, m, a, out, f);
 }

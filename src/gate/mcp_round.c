@@ -152,17 +152,19 @@ static int read_text(struct nk_txn *t, struct nk_str text, struct nk_mcp_message
 static unsigned put_failure(struct nk_txn *t, const struct gate_mcp_reply *r)
 {
     struct nk_mcp_message said;
+    struct nk_str with = {NULL, 0};
     struct nk_fault f = {0};
     if (r->status == 401 || r->status == 403)
         return gate_answer_failed(t, NK_REFUSAL_upstream_credential,
                                   NK_STR("the server answered 401 or 403"));
     if (r->status == 0 || r->why)
         return gate_answer_failed(t, NK_REFUSAL_upstream_failed, nk_str(r->why));
-    if (r->text.p && (read_text(t, r->text, &said, &f) || said.kind != NK_MCP_ERROR))
+    if (r->text.p && (read_text(t, r->text, &said, &f) || said.kind != NK_MCP_ERROR ||
+                      gate_mcp_result(t, &said, t->scratch, &with, &f)))
         return gate_answer_failed(t, NK_REFUSAL_bad_answer,
                                   NK_STR("the server speaks no known revision"));
     if (r->text.p)
-        nk_buf_add(&t->out, r->text);
+        nk_buf_add(&t->out, with.p ? with : r->text);
     else if (r->status >= 300)
         nk_mcp_put_error(
             &t->out, gate_mcp(t)->message.id, NK_MCP_FAILED,
@@ -399,7 +401,7 @@ static unsigned ask_server(struct nk_txn *t, const char *why)
 {
     struct gate_mcp *m = gate_mcp(t);
     bool is_known = m->ask.op == NK_MCP_DISCOVER && gate_mcp_is_bridged(t, m->server);
-    struct nk_str id = is_told(m->ask.op) ? (struct nk_str){NULL, 0} : m->message.id;
+    struct nk_str id = is_told(m->ask.op) ? (struct nk_str){NULL, 0} : gate_mcp_id(t);
     struct gate_mcp_reply r = {.why = why};
     if (why || is_known) {
         unsigned fx = gate_mcp_record(t, why ? "upstream_failed" : "complete", nk_str(why));

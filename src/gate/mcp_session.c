@@ -6,14 +6,14 @@
  * 2025-11-25, security best practices, "Session Hijacking").
  *
  *   session   version, revision, end (decimal, Unix milliseconds); of each server revision, capabilities, its own id
- *   event     version, server, operation, id of the request, name of what it is about, what is hidden in its result, the server's
+ *   event     version, server, operation, ids of the request (the client's; ours, or empty), name of what it is about, what is hidden in its result, the server's
  *             own id of the event; bound to the session as well. A client whose stream broke off asks for what came behind an event: so
  *             the rest of an answer is known for what it is, and filtered as if it had come at once.
  */
 #include "gate/bound.h"
 #include "gate/mcp_tool.h"
 
-enum { SEALED_MAX = 8192, VERSION = '1' };
+enum { SEALED_MAX = 8192, VERSION = '1', EVENT = '2' };
 
 void gate_mcp_put_part(struct nk_buf *b, struct nk_str part)
 {
@@ -144,11 +144,12 @@ int gate_mcp_put_event_id(struct nk_txn *t, struct nk_str id, struct nk_buf *out
     const struct gate_mcp *m = gate_mcp(t);
     struct nk_buf plain;
     nk_buf_init(&plain, SEALED_MAX);
-    nk_buf_add_char(&plain, VERSION);
+    nk_buf_add_char(&plain, EVENT);
     nk_buf_add_u64(&plain, m->server);
     nk_buf_add_char(&plain, ' ');
     gate_mcp_put_part(&plain, nk_str(nk_mcp_endpoint(m->answers)->name));
     gate_mcp_put_part(&plain, m->message.id);
+    gate_mcp_put_part(&plain, m->own_id);
     gate_mcp_put_part(&plain, m->name);
     gate_mcp_put_hidden(t, &plain);
     nk_buf_add(&plain, id);
@@ -166,9 +167,10 @@ int gate_mcp_resume(struct nk_txn *t, struct nk_str id, struct nk_str *out)
     if (rc)
         return rc;
     *out = nk_str_sub(plain, 1, plain.n);
-    if (plain.p[0] != VERSION || nk_str_to_u64(nk_str_cut(out, ' '), &server) || !out->p ||
+    if (plain.p[0] != EVENT || nk_str_to_u64(nk_str_cut(out, ' '), &server) || !out->p ||
         server >= m->endpoint->config->server_count || !gate_mcp_get_part(out, &op) ||
-        !gate_mcp_get_part(out, &m->message.id) || !gate_mcp_get_part(out, &m->name))
+        !gate_mcp_get_part(out, &m->message.id) || !gate_mcp_get_part(out, &m->own_id) ||
+        !gate_mcp_get_part(out, &m->name))
         return NK_ENOTFOUND;
     gate_mcp_choose(t, (size_t)server);
     for (int i = 0; i < NK_MCP_OPS; i++)

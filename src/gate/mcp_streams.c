@@ -55,6 +55,8 @@ static void enter(struct nk_txn *t, size_t server)
     nk_sse_free(&s->sse);
     s->sse = lane->sse;
     nk_sse_init(&lane->sse, (size_t)t->setup->config.limits.event_bytes);
+    gate_mcp(t)->knows_secrets = lane->knows_secrets;
+    gate_mcp(t)->has_secrets = lane->has_secrets;
     s->call_number = lane->call_number;
     s->upstream_status = lane->status;
     s->reply_bytes = lane->bytes;
@@ -67,6 +69,8 @@ static void leave(struct nk_txn *t)
     struct gate_mcp_lane *lane = &streams(t)->lanes[gate_mcp(t)->server];
     lane->sse = s->sse;
     nk_sse_init(&s->sse, (size_t)t->setup->config.limits.event_bytes);
+    lane->knows_secrets = gate_mcp(t)->knows_secrets;
+    lane->has_secrets = gate_mcp(t)->has_secrets;
     lane->status = s->upstream_status;
     lane->bytes = s->reply_bytes;
     lane->events = s->events;

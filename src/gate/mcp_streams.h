@@ -19,7 +19,8 @@ struct gate_mcp_lane { /* of one server: what receive knows of one answer */
     int status;
     int64_t bytes, events;
     bool runs, streams;
-    bool is_awaited; /* it has not acknowledged the subscription */
+    bool knows_secrets, has_secrets; /* of struct gate_mcp */
+    bool is_awaited;                 /* it has not acknowledged the subscription */
 };
 
 struct gate_mcp_streams {

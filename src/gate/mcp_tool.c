@@ -92,11 +92,13 @@ static unsigned begin(struct nk_txn *t, const struct nk_tool_ask *ask, struct nk
 {
     struct gate_mcp *m = gate_mcp(t);
     m->tool = nk_arena_alloc(t->arena, sizeof *m->tool);
-    if (!m->tool || gate_mcp_forward(t))
+    if (!m->tool)
         return no_memory(t);
     m->tool->ask = *ask;
     m->tool->fields = fields_of(t, ask->tool, v);
     m->tool->filters = nk_field_applies(&m->tool->fields);
+    if (gate_mcp_forward(t))
+        return no_memory(t);
     unsigned fx = gate_record_tool(t, v, m->message.id);
     return v->outcome == NK_TOOL_ALLOW ? fx | gate_mcp_cross(t, check_pin) : NK_FX_CUT;
 }
@@ -162,30 +164,111 @@ int gate_mcp_put_result(struct nk_txn *t, const struct nk_json *doc, uint32_t at
     return rc == NK_EINVAL ? NK_EDENIED : rc;
 }
 
-bool gate_mcp_tells(const struct nk_txn *t, const struct nk_mcp_message *m)
+/* May this principal call a tool of the server and not read all that it says? When that cannot be told, yes. */
+static bool has_secrets(struct nk_txn *t)
 {
-    const struct gate_mcp_tool *c = gate_mcp(t)->tool;
-    if (!c || !c->filters)
-        return true;
+    const struct nk_tools *tools = t->setup->tools;
+    struct nk_fault f = {0};
+    t->state->context = (struct nk_str){NULL, 0}; /* the facts of the request's own step are gone */
+    for (size_t i = 0; i < nk_tools_count(tools); i++) {
+        const struct nk_tool *tool = nk_tools_at(tools, i);
+        struct nk_tool_ask ask;
+        uint64_t denied = 0;
+        bool may = false;
+        if (!tool->class_count || !nk_str_eq(tool->server, gate_mcp_upstream(t)->name))
+            continue;
+        int rc = gate_tool_ask(t, tool->full, &ask, &f);
+        ask.session.id = gate_mcp(t)->shown;
+        if (!rc)
+            rc = nk_tool_may_list(&ask, t->scratch, &may, &f);
+        if (!rc && may)
+            rc = nk_tool_denied(&ask, t->scratch, &denied, &f);
+        if (rc || denied)
+            return true;
+    }
+    return false;
+}
+
+/* Does nothing say which call a message here is about? A program's lines all come the same way (runner_relay.c). */
+static bool is_shared(const struct nk_txn *t)
+{
+    enum nk_mcp_op op = gate_mcp(t)->answers;
+    return op == NK_MCP_STREAM || op == NK_MCP_LISTEN || nk_config_is_started(gate_mcp_upstream(t));
+}
+
+static bool is_progress(const struct nk_mcp_message *m)
+{
     return m->kind == NK_MCP_NOTIFICATION &&
            nk_str_eq(m->method, NK_STR("notifications/progress")) &&
            nk_json_get(&m->doc, m->params, NK_STR("message")) == NK_JSON_NONE;
 }
 
+/* What says that something has changed, and not what. */
+static bool is_news(const struct nk_mcp_message *m)
+{
+    return m->kind == NK_MCP_NOTIFICATION &&
+           (nk_str_ends(m->method, NK_STR("/list_changed")) ||
+            nk_str_eq(m->method, NK_STR("notifications/resources/updated")) ||
+            nk_str_eq(m->method, NK_STR("notifications/cancelled")) ||
+            nk_str_starts(m->method, NK_STR("notifications/subscriptions/")));
+}
+
+bool gate_mcp_tells(struct nk_txn *t, const struct nk_mcp_message *m)
+{
+    struct gate_mcp *own = gate_mcp(t);
+    if (is_progress(m))
+        return true;
+    if (own->tool && own->tool->filters)
+        return false;
+    if (is_news(m) || !is_shared(t))
+        return true;
+    if (!own->knows_secrets)
+        own->has_secrets = has_secrets(t);
+    own->knows_secrets = true;
+    return !own->has_secrets;
+}
+
+/* Which classes the bits of `denied` are, of which tool. */
+static int classes_of(const struct nk_tool *tool, struct nk_digest *out)
+{
+    struct nk_str parts[1 + 64];
+    size_t n = 0;
+    if (tool)
+        parts[n++] = tool->full;
+    for (size_t i = 0; tool && i < tool->class_count && n < NK_COUNT(parts); i++)
+        parts[n++] = tool->classes[i];
+    return gate_mcp_digest(parts, n, out);
+}
+
 void gate_mcp_put_hidden(const struct nk_txn *t, struct nk_buf *b)
 {
     const struct gate_mcp_tool *c = gate_mcp(t)->tool;
-    nk_buf_printf(b, "%llu %zu ", c ? (unsigned long long)c->fields.denied : 0,
+    struct nk_digest classes;
+    int rc = classes_of(c ? c->ask.tool : NULL, &classes);
+    if (rc)
+        b->error = rc;
+    else
+        nk_buf_add_hex(b, classes.b, sizeof classes.b);
+    nk_buf_printf(b, " %llu %zu ", c ? (unsigned long long)c->fields.denied : 0,
                   c ? c->fields.pointer_count : 0);
     for (size_t i = 0; c && i < c->fields.pointer_count; i++)
         gate_mcp_put_part(b, c->fields.pointers[i]);
 }
 
+/* They may be other ones now, after a reload: then nobody knows what is hidden. */
+static bool are_same(const struct nk_tool *tool, struct nk_str hex)
+{
+    struct nk_digest now, then;
+    return !nk_hex_decode(hex, then.b, sizeof then.b) && !classes_of(tool, &now) &&
+           nk_digest_eq(now, then);
+}
+
 int gate_mcp_get_hidden(struct nk_txn *t, struct nk_str *from)
 {
     struct gate_mcp *m = gate_mcp(t);
+    struct nk_str classes = nk_str_cut(from, ' ');
     uint64_t denied, count;
-    if (nk_str_to_u64(nk_str_cut(from, ' '), &denied) || !from->p ||
+    if (!from->p || nk_str_to_u64(nk_str_cut(from, ' '), &denied) || !from->p ||
         nk_str_to_u64(nk_str_cut(from, ' '), &count) || !from->p || count > from->n)
         return NK_ENOTFOUND;
     struct nk_str *pointers = nk_arena_array(t->arena, (size_t)count + 1, sizeof *pointers);
@@ -200,6 +283,8 @@ int gate_mcp_get_hidden(struct nk_txn *t, struct nk_str *from)
     struct nk_tool_verdict v = {
         .denied = denied, .redact = pointers, .redact_count = (size_t)count};
     m->tool->ask.tool = nk_tools_find_of(t->setup->tools, gate_mcp_upstream(t)->name, m->name);
+    if (!are_same(m->tool->ask.tool, classes))
+        return NK_ENOTFOUND;
     m->tool->fields = fields_of(t, m->tool->ask.tool, &v);
     m->tool->filters = nk_field_applies(&m->tool->fields);
     return 0;

@@ -30,9 +30,9 @@ int gate_mcp_put_tools(struct nk_txn *t, const struct nk_json *doc, uint32_t lis
 /* Appends the result of a call without what may not be read: 0; NK_EDENIED with a fault: it does not go on. */
 int gate_mcp_put_result(struct nk_txn *t, const struct nk_json *doc, uint32_t at,
                         struct nk_arena *a, struct nk_buf *out, struct nk_fault *f) NK_CHECKED;
-/* Does a notification or request of the server come through while results are filtered? What it says could be
- * what the result does not. */
-bool gate_mcp_tells(const struct nk_txn *t, const struct nk_mcp_message *m);
+/* Does a notification or request of the server come through? What it says could be what a filtered result does not: that of this
+ * stream, or of any call where nothing says which call it is about. */
+bool gate_mcp_tells(struct nk_txn *t, const struct nk_mcp_message *m);
 
 /* What is hidden in the result, for the ids of events; and back, for a stream that goes on. */
 void gate_mcp_put_hidden(const struct nk_txn *t, struct nk_buf *b);

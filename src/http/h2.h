@@ -107,7 +107,10 @@ bool nk_h2_has_output(const struct nk_h2 *h);
 
 /* Server: the answer's head; with has_body, `take` follows. Framing and hop-by-hop headers are
  * dropped, content_length is written. Copies what it needs. An answer whose body does not have
- * content_length bytes is reset, never completed. NK_EINVAL: a head that the HTTP/1.1 writer would
+ * content_length bytes is reset, never completed. One that is complete before its request leaves the
+ * stream open: what still comes of the body is thrown away, the window stays closed, `gone` follows when
+ * the request is complete. Who does not want to wait that long resets it (NO_ERROR, section 8.1); a
+ * request that was refused is reset by itself. NK_EINVAL: a head that the HTTP/1.1 writer would
  * refuse too, or a second answer; NK_ELIMIT: over max_queued; NK_ENOTFOUND: the stream is over. */
 int nk_h2_answer(struct nk_h2 *h, uint32_t stream, const struct nk_http_head *head,
                  bool has_body) NK_CHECKED;

@@ -104,6 +104,12 @@ static int on_invalid_frame(nghttp2_session *session, const nghttp2_frame *frame
     return 0;
 }
 
+/* Nobody reads what comes of its body: refused, let go of, or answered already. */
+static bool is_unwanted(const struct nk_h2 *h, const struct nk_h2_stream *s)
+{
+    return s->silent || s->refused || (h->server && s->here_done);
+}
+
 static int on_data(nghttp2_session *session, uint8_t flags, int32_t id, const uint8_t *p, size_t n,
                    void *owner)
 {
@@ -113,7 +119,7 @@ static int on_data(nghttp2_session *session, uint8_t flags, int32_t id, const ui
     if (!s)
         return 0;
     s->unused += n;
-    if (!s->silent && !s->refused)
+    if (!is_unwanted(h, s))
         h->handler->body(h->owner, s->call, s->id, (struct nk_str){(const char *)p, n});
     return 0;
 }
@@ -131,7 +137,7 @@ static void got_data(struct nk_h2 *h, struct nk_h2_stream *s, const nghttp2_fram
     bool last = frame->hd.flags & NGHTTP2_FLAG_END_STREAM;
     if (!last && frame->hd.length == frame->data.padlen)
         nk_h2_count(h, &h->counts.empties, h->lim.empties, "too many empty DATA frames");
-    if (s && (s->silent || s->refused))
+    if (s && is_unwanted(h, s))
         give_back(h, s);
     if (s && last)
         said_end(h, s);
@@ -232,11 +238,11 @@ static void sent_goaway(struct nk_h2 *h, const nghttp2_goaway *goaway)
                (enum nk_h2_code)goaway->error_code, why);
 }
 
-/* An answer is complete: what is left of the request is not wanted (section 8.1). */
+/* An answer is complete. What is left of a request that was taken is the caller's to wait for. */
 static void sent_end(struct nk_h2 *h, struct nk_h2_stream *s)
 {
     s->here_done = true;
-    if (h->server && !s->there_done &&
+    if (h->server && s->refused && !s->there_done &&
         nghttp2_submit_rst_stream(h->session, NGHTTP2_FLAG_NONE, (int32_t)s->id, s->last))
         nk_h2_fail(h, NK_ENOMEM, NK_H2_INTERNAL_ERROR, "out of memory for a reset");
 }

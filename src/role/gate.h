@@ -51,8 +51,8 @@ struct gate {
     struct gate_conn *sending;         /* HTTP/2, with frames for the socket: gate_h2.c */
     size_t h2_streams, h2_early_bytes; /* of all connections: open; of bodies that wait unread */
     int64_t abuse_told_us;             /* when the log last heard of a client that did too much */
-    struct gate_conn *shake_first[2], *shake_last[2]; /* whose handshake waits: gate_shake.c */
-    uint32_t shake_steps;                             /* of this batch */
+    struct gate_conn *shake_first[3], *shake_last[3]; /* who waits for a turn: gate_shake.c */
+    uint32_t shake_steps;                             /* of handshakes, in this batch */
     int64_t full_since_us;                            /* 0: the audit log takes new requests */
     int64_t refused_since_us; /* the second whose refused_lines are counted */
     uint32_t refused_lines;   /* in the log: of clients that TLS refused */

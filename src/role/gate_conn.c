@@ -12,7 +12,12 @@
 #include <netinet/tcp.h>
 #include <unistd.h>
 
-enum { ACCEPT_BATCH = 64, ACCEPT_AGAIN_US = 100000, DRAIN_IDLE_MS = 1500 };
+enum {
+    ACCEPT_BATCH = 64,
+    ACCEPT_AGAIN_US = 100000,
+    DRAIN_IDLE_MS = 1500,
+    OPERATORS = 16, /* connections beyond the limit for those who ask how it is */
+};
 
 static void conn_later(struct nk_later *l)
 {
@@ -122,18 +127,30 @@ static void accept_again(struct nk_timer *t)
 }
 
 /* Until a connection closes. */
-static void stop_listening(struct gate *g)
+static void stop_listening(struct gate *g, bool for_operators)
 {
     g->accepting_stopped = true;
     for (size_t i = 0; i < g->listener_count; i++)
-        if (nk_loop_watch(g->loop, &g->listeners[i].watch, 0))
+        if ((for_operators || !g->listeners[i].admin) &&
+            nk_loop_watch(g->loop, &g->listeners[i].watch, 0))
             return;
+}
+
+/* Clients that take all connections must not hide the gate from its operators. */
+static bool is_full(struct gate *g, const struct gate_listener *l)
+{
+    int64_t most = g->setup->config.limits.connections + (l->admin ? OPERATORS : 0);
+    if ((int64_t)g->conn_count < most)
+        return false;
+    nk_stats_add(&g->stats, NK_STAT_CONNECTIONS_REFUSED, 1);
+    stop_listening(g, l->admin);
+    return true;
 }
 
 /* Nothing is free in the system. For a moment: there may be no connection that will close. */
 static void rest_from_listening(struct gate *g)
 {
-    stop_listening(g);
+    stop_listening(g, true);
     g->accept_timer.fire = accept_again;
     if (nk_loop_arm(g->loop, &g->accept_timer, ACCEPT_AGAIN_US))
         nk_loop_stop(g->loop, 1);
@@ -145,11 +162,8 @@ void gate_conn_accept(struct nk_watch *w, uint32_t events)
     struct gate *g = l->gate;
     (void)events;
     for (int i = 0; i < ACCEPT_BATCH; i++) {
-        if ((int64_t)g->conn_count >= g->setup->config.limits.connections) {
-            nk_stats_add(&g->stats, NK_STAT_CONNECTIONS_REFUSED, 1);
-            stop_listening(g);
+        if (is_full(g, l))
             return;
-        }
         int fd = accept4(w->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
         if (fd < 0) {
             if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM)

@@ -14,7 +14,7 @@
 #include "role/gate_mail.h"
 
 /* Records of one request that wait for room in the audit ring: as a rule; and at most, of a few steps. */
-enum { GATE_RECORDS_FEW = 4, GATE_RECORDS_MAX = 2 * NK_TXN_RECORDS };
+enum { GATE_RECORDS_FEW = 4, GATE_RECORDS_MAX = 2 * NK_TXN_RECORDS, GATE_READS_A_TURN = 4 };
 
 struct gate;
 struct gate_conn;
@@ -113,7 +113,7 @@ struct gate_conn {
     const struct gate_framing *framing;
     struct nk_sock sock;
     bool admin, readable, writable, gone, close_after_flush;
-    bool shaking;    /* in the line of handshakes */
+    bool shaking;    /* stands in a line of gate_shake.c */
     bool fresh;      /* its framing is not known yet: HTTP/2 is offered and no byte has come */
     uint8_t sniffed; /* bytes of HTTP/2's preface that came so far */
     union {

@@ -123,9 +123,13 @@ static void run(struct gate_conn *c)
 {
     struct gate_stream *s = &c->stream;
     struct nk_fault f = {0};
-    while (s->state <= STREAM_BODY || s->state == STREAM_LINGER) {
+    for (size_t reads = 0; s->state <= STREAM_BODY || s->state == STREAM_LINGER; reads++) {
         if (gate_pause(s))
             break;
+        if (reads == GATE_READS_A_TURN) {
+            gate_turn_over(c);
+            return;
+        }
         ssize_t n = more_input(c, &f);
         if (n == NK_EAGAIN)
             break;
@@ -204,7 +208,7 @@ void gate_reply_whole(struct gate_stream *s, int status, struct nk_str type, str
 
 static void linger(struct gate_conn *c)
 {
-    (void)shutdown(c->sock.fd, SHUT_WR);
+    nk_sock_finish(&c->sock);
     c->stream.state = STREAM_LINGER;
     gate_stream_deadline(&c->stream, LINGER_MS);
     run(c);
@@ -227,10 +231,7 @@ static void after_flush(struct gate_stream *s)
     if (s->state != STREAM_BUSY)
         return;
     if (c->close_after_flush) {
-        if (c->sock.ssl)
-            gate_conn_close(c);
-        else
-            linger(c);
+        linger(c);
         return;
     }
     s->state = STREAM_IDLE;

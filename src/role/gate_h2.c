@@ -28,7 +28,7 @@ enum {
     EARLY_MAX = 32 << 20, /* bytes of all bodies that wait while the audit log is full */
     STREAM_BYTES = 1024,  /* what the machine keeps of a stream, about */
     REST_MAX = 32 << 10,  /* of a refused request, that its answer waits for, */
-    REST_MS = 1000,       /* and for how long */
+    REST_MS = 1000,       /* and for how long, as a reset does behind the answer */
     GOODBYE_MS = 1000,
     TOLD_US = 1000000,
 };
@@ -45,6 +45,7 @@ struct h2_stream {
     bool complete;             /* the request is */
     bool ended, cut;           /* the answer is */
     bool may_end;              /* … and that may be said, too */
+    bool rests;                /* the answer is whole, the request is not */
     bool head_put, head_taken; /* the core has given the answer's head; the machine has it */
 };
 
@@ -125,7 +126,7 @@ static void settle(struct h2_stream *x)
 {
     if (!x->s.req)
         return;
-    x->s.req->held = !x->complete || !x->head_taken;
+    x->s.req->held = !x->head_taken || (!x->complete && !x->rests);
     gate_request_settle(&x->s);
 }
 
@@ -309,6 +310,18 @@ static void after_taking(struct h2_stream *x)
         gate_credit(s);
 }
 
+/* The machine has the whole answer; whatever the client still sends of its request is not wanted. But
+ * some clients that are sending take a reset right behind the answer for a failure, and lose it. */
+static void rest(struct h2_stream *x)
+{
+    if (x->complete)
+        return;
+    x->rests = true;
+    x->s.state = STREAM_LINGER;
+    settle(x);
+    gate_stream_deadline(&x->s, REST_MS);
+}
+
 static ptrdiff_t on_take(void *owner, void *call, uint32_t id, char *p, size_t max, bool *end)
 {
     struct h2_stream *x = call;
@@ -324,6 +337,8 @@ static ptrdiff_t on_take(void *owner, void *call, uint32_t id, char *p, size_t m
     if (n)
         after_taking(x);
     *end = all && x->ended;
+    if (*end)
+        rest(x);
     return (ptrdiff_t)n;
 }
 
@@ -337,6 +352,8 @@ static bool answer_head(struct h2_stream *x)
         drop(x, NK_H2_INTERNAL_ERROR); /* cut before it began, or what no head may hold */
         return false;
     }
+    if (!body)
+        rest(x);
     return true;
 }
 
@@ -403,11 +420,7 @@ static void wait_for(struct gate_conn *c, bool moved)
 /* All is said: the client closes when it has read it. */
 static void hang_up(struct gate_conn *c)
 {
-    if (c->sock.ssl) {
-        gate_conn_close(c);
-        return;
-    }
-    (void)shutdown(c->sock.fd, SHUT_WR);
+    nk_sock_finish(&c->sock);
     c->h2->ending = true;
     c->stream.state = STREAM_LINGER;
     gate_stream_deadline(&c->stream, GOODBYE_MS);
@@ -498,7 +511,11 @@ static void feed(struct gate_conn *c, struct nk_str in)
 static void run(struct gate_conn *c)
 {
     struct nk_fault f = {0};
-    while (c->readable || nk_sock_has_buffered(&c->sock)) {
+    for (size_t reads = 0; c->readable || nk_sock_has_buffered(&c->sock); reads++) {
+        if (reads == GATE_READS_A_TURN) {
+            gate_turn_over(c);
+            return;
+        }
         ssize_t n = nk_sock_read(&c->sock, c->gate->read_buffer, GATE_READ_SIZE, &f);
         if (n == NK_EAGAIN || (n > 0 && n < GATE_READ_SIZE && !c->sock.ssl))
             c->readable = false;
@@ -545,7 +562,7 @@ static void fail(struct gate_stream *s)
         s->req->close_after = true; /* it has waited long enough */
         gate_mark_dirty(s);
     } else if (!is_connection(s)) {
-        drop(of(s), NK_H2_CANCEL);
+        drop(of(s), of(s)->rests ? NK_H2_NO_ERROR : NK_H2_CANCEL);
     } else if (h->ending || h->wait == WAIT_SOCKET) {
         gate_conn_close(c);
     } else {
@@ -577,7 +594,7 @@ static void bury(struct gate_stream *s)
         nk_loop_later(c->gate->loop, &x->later);
         if (!h->machine && h->alive == 0)
             gate_stream_bury(&c->stream);
-    } else if (!h->machine && h->alive == 0 && !h->sending) {
+    } else if (!h->machine && h->alive == 0 && !h->sending && !c->shaking) {
         free(h);
         gate_conn_bury(c);
     }

@@ -25,5 +25,7 @@ void gate_tls_refused(struct gate *g, const struct nk_fault *why);
 
 /* gate_shake.c: true when the connection's handshake has to wait its turn. */
 bool gate_shake_waits(struct gate_conn *c);
+/* There may be more to read on it than its share of a batch: it goes on with the next one. */
+void gate_turn_over(struct gate_conn *c);
 void gate_shake_go(struct gate *g); /* once a batch */
 bool gate_shake_may_sleep(const struct gate *g);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * runner_relay.c - messages between a client's requests and a server's lines. A request gets a number of ours on its way to
- * the server, because two clients' requests, or two of one client, may have the same id; the answer gets the id back.
- * All else goes on as it is.
+ * the server, because two clients' requests, or two of one client, may have the same id; the answer gets the id back. So does
+ * the token by which it hears of progress. All else goes on as it is.
  *
  * A server's lines do not say which request they are about, but for progress. So a question or a notification goes on the
  * stream of the newest request that waits, or else on the stream that the client has opened for such; news of
@@ -53,17 +53,25 @@ static bool add_line(struct session *s, struct nk_str text)
     return true;
 }
 
-/* With entry `at` of the message replaced by a number. */
-static bool add_numbered(struct session *s, const struct nk_mcp_message *m, uint32_t at,
-                         int64_t number)
+/* With entries `at` of the message, in any order, replaced by a number. */
+static bool add_numbered(struct session *s, const struct nk_mcp_message *m, const uint32_t *at,
+                         size_t n, int64_t number)
 {
-    const struct nk_json_value *v = &m->doc.tape[at];
+    struct nk_json_edit edits[2];
     struct nk_buf digits, text;
     nk_buf_init(&digits, 32);
     nk_buf_add_i64(&digits, number);
-    struct nk_json_edit edit = {v->start, v->end, nk_buf_str(&digits)};
-    nk_buf_init(&text, m->doc.text.n + 32);
-    bool good = !nk_json_splice(m->doc.text, &edit, 1, &text) && add_line(s, nk_buf_str(&text));
+    for (size_t i = 0; i < n; i++) {
+        const struct nk_json_value *v = &m->doc.tape[at[i]];
+        edits[i] = (struct nk_json_edit){v->start, v->end, nk_buf_str(&digits)};
+    }
+    if (n == 2 && edits[0].start > edits[1].start) {
+        struct nk_json_edit first = edits[1];
+        edits[1] = edits[0];
+        edits[0] = first;
+    }
+    nk_buf_init(&text, m->doc.text.n + 64);
+    bool good = !nk_json_splice(m->doc.text, edits, n, &text) && add_line(s, nk_buf_str(&text));
     nk_buf_free(&digits);
     nk_buf_free(&text);
     return good;
@@ -76,12 +84,13 @@ static bool add_request(struct session *s, struct conn *c, const struct nk_mcp_m
         waiting++;
     uint32_t meta = nk_json_get(&m->doc, m->params, NK_STR("_meta"));
     uint32_t token = nk_json_get(&m->doc, meta, NK_STR("progressToken"));
+    const uint32_t at[] = {nk_json_get(&m->doc, 0, NK_STR("id")), token};
     if (token != NK_JSON_NONE)
         c->progress = nk_arena_copy(&c->arena, nk_json_span(&m->doc, token));
     c->number = ++s->numbers;
     if (waiting == WAITING_MAX || !c->id.p ||
         nk_loop_arm(s->runner->loop, &c->timer, ALIVE_FIRST_US) ||
-        !add_numbered(s, m, nk_json_get(&m->doc, 0, NK_STR("id")), c->number))
+        !add_numbered(s, m, at, token == NK_JSON_NONE ? 1 : 2, c->number))
         return false;
     c->session = s;
     c->state = CONN_WAITING;
@@ -98,7 +107,7 @@ static bool add_cancelled(struct session *s, const struct nk_mcp_message *m)
     struct nk_str id = at == NK_JSON_NONE ? (struct nk_str){NULL, 0} : nk_json_span(&m->doc, at);
     for (struct conn *w = s->waiting; w; w = w->newer)
         if (nk_str_eq(w->id, id))
-            return add_numbered(s, m, at, w->number);
+            return add_numbered(s, m, &at, 1, w->number);
     return true;
 }
 
@@ -175,13 +184,22 @@ static void answer(struct session *s, const struct nk_mcp_message *m)
         session_end(s, NULL);
 }
 
-static struct conn *with_progress(struct session *s, const struct nk_mcp_message *m)
+/* News of the request that has this number go on with the token that its client gave. */
+static void tell_progress(struct session *s, const struct nk_mcp_message *m)
 {
     uint32_t at = nk_json_get(&m->doc, m->params, NK_STR("progressToken"));
-    struct conn *c = at == NK_JSON_NONE ? NULL : s->waiting;
-    while (c && !nk_str_eq(c->progress, nk_json_span(&m->doc, at)))
+    int64_t number = -1;
+    struct conn *c = at == NK_JSON_NONE || nk_json_i64(&m->doc, at, &number) ? NULL : s->waiting;
+    struct nk_buf text;
+    while (c && (c->number != number || !c->progress.p))
         c = c->newer;
-    return c;
+    if (!c) /* it is over */
+        return;
+    struct nk_json_edit edit = {m->doc.tape[at].start, m->doc.tape[at].end, c->progress};
+    nk_buf_init(&text, m->doc.text.n + c->progress.n);
+    if (!nk_json_splice(m->doc.text, &edit, 1, &text))
+        conn_event(c, nk_buf_str(&text));
+    nk_buf_free(&text);
 }
 
 /* Bytes of a line may have a CR between tokens, which would end a line of an event. */
@@ -202,10 +220,10 @@ static void tell(struct session *s, const struct nk_mcp_message *m)
 {
     struct conn *to = s->waiting ? s->waiting : s->stream;
     if (nk_str_eq(m->method, NK_STR("notifications/progress"))) {
-        to = with_progress(s, m);
-        if (!to)
-            return; /* of what is over */
-    } else if (is_news(m->method) && s->stream) {
+        tell_progress(s, m);
+        return;
+    }
+    if (is_news(m->method) && s->stream) {
         to = s->stream;
     }
     if (to) {

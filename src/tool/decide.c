@@ -253,3 +253,14 @@ int nk_tool_may_list(const struct nk_tool_ask *ask, struct nk_arena *a, bool *ou
     rc = nk_tool_judge_open(ask->policies, ask->store, &req, a, out);
     return rc ? nk_fault_set(f, rc, "tool", 0, "the list cannot be decided") : 0;
 }
+
+int nk_tool_denied(const struct nk_tool_ask *ask, struct nk_arena *a, uint64_t *denied,
+                   struct nk_fault *f)
+{
+    struct nk_tool_verdict v = {.outcome = NK_TOOL_ALLOW};
+    struct tool_asking q = {.ask = ask, .a = a, .out = &v, .f = f};
+    put_question(&q);
+    int rc = ask_classes(&q);
+    *denied = v.denied;
+    return rc ? nk_fault_set(f, rc, "tool", 0, "the fields cannot be decided") : 0;
+}

@@ -138,5 +138,9 @@ int nk_tool_decide(const struct nk_tool_ask *ask, struct nk_arena *a, struct nk_
 int nk_tool_may_list(const struct nk_tool_ask *ask, struct nk_arena *a, bool *out,
                      struct nk_fault *f) NK_CHECKED;
 
+/* Which of the tool's classes (bits, as in a verdict) this principal may not read, whatever a call's arguments are. */
+int nk_tool_denied(const struct nk_tool_ask *ask, struct nk_arena *a, uint64_t *denied,
+                   struct nk_fault *f) NK_CHECKED;
+
 /* Appends who acts for the principal, as questions about tools and their fields tell it: ,"actor":{…}; or nothing. */
 void nk_tool_put_actor(struct nk_buf *out, const struct nk_principal *p);

@@ -7,6 +7,7 @@
  *     crowd flood   PORT COUNT SECONDS [KEY]   connections come and go as fast as it can, COUNT open
  *     crowd reset   PORT COUNT SECONDS KEY     requests whose sender is gone before the answer
  *     crowd half    PORT COUNT SECONDS KEY     requests whose sender closes its side behind them
+ *     crowd pour    PORT COUNT SECONDS KEY     a body over the limit, sent as fast as it is taken
  *     crowd pace    PORT RATE  SECONDS KEY     RATE requests a second, one after the other; prints
  *                                              "p50 US p99 US max US wrong N of N"
  *
@@ -27,7 +28,14 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { TURNS = 100, TURN_US = 1000000 / TURNS, SAMPLES = 1 << 20, ANSWER = 65536 };
+enum {
+    TURNS = 100,
+    TURN_US = 1000000 / TURNS,
+    SAMPLES = 1 << 20,
+    ANSWER = 65536,
+    POUR = 1 << 20,
+    POURS = 4096
+};
 
 struct client {
     int fd;
@@ -57,7 +65,8 @@ static void sleep_until(int64_t us)
         ;
 }
 
-static void write_request(const char *model, const char *text)
+/* The body is said to be `more` bytes longer than what is written here. */
+static void write_request(const char *model, const char *text, long long more)
 {
     char body[512];
     int n = snprintf(body, sizeof body,
@@ -66,8 +75,8 @@ static void write_request(const char *model, const char *text)
     crowd.n = (size_t)snprintf(crowd.request, sizeof crowd.request,
                                "POST /v1/chat/completions HTTP/1.1\r\nHost: gate\r\n"
                                "Authorization: Bearer %s\r\nContent-Type: application/json\r\n"
-                               "Content-Length: %d\r\n\r\n%s",
-                               crowd.key, n, body);
+                               "Content-Length: %lld\r\n\r\n%s",
+                               crowd.key, n + more, body);
 }
 
 /* A connection from some address of 127/8; -1 when there is none to be had now. */
@@ -173,6 +182,23 @@ static void turn_half(struct client *c)
     }
 }
 
+/* All that is taken, one client after the other, and no look at what is said to it. */
+static void turn_pour(struct client *c)
+{
+    static char much[POUR];
+    if (c->fd < 0)
+        c->fd = dial(true);
+    else if (c->sent < crowd.n)
+        send_some(c, crowd.n);
+    ssize_t sent = 0;
+    for (int i = 0; i < POURS && c->sent == crowd.n && sent >= 0; i++)
+        sent = send(c->fd, much, sizeof much, MSG_NOSIGNAL);
+    if (sent < 0) {
+        crowd.closed++;
+        drop(c, false);
+    }
+}
+
 static int play(void (*turn)(struct client *c), long rounds_a_second)
 {
     struct client *all = calloc((size_t)crowd.count, sizeof *all);
@@ -252,7 +278,7 @@ int main(int argc, char **argv)
     struct rlimit files;
     if (argc < 5) {
         fprintf(stderr,
-                "usage: crowd trickle|sip|flood|reset|half|pace PORT COUNT SECONDS [KEY]\n");
+                "usage: crowd trickle|sip|flood|reset|half|pour|pace PORT COUNT SECONDS [KEY]\n");
         return 2;
     }
     getrlimit(RLIMIT_NOFILE, &files);
@@ -262,7 +288,8 @@ int main(int argc, char **argv)
     crowd.count = atol(argv[3]);
     crowd.seconds = atol(argv[4]);
     crowd.key = argc > 5 ? argv[5] : "none";
-    write_request(strcmp(argv[1], "sip") == 0 ? "long" : "echo", "crowd");
+    write_request(strcmp(argv[1], "sip") == 0 ? "long" : "echo", "crowd",
+                  strcmp(argv[1], "pour") == 0 ? 1000000000000 : 0);
     if (crowd.count < 1)
         return 2;
     if (strcmp(argv[1], "trickle") == 0)
@@ -273,6 +300,8 @@ int main(int argc, char **argv)
         return play(turn_flood, 20);
     if (strcmp(argv[1], "reset") == 0)
         return play(turn_reset, 20);
+    if (strcmp(argv[1], "pour") == 0)
+        return play(turn_pour, 100);
     if (strcmp(argv[1], "half") == 0)
         return play(turn_half, 10);
     return strcmp(argv[1], "pace") == 0 ? pace() : 2;

@@ -1,16 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
 // bridge.mjs FIRST - official clients of one generation of MCP before servers of the other (old.mjs, new.mjs), and before both at
 // once. The environment: OLD, NEW, MIXED, FOUND (endpoints; of
-// FOUND nobody says what its server speaks, which is new.mjs), ALICE, BOB (keys of two who may do everything), OLD_LOG (what the servers wrote).
+// FOUND nobody says what its server speaks, which is new.mjs), ALICE, BOB (keys of two who may do everything), CAROL (who may not read
+// what is medical), OLD_LOG (what the servers wrote).
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
+import { setTimeout as sleep } from "node:timers/promises";
 import { Client as NewClient, StreamableHTTPClientTransport as NewTransport } from "@modelcontextprotocol/client";
 import { Client } from "@modelcontextprotocol/sdk/client/index.js";
 import { StreamableHTTPClientTransport } from "@modelcontextprotocol/sdk/client/streamableHttp.js";
 import { check, run } from "./tap.mjs";
 import { all } from "./pages.mjs";
 
-const { OLD, NEW, MIXED, FOUND, ALICE, BOB, OLD_LOG } = process.env;
+const { OLD, NEW, MIXED, FOUND, ALICE, BOB, CAROL, OLD_LOG } = process.env;
 const headers = (key) => ({ requestInit: { headers: { authorization: `Bearer ${key}` } } });
 const sessions = () => (readFileSync(OLD_LOG, "utf8").match(/^session /gm) ?? []).length;
 
@@ -109,5 +111,46 @@ for (const [name, client] of [["2025-11-25", old], ["2026-07-28", modern]])
     await use(c, "old", "old", (u) => `old+${u}`);
     await use(c, "new", "new", (u) => `new+${u}`);
   }));
+
+// Ids of requests are the client's: one that is used twice at once must not carry an answer past what was decided about it.
+const open = async (key) => {
+  const headers = { authorization: `Bearer ${key}`, "content-type": "application/json", accept: "application/json, text/event-stream", "mcp-protocol-version": "2025-11-25" };
+  const post = (message) => fetch(OLD, { method: "POST", body: JSON.stringify({ jsonrpc: "2.0", ...message }), headers });
+  const begun = await post({ id: 0, method: "initialize", params: { protocolVersion: "2025-11-25", capabilities: {}, clientInfo: { name: "raw", version: "1" } } });
+  headers["mcp-session-id"] = begun.headers.get("mcp-session-id");
+  await post({ method: "notifications/initialized" });
+  return { headers, call: async (id, name, args) => (await post({ id, method: "tools/call", params: { name: `old___${name}`, arguments: args } })).text(),
+    say: async (message) => (await post(message)).text() };
+};
+check("an id that a client uses twice at once gives each request its own answer, without what is hidden in it", async () => {
+  const { call, say } = await open(CAROL);
+  const [chart, echo] = await Promise.all([call(7, "chart", { ms: 200 }), (async () => { await sleep(50); return call(7, "echo", { say: "hello", ms: 600 }); })()]);
+  assert.match(chart, /"id":7/);
+  assert.match(chart, /Suzuki/);
+  assert.match(echo, /"id":7.*hello|hello.*"id":7/);
+  assert.doesNotMatch(chart + echo, /measles/);
+  assert.match(await say({ id: "nakoso-1", method: "tools/call", params: { name: "old___echo", arguments: { say: "x", ms: 0 } } }), /are the gateway's/);
+});
+check("clients of 2026-07-28 that share a session of ours at the server share no answers", async () => {
+  const post = async (say, ms) => (await fetch(OLD, { method: "POST", headers: { authorization: `Bearer ${ALICE}`, "content-type": "application/json",
+    accept: "application/json, text/event-stream", "mcp-protocol-version": "2026-07-28", "mcp-method": "tools/call", "mcp-name": "old___echo" },
+  body: JSON.stringify({ jsonrpc: "2.0", id: 1, method: "tools/call", params: { name: "old___echo", arguments: { say, ms },
+    _meta: { "io.modelcontextprotocol/protocolVersion": "2026-07-28", "io.modelcontextprotocol/clientCapabilities": {} } } }) })).text();
+  const [one, two] = await Promise.all([post("one", 300), (async () => { await sleep(50); return post("two", 500); })()]);
+  assert.deepEqual([one.includes('"one"'), two.includes('"two"')], [true, true], one + two);
+});
+check("the stream of a session tells nobody what the results of its calls do not", async () => {
+  for (const [key, hears] of [[CAROL, false], [ALICE, true]]) {
+    const { headers, call } = await open(key), cut = new AbortController();
+    const stream = await fetch(OLD, { headers: { ...headers, accept: "text/event-stream" }, signal: cut.signal });
+    let text = "";
+    const reading = (async () => { for await (const part of stream.body) text += Buffer.from(part); })().catch(() => {});
+    const chart = await call(1, "chart", { ms: 50 });
+    for (let i = 0; i < 40 && !text.includes("measles"); i++) await sleep(hears ? 50 : 10);
+    cut.abort();
+    await reading;
+    assert.deepEqual([chart.includes("measles"), text.includes("measles")], [hears, hears]);
+  }
+});
 
 await run("mcp", "translated");

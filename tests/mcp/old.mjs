@@ -4,6 +4,7 @@
 // stream of GET is closed by GET /close, and not offered after GET /refuse.
 import { randomUUID } from "node:crypto";
 import { createServer } from "node:http";
+import { setTimeout as sleep } from "node:timers/promises";
 import { McpServer, ResourceTemplate } from "@modelcontextprotocol/sdk/server/mcp.js";
 import { StreamableHTTPServerTransport } from "@modelcontextprotocol/sdk/server/streamableHttp.js";
 import { ElicitResultSchema } from "@modelcontextprotocol/sdk/types.js";
@@ -44,6 +45,17 @@ function build(id) {
     await server.server.ping();
     const r = await server.server.elicitInput({ message, requestedSchema });
     return { content: [text(`${message}: ${r.content?.name}`)] };
+  });
+  // What it says of a patient takes as long as one wants; a line about it goes to whoever listens.
+  server.registerTool("chart", { description: "Tells all about a patient", inputSchema: { ms: z.number() } }, async ({ ms }) => {
+    const chart = { name: "Suzuki", medical: { diagnosis: "measles" } };
+    await sleep(ms);
+    await server.sendLoggingMessage({ level: "info", data: chart });
+    return { content: [text(JSON.stringify(chart))], structuredContent: chart };
+  });
+  server.registerTool("echo", { description: "Says it again", inputSchema: { say: z.string(), ms: z.number() } }, async ({ say, ms }) => {
+    await sleep(ms);
+    return { content: [text(say)] };
   });
   server.registerResource("page", "old://page", { mimeType: "text/plain" }, (uri) => ({ contents: [{ uri: uri.href, text: "A page." }] }));
   server.registerResource("pages", new ResourceTemplate("old://pages/{n}", { list: undefined, complete: { n: () => ["1", "2"] } }), {},

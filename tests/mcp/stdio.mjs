@@ -99,6 +99,9 @@ check("two servers behind one endpoint: a session has a process of each", async 
 
 check("requests of one session with the same id get their own answers, progress and log lines", async () => {
   const session = await open("/tiny");
+  const same = await Promise.all(["one", "two"].map((word) => call("/tiny", session, "progress", { word, ms: 300 }, 7, {}, { progressToken: "same" })));
+  for (const answer of same)
+    assert.deepEqual(answer.messages.filter((m) => m.method === "notifications/progress").map((m) => [m.params.progressToken, m.params.progress]), [["same", 1], ["same", 2]]);
   const answers = await Promise.all(["one", "two", "three"].map((word, i) =>
     call("/tiny", session, "progress", { word, ms: 300 }, 7, {}, { progressToken: word })));
   answers.forEach((answer, i) => {
