@@ -296,6 +296,14 @@ static void agent_free(struct nk_txn *t)
     nk_buf_free(&d->target);
 }
 
-const struct gate_driver gate_agent_driver = {"agent",    agent_start, agent_head, agent_data,
-                                              agent_end,  agent_fail,  agent_wake, NULL,
-                                              agent_gone, agent_free};
+const struct gate_driver gate_agent_driver = {
+    .name = "agent",
+    .start = agent_start,
+    .head = agent_head,
+    .data = agent_data,
+    .end = agent_end,
+    .fail = agent_fail,
+    .wake = agent_wake,
+    .gone = agent_gone,
+    .free = agent_free,
+};

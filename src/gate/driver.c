@@ -43,6 +43,9 @@ unsigned gate_drive(struct nk_txn *t, const struct nk_event *e)
     case NK_EV_ANSWER_FAIL:
         fx = d->fail(t, e->fail, e->bytes);
         break;
+    case NK_EV_NEXT:
+        fx = d->next ? d->next(t) : 0;
+        break;
     case NK_EV_WAKE:
         fx = d->wake ? d->wake(t) : 0;
         break;

@@ -5,8 +5,11 @@
  * NK_FX_CALL, gets the answer's events, and goes on, until it ends the client's answer itself.
  * Private to gate.
  *
- *  - One call at a time. NK_FX_CALL comes with nothing running, or with NK_FX_ABORT, which ends what runs.
- *    After `end` and `fail` nothing runs; pieces of an exchange that is over never arrive.
+ *  - One call at a time in each lane, and most drivers have one lane. NK_FX_CALL comes with nothing running in the
+ *    lane that txn->call names, or with NK_FX_ABORT, which ends what runs in all. After `end` and `fail` nothing runs in state->lane;
+ *    pieces of an exchange that is over never arrive.
+ *  - Calls beside one another begin in steps of their own: NK_FX_CALL with NK_FX_NEXT, until `next` has begun the last.
+ *    What receive knows of "the" answer is then the driver's to exchange (mcp_streams.c).
  *  - Each call has its decision's record before it (in the same step, or an earlier one) and its outcome's
  *    record behind it, also when it fails or the client leaves: gate_record_decision and
  *    gate_record_outcome, which say the number of the call, or gate_record_members.
@@ -25,6 +28,8 @@ struct gate_driver {
     /* The request is complete; of the stages only those of the head have run (gate_body_stages runs the others).
      * NULL: all stages run, and the call that `forward` wrote is the first one. */
     unsigned (*start)(struct nk_txn *t);
+    /* What NK_FX_NEXT asked for: the next call begins. NULL: it is never asked for. */
+    unsigned (*next)(struct nk_txn *t);
     unsigned (*head)(struct nk_txn *t, const struct nk_http_head *h);
     unsigned (*data)(struct nk_txn *t, struct nk_str bytes);
     unsigned (*end)(struct nk_txn *t);

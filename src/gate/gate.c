@@ -237,6 +237,7 @@ static unsigned answer_step(struct nk_txn *t, const struct nk_event *e)
 {
     if (t->state->phase != NK_PHASE_ANSWER)
         return 0;
+    t->state->lane = e->lane;
     if (e->route)
         t->state->route = e->route;
     if (t->state->driver)
@@ -268,7 +269,7 @@ unsigned nk_gate_step(struct nk_txn *t, const struct nk_event *e)
     if (e->type == NK_EV_CLIENT_GONE)
         return on_gone(t);
     unsigned fx =
-        e->type >= NK_EV_ANSWER && e->type <= NK_EV_TOLD ? answer_step(t, e) : request_step(t, e);
+        e->type >= NK_EV_ANSWER && e->type <= NK_EV_NEXT ? answer_step(t, e) : request_step(t, e);
     if (t->out.error || t->record_lost) {
         /* Memory ran out while answering: an answer without its record must not leave. */
         s->phase = NK_PHASE_OVER;

@@ -23,6 +23,7 @@ enum nk_event_type {
                           why */
     NK_EV_WAKE,        /* the time that NK_FX_WAKE asked for has come */
     NK_EV_TOLD,        /* another transaction brought what this one waits for: .bytes */
+    NK_EV_NEXT,        /* the step that NK_FX_NEXT asked for */
     NK_EV_CLIENT_GONE, /* the client left */
     NK_EV_BAD_REQUEST, /* the framing refused the client's bytes: .fail (NK_E…), .bytes: why */
 };
@@ -42,6 +43,7 @@ struct nk_event {
     const struct nk_http_head *head; /* lives as long as the transaction's arena */
     struct nk_str bytes;             /* valid during the call */
     int fail;
+    uint32_t lane;                /* ANSWER…: of the call that it is about */
     const struct nk_route *route; /* ANSWER, ANSWER_FAIL: where the call went; NULL: unknown. Lives
                                      as long as the transaction's arena */
 };
@@ -49,18 +51,19 @@ struct nk_event {
 /* Effects of a step, to be carried out in this order; a set of bits. A call may fail at once, which is a
  * step of its own: so it comes last, and never together with END or CUT. */
 enum nk_effect {
-    NK_FX_RECORD = 1, /* publish txn->records before anything below */
-    NK_FX_ABORT = 2,  /* cancel the upstream call */
-    NK_FX_HEAD = 4,   /* send the answer's head: txn->reply_head */
-    NK_FX_DATA = 8,   /* send txn->out (then empty it) */
-    NK_FX_END = 16,   /* the answer is complete */
-    NK_FX_CUT = 32,   /* close the client's connection without completing the answer */
-    NK_FX_WAKE = 64,  /* NK_EV_WAKE after txn->wake_ms, in place of any time asked for before */
-    NK_FX_CALL = 128, /* send txn->call upstream; no other one runs */
-    NK_FX_TELL = 256, /* behind the records: give txn->tell to the transaction that it names */
-    NK_FX_PARK =
-        512, /* with END: the answer is complete, but the transaction and its call go on without a
-                         client, until CUT; told whatever is for its number */
+    NK_FX_RECORD = 1,  /* publish txn->records before anything below */
+    NK_FX_ABORT = 2,   /* cancel the upstream call, or all of them */
+    NK_FX_HEAD = 4,    /* send the answer's head: txn->reply_head */
+    NK_FX_DATA = 8,    /* send txn->out (then empty it) */
+    NK_FX_END = 16,    /* the answer is complete */
+    NK_FX_CUT = 32,    /* close the client's connection without completing the answer */
+    NK_FX_WAKE = 64,   /* NK_EV_WAKE after txn->wake_ms, in place of any time asked for before */
+    NK_FX_CALL = 128,  /* send txn->call upstream; no other one runs in its lane */
+    NK_FX_TELL = 256,  /* behind the records: give txn->tell to the transaction that it names */
+    NK_FX_DROP = 512,  /* as ABORT, of the call in the lane txn->drop alone */
+    NK_FX_NEXT = 1024, /* behind the call: a step NK_EV_NEXT, for one more call beside it */
+    NK_FX_PARK = 2048, /* with END: the answer is complete, but the transaction and its call go on without a client, until
+                        * CUT; told whatever is for its number. Not where several calls run */
 };
 
 /* Of one step: as a rule; and at most: a decision for each tool call of an answer, and more. */
@@ -68,7 +71,8 @@ enum { NK_TXN_RECORDS_FEW = 4, NK_TXN_RECORDS = 160 };
 
 /* A vetted call, ready to be written anew by the courier. */
 struct nk_gate_call {
-    size_t upstream;          /* index in the configuration */
+    size_t upstream; /* index in the configuration */
+    uint32_t lane;   /* among those of this request that run beside one another; 0: alone */
     struct nk_http_head head; /* no credential, no framing headers */
     struct nk_str body;
     /* The verified token of who asks, for an upstream that gets one of its own in exchange (RFC 8693): for the
@@ -89,6 +93,7 @@ struct nk_txn {
     bool record_lost;         /* one could not be written: the step that wanted it is cut */
     int64_t wake_ms;          /* of NK_FX_WAKE, from now; 0: not at all */
     struct nk_gate_call call; /* its texts live until its answer has ended or failed */
+    uint32_t drop;            /* of NK_FX_DROP */
     struct nk_tell tell;
     struct nk_http_head reply_head;
     struct nk_buf out; /* bytes of the answer's body, unframed */

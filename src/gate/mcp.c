@@ -5,6 +5,7 @@
 #include "gate/mcp_bridge.h"
 #include "gate/mcp_park.h"
 #include "gate/mcp_pin.h"
+#include "gate/mcp_streams.h"
 #include "gate/mcp_tool.h"
 #include "gate/mcp_wait.h"
 #include "gate/oauth.h"
@@ -128,6 +129,8 @@ static unsigned start(struct nk_txn *t)
     if (gate_mcp_is_reply(t))
         return gate_mcp_tell(t);
     unsigned fx = gate_mcp_cancel(t);
+    if (gate_mcp_is_streams(t))
+        return fx | gate_mcp_streams(t);
     if (gate_mcp_is_round(t))
         return fx | gate_mcp_round(t);
     if (gate_mcp_forward(t))
@@ -138,11 +141,16 @@ static unsigned start(struct nk_txn *t)
 
 static unsigned head(struct nk_txn *t, const struct nk_http_head *h)
 {
-    return gate_mcp(t)->errand ? gate_mcp_errand_head(t, h) : gate_mcp_head(t, h);
+    const struct gate_mcp *m = gate_mcp(t);
+    if (m->streams)
+        return gate_mcp_streams_head(t, h);
+    return m->errand ? gate_mcp_errand_head(t, h) : gate_mcp_head(t, h);
 }
 
 static unsigned data(struct nk_txn *t, struct nk_str bytes)
 {
+    if (gate_mcp(t)->streams)
+        return gate_mcp_streams_data(t, bytes);
     if (gate_mcp(t)->errand)
         return gate_mcp_errand_data(t, bytes);
     return gate_mcp_is_parked(t) ? gate_mcp_park_data(t, bytes) : gate_mcp_data(t, bytes);
@@ -150,6 +158,8 @@ static unsigned data(struct nk_txn *t, struct nk_str bytes)
 
 static unsigned end(struct nk_txn *t)
 {
+    if (gate_mcp(t)->streams)
+        return gate_mcp_streams_end(t);
     if (gate_mcp(t)->errand)
         return gate_mcp_errand_end(t);
     return gate_mcp_is_parked(t) ? gate_mcp_park_end(t, (struct nk_str){NULL, 0}) : gate_mcp_end(t);
@@ -157,6 +167,8 @@ static unsigned end(struct nk_txn *t)
 
 static unsigned fail(struct nk_txn *t, int how, struct nk_str why)
 {
+    if (gate_mcp(t)->streams)
+        return gate_mcp_streams_fail(t, how, why);
     if (gate_mcp(t)->errand)
         return gate_mcp_errand_fail(t, how, why);
     return gate_mcp_is_parked(t) ? gate_mcp_park_end(t, why) : gate_receive_fail(t, how, why);
@@ -165,6 +177,8 @@ static unsigned fail(struct nk_txn *t, int how, struct nk_str why)
 /* A call with a question of a server with sessions has nothing else to wait for (mcp_park.h). */
 static unsigned wake(struct nk_txn *t)
 {
+    if (gate_mcp(t)->streams)
+        return gate_mcp_streams_wake(t);
     if (!gate_mcp(t)->park)
         return gate_mcp_wake(t);
     return gate_mcp_is_parked(t) ? gate_mcp_park_wake(t) : gate_mcp_join_wake(t);
@@ -179,6 +193,8 @@ static unsigned told(struct nk_txn *t, struct nk_str bytes)
 
 static unsigned gone(struct nk_txn *t)
 {
+    if (gate_mcp(t)->streams)
+        return gate_mcp_streams_gone(t);
     return gate_mcp(t)->park ? gate_mcp_join_gone(t) : gate_record_outcome(t, "client_gone");
 }
 
@@ -187,11 +203,13 @@ static void free_driver(struct nk_txn *t)
     if (gate_mcp(t) && gate_mcp(t)->park)
         gate_mcp_park_free(t);
     gate_mcp_free(t);
+    gate_mcp_streams_free(t);
 }
 
 const struct gate_driver gate_mcp_driver = {
     .name = "mcp",
     .start = start,
+    .next = gate_mcp_streams_next,
     .head = head,
     .data = data,
     .end = end,

@@ -10,6 +10,8 @@
  *   mcp_result.c   what a result may hold: lists, names
  *   mcp_round.c    what concerns several servers: calls of our own, one after the other, and one answer
  *   mcp_errand.c   a call of our own
+ *   mcp_streams.c  streams of several servers as one
+ *   mcp_listen.c   subscriptions to several servers
  *   mcp_bridge.c   clients and servers of different generations
  *   mcp_kept.c     sessions for clients that have none
  *   mcp_find.c     which generation a server speaks
@@ -52,21 +54,22 @@ struct gate_mcp {
     struct nk_str event; /* the server's id of the last event that the client has seen, or absent */
     struct nk_str owned; /* of what a server of several named: as it was written, or absent; */
     uint32_t owned_at;   /* its entry */
-    enum nk_mcp_op answers;          /* what results on this request's stream are the results of */
-    struct nk_str shown;             /* session id for the client; absent: none */
-    struct gate_mcp_tool *tool;      /* a tool's call that was allowed, or NULL */
-    struct nk_str approval;          /* what a person says to have agreed to, or absent */
-    bool declined;                   /* a person was asked, and did not agree */
-    struct gate_mcp_wait *wait;      /* a question that this request has asked, or NULL */
-    struct nk_digest asked;          /* what a person is asked to agree to while it waits … */
-    const struct nk_digest *agreed;  /* … and has; or NULL */
-    struct gate_mcp_relay *relay;    /* gate/mcp_relay.h; NULL: the server has asked nothing */
-    struct gate_mcp_park *park;      /* gate/mcp_park.h; NULL: the same */
-    struct gate_mcp_errand *errand;  /* a call of our own that is under way, or NULL */
-    struct gate_mcp_bridge *bridge;  /* gate/mcp_bridge.h; NULL: there is none */
-    struct gate_mcp_round *round;    /* gate/mcp_round.h; NULL: the call is the client's */
-    bool has_result;                 /* the answer to the request has come */
-    bool knows_secrets, has_secrets; /* mcp_tool.c: is anything of the server's tools hidden? */
+    enum nk_mcp_op answers;           /* what results on this request's stream are the results of */
+    struct nk_str shown;              /* session id for the client; absent: none */
+    struct gate_mcp_tool *tool;       /* a tool's call that was allowed, or NULL */
+    struct nk_str approval;           /* what a person says to have agreed to, or absent */
+    bool declined;                    /* a person was asked, and did not agree */
+    struct gate_mcp_wait *wait;       /* a question that this request has asked, or NULL */
+    struct nk_digest asked;           /* what a person is asked to agree to while it waits … */
+    const struct nk_digest *agreed;   /* … and has; or NULL */
+    struct gate_mcp_relay *relay;     /* gate/mcp_relay.h; NULL: the server has asked nothing */
+    struct gate_mcp_park *park;       /* gate/mcp_park.h; NULL: the same */
+    struct gate_mcp_errand *errand;   /* a call of our own that is under way, or NULL */
+    struct gate_mcp_bridge *bridge;   /* gate/mcp_bridge.h; NULL: there is none */
+    struct gate_mcp_round *round;     /* gate/mcp_round.h; NULL: the call is the client's */
+    struct gate_mcp_streams *streams; /* gate/mcp_streams.h; NULL: there is one call at a time */
+    bool has_result;                  /* the answer to the request has come */
+    bool knows_secrets, has_secrets;  /* mcp_tool.c: is anything of the server's tools hidden? */
 };
 
 static inline struct gate_mcp *gate_mcp(const struct nk_txn *t)
@@ -89,6 +92,9 @@ extern const struct gate_driver gate_mcp_driver;
 unsigned gate_mcp_head(struct nk_txn *t, const struct nk_http_head *h);
 unsigned gate_mcp_data(struct nk_txn *t, struct nk_str bytes);
 unsigned gate_mcp_end(struct nk_txn *t);
+/* Parts of them: the client's head of a stream that this head begins; one event of a stream, into txn->out. */
+unsigned gate_mcp_begin_stream(struct nk_txn *t, const struct nk_http_head *h);
+int gate_mcp_take_event(struct nk_txn *t, const struct nk_sse_event *e, struct nk_fault *f);
 
 /* Refuses with an error of JSON-RPC: NK_EDENIED. */
 NK_COLD int gate_mcp_refuse(struct nk_txn *t, enum nk_refusal_id id, int code, const char *stage,

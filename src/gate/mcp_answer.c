@@ -7,6 +7,7 @@
 #include "gate/mcp_bridge.h"
 #include "gate/mcp_park.h"
 #include "gate/mcp_relay.h"
+#include "gate/mcp_streams.h"
 #include "gate/mcp_tool.h"
 
 enum { HEADERS_MAX = 10 };
@@ -36,8 +37,10 @@ static int begin_head(struct nk_txn *t, const struct nk_http_head *from)
     return 0;
 }
 
-static unsigned begin_stream(struct nk_txn *t)
+unsigned gate_mcp_begin_stream(struct nk_txn *t, const struct nk_http_head *h)
 {
+    if (begin_head(t, h))
+        return gate_answer_failed(t, NK_REFUSAL_out_of_memory, NK_STR("headers of the answer"));
     nk_http_add(&t->reply_head, NK_STR("content-type"), NK_STR("text/event-stream"));
     return gate_receive_stream(t);
 }
@@ -56,9 +59,11 @@ unsigned gate_mcp_head(struct nk_txn *t, const struct nk_http_head *h)
         s->streaming = is_stream;
         return 0;
     }
-    if (begin_head(t, h))
-        return gate_answer_failed(t, NK_REFUSAL_out_of_memory, NK_STR("headers of the answer"));
-    return is_stream ? begin_stream(t) : 0;
+    if (is_stream)
+        return gate_mcp_begin_stream(t, h);
+    return begin_head(t, h)
+               ? gate_answer_failed(t, NK_REFUSAL_out_of_memory, NK_STR("headers of the answer"))
+               : 0;
 }
 
 static int read_message(struct nk_txn *t, struct nk_str text, int64_t max, struct nk_arena *a,
@@ -116,6 +121,20 @@ static struct nk_str field(struct nk_str line, struct nk_str name)
     return nk_str_starts(value, NK_STR(" ")) ? nk_str_sub(value, 1, value.n) : value;
 }
 
+static int put_id(struct nk_txn *t, struct nk_str id)
+{
+    enum { IDS_MAX = NK_CONFIG_MCP_SERVERS * (GATE_MCP_EVENT_ID + 8) };
+    struct nk_buf ids;
+    if (!gate_mcp(t)->streams)
+        return gate_mcp_put_event_id(t, id, &t->out);
+    nk_buf_init(&ids, IDS_MAX);
+    int rc = gate_mcp_streams_put_id(t, id, &ids);
+    if (!rc)
+        rc = gate_mcp_put_event_id(t, nk_buf_str(&ids), &t->out);
+    nk_buf_free(&ids);
+    return rc;
+}
+
 /* An event whose id is one of ours, and whose data is `data` unless that is absent. */
 static int put_event(struct nk_txn *t, struct nk_str raw, struct nk_str data)
 {
@@ -130,7 +149,7 @@ static int put_event(struct nk_txn *t, struct nk_str raw, struct nk_str data)
             continue;
         nk_buf_add(out, id.n ? NK_STR("id: ") : line);
         if (id.n)
-            rc = gate_mcp_put_event_id(t, id, out);
+            rc = put_id(t, id);
         nk_buf_add_char(out, '\n');
     }
     if (data.p) {
@@ -171,6 +190,10 @@ static int take_said(struct nk_txn *t, struct nk_str text, struct nk_str *out, b
     *lost = (m.kind == NK_MCP_NOTIFICATION && !gate_mcp_tells(t, &m)) || gate_mcp_is_lost(t, &m);
     if (*lost)
         return 0;
+    if (gate_mcp_listen_takes(t, &m)) {
+        *lost = true;
+        return gate_mcp_listen_take(t, &m, a, f);
+    }
     rc = gate_mcp_park_take(t, &m, &is_question, f);
     if (is_question)
         return NK_EAGAIN;
@@ -182,7 +205,7 @@ static int take_said(struct nk_txn *t, struct nk_str text, struct nk_str *out, b
     return rc;
 }
 
-static int take_event(struct nk_txn *t, const struct nk_sse_event *e, struct nk_fault *f)
+int gate_mcp_take_event(struct nk_txn *t, const struct nk_sse_event *e, struct nk_fault *f)
 {
     struct nk_str with = {NULL, 0};
     bool lost = false;
@@ -206,7 +229,7 @@ unsigned gate_mcp_data(struct nk_txn *t, struct nk_str bytes)
     s->reply_bytes += (int64_t)bytes.n;
     if (s->streaming) {
         int rc = nk_sse_feed(&s->sse, bytes, &f);
-        unsigned fx = gate_receive_events(t, rc, take_event, &f);
+        unsigned fx = gate_receive_events(t, rc, gate_mcp_take_event, &f);
         return gate_mcp_has_question(t) ? fx | gate_mcp_park(t) : fx;
     }
     nk_buf_add(&s->reply, bytes);
@@ -234,7 +257,7 @@ static unsigned end_stream(struct nk_txn *t)
     struct nk_gate_state *s = t->state;
     struct nk_fault f = {0};
     nk_sse_end(&s->sse);
-    unsigned fx = gate_receive_events(t, 0, take_event, &f);
+    unsigned fx = gate_receive_events(t, 0, gate_mcp_take_event, &f);
     if (fx & NK_FX_CUT)
         return fx;
     if (nk_sse_pending(&s->sse) || gate_mcp_has_question(t))

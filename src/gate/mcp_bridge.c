@@ -3,6 +3,7 @@
  * mcp_bridge.c - see mcp_bridge.h: which messages cross, and what becomes of them.
  */
 #include "gate/mcp_bridge.h"
+#include "gate/mcp_streams.h"
 
 #include "proto/mcp_bridge.h"
 
@@ -42,7 +43,9 @@ int gate_mcp_check_bridge(struct nk_txn *t)
     bool is_lost = op == NK_MCP_STREAM || op == NK_MCP_LISTEN || op == NK_MCP_SUBSCRIBE ||
                    op == NK_MCP_UNSUBSCRIBE || op == NK_MCP_OTHER ||
                    (op == NK_MCP_SET_LEVEL && m->endpoint->config->server_count == 1);
-    if (!is_lost || !gate_mcp_is_bridged(t, m->server))
+    bool is_there =
+        gate_mcp_is_streams(t) ? gate_mcp_has_streams(t) : !gate_mcp_is_bridged(t, m->server);
+    if (!is_lost || is_there)
         return 0;
     return gate_mcp_refuse(t, m->is_new ? NK_REFUSAL_no_method : NK_REFUSAL_not_translated,
                            NK_MCP_NO_METHOD, "locate", NK_STR(""));

@@ -6,6 +6,7 @@
  */
 #include "gate/mcp_bridge.h"
 #include "gate/mcp_relay.h"
+#include "gate/mcp_streams.h"
 #include "gate/mcp_tool.h"
 #include "gate/tool.h"
 
@@ -194,6 +195,21 @@ static int edit_owned(struct nk_txn *t, struct edits *e)
     return edit(t, e, m->owned_at, &b);
 }
 
+/* Of the resources that a client wants to hear of, those of the server. */
+static int edit_subscriptions(struct nk_txn *t, struct edits *e)
+{
+    const struct gate_mcp *m = gate_mcp(t);
+    uint32_t at = m->streams ? gate_mcp_subscriptions(&m->message) : NK_JSON_NONE;
+    struct nk_buf b;
+    if (at == NK_JSON_NONE)
+        return 0;
+    nk_buf_init(&b, 6 * m->message.doc.text.n);
+    int rc = gate_mcp_put_subscriptions(t, &b);
+    if (rc)
+        nk_buf_free(&b);
+    return rc ? rc : edit(t, e, at, &b);
+}
+
 /* What a server wanted to know comes with its call, as the first members of params. */
 static int edit_answers(struct nk_txn *t, struct edits *e)
 {
@@ -273,6 +289,8 @@ static int write_body(struct nk_txn *t)
         rc = edit_owned(t, &e);
     if (!rc)
         rc = edit_capabilities(t, &e);
+    if (!rc)
+        rc = edit_subscriptions(t, &e);
     if (!rc)
         rc = edit_answers(t, &e);
     if (!rc)
@@ -411,7 +429,7 @@ static int write_call(struct nk_txn *t, bool is_new)
 int gate_mcp_forward(struct nk_txn *t)
 {
     const struct gate_mcp *m = gate_mcp(t);
-    int rc = m->message.doc.n && !m->round ? gate_mcp_write(t) : 0;
+    int rc = m->message.doc.n && !m->round && !m->streams ? gate_mcp_write(t) : 0;
     if (!rc)
         rc = write_call(t, true);
     return rc ? gate_refuse(t, NK_REFUSAL_out_of_memory, "forward", NK_STR(""), NK_STR("")) : 0;

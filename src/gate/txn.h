@@ -78,6 +78,7 @@ struct nk_gate_state {
     void *drive;                 /* its own state */
     uint32_t call_number;        /* of a driver's calls, from 1; 0: it is the only one */
     uint32_t exchange;           /* of that call, from 1 */
+    uint32_t lane;               /* of the call that the present event is about */
     struct gate_results results; /* of tools, in the request */
     /* receive */
     const struct nk_call *reading; /* `call`, or what it became in the upstream's dialect */

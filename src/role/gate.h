@@ -29,12 +29,6 @@ struct gate_listener {
     bool admin, http2;
 };
 
-struct gate_slot {
-    struct gate_stream *stream; /* NULL: free, or to be cancelled */
-    uint32_t generation;
-    uint32_t next; /* in the list of free ones, or of those to be cancelled */
-};
-
 struct gate {
     struct nk_role_start *start;
     struct nk_loop *loop;
@@ -121,7 +115,9 @@ int gate_slots_new(struct gate *g, uint32_t n) NK_CHECKED;
 void gate_call_start(struct gate_stream *s);
 void gate_call_deadline(struct gate_stream *s);
 void gate_call_timeout(struct gate_stream *s);
-void gate_call_abort(struct gate_stream *s);
+bool gate_call_runs(const struct gate_stream *s); /* is an answer to come? */
+void gate_call_abort(struct gate_stream *s);      /* all that run */
+void gate_call_drop(struct gate_stream *s, uint32_t lane);
 void gate_call_forget(struct gate_stream *s);
 bool gate_records_put(struct gate_stream *s);
 void gate_block(struct gate_stream *s);

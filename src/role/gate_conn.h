@@ -30,6 +30,29 @@ enum stream_state {
     STREAM_DEAD,   /* closed; freed at the end of the batch */
 };
 
+/* One call upstream, and what has come of its answer. A request has one as a rule, which is a part of it; those beside it lie
+ * in its arena, and are used again when they are over. */
+struct gate_call {
+    struct gate_call *next;
+    uint32_t lane;      /* nk_gate_call.lane */
+    uint32_t slot;      /* index in gate->slots, or GATE_NO_SLOT: it is over, or there was none */
+    uint32_t ungranted; /* answer bytes received and not yet granted again */
+    bool waiting;       /* some of the call is not in the ring yet */
+    bool head_sent;     /* its first record is */
+    bool answer_begun;  /* something of the answer has come */
+    size_t upstream;
+    struct nk_str wire, body; /* its head, encoded; its body */
+    size_t sent;              /* bytes of the body in the ring already */
+    uint64_t answer_at;       /* bytes of the answer's body that have come */
+};
+
+struct gate_slot {
+    struct gate_stream *stream; /* NULL: free, or to be cancelled */
+    struct gate_call *call;     /* of its request */
+    uint32_t generation;
+    uint32_t next; /* in the list of free ones, or of those to be cancelled */
+};
+
 /* One request; lives in its own arena. */
 struct gate_request {
     struct nk_arena arena;
@@ -39,22 +62,15 @@ struct gate_request {
     int64_t started_us, decided_us, first_byte_us;
     int64_t judging_us, judged_us;       /* read anew, where they are told; else 0 */
     int64_t wake_us;                     /* when the transaction wants a step; 0: never */
-    uint32_t call_slot, call_generation; /* of the call, also when it is over */
-    uint32_t slot;                       /* index in gate->slots, or GATE_NO_SLOT */
-    bool call_waiting;                   /* some of the call is not in the ring yet */
+    uint32_t call_slot, call_generation; /* of the last call, also when it is over */
+    struct gate_call call;               /* the first */
     bool body_complete;                  /* nothing more of it is on the wire */
     bool asks_head;             /* HEAD: the answer has no body, whatever its headers say */
     bool chunked;               /* the answer is */
     bool close_after;           /* the client or we want no further request on this connection */
-    bool answer_begun;          /* something of the answer has come */
-    bool head_sent;             /* the call's first record is in the ring */
     bool held;                  /* the framing needs it still: the answer's head, or the arena */
     bool shared;                /* the stream that it came by has it beside the one below */
     struct gate_stream *parked; /* where it goes on without a client (gate_park.c), or NULL */
-    struct nk_str wire;         /* the call's head, encoded */
-    size_t call_sent;           /* bytes of txn->call.body in the ring already */
-    uint32_t ungranted;         /* answer bytes received and not yet granted again */
-    uint64_t answer_at;         /* bytes of the answer's body that have come */
     struct nk_str *records;     /* `few`, or of the arena */
     size_t record_count, record_own; /* the first ones that wait have memory of their own */
     struct nk_str few[GATE_RECORDS_FEW];

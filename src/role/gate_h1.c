@@ -219,7 +219,7 @@ static void after_flush(struct gate_stream *s)
     struct gate_conn *c = s->conn;
     nk_buf_free(&s->out);
     if (s->req) {
-        if (s->req->slot != GATE_NO_SLOT)
+        if (gate_call_runs(s))
             gate_call_deadline(s);
         else if (s->state == STREAM_BUSY && !s->answered)
             gate_stream_deadline(s, 0); /* its driver knows when it wants to go on */

@@ -298,7 +298,7 @@ static void forget_taken(struct h2_stream *x)
 static void after_taking(struct h2_stream *x)
 {
     struct gate_stream *s = &x->s;
-    bool calls = s->req && s->req->slot != GATE_NO_SLOT;
+    bool calls = gate_call_runs(s);
     forget_taken(x);
     if (s->out.n == 0 && calls)
         gate_call_deadline(s);

@@ -79,8 +79,8 @@ void gate_park(struct gate_stream *s)
     c->stream.state = STREAM_BUSY;
     r->shared = true;
     r->parked = &c->stream;
-    if (r->slot != GATE_NO_SLOT) {
-        g->slots[r->slot].stream = &c->stream;
+    if (r->call.slot != GATE_NO_SLOT) {
+        g->slots[r->call.slot].stream = &c->stream;
         gate_call_deadline(&c->stream);
     }
     nk_waits_move(&g->mail.waits, s, &c->stream);

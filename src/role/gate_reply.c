@@ -131,6 +131,14 @@ static void finish(struct gate_stream *s, bool cut)
     gate_stream_deadline(s, g->setup->config.limits.write_timeout);
 }
 
+/* The transaction has another call to begin beside the one that this step began. */
+static void next(struct gate_stream *s)
+{
+    struct nk_event e = {.type = NK_EV_NEXT, .unix_ms = nk_loop_unix_ms(s->conn->gate->loop)};
+    if (s->req && !s->answered && s->state != STREAM_DEAD)
+        gate_effects(s, nk_gate_step(s->req->txn, &e));
+}
+
 void gate_effects(struct gate_stream *s, unsigned fx)
 {
     if (fx == 0)
@@ -139,6 +147,8 @@ void gate_effects(struct gate_stream *s, unsigned fx)
         fx = NK_FX_ABORT | NK_FX_CUT; /* what cannot be recorded must not happen */
     if (fx & NK_FX_ABORT)
         gate_call_abort(s);
+    if (fx & NK_FX_DROP)
+        gate_call_drop(s, s->req->txn->drop);
     if (fx & NK_FX_TELL)
         gate_mail_send(s->conn->gate, &s->req->txn->tell);
     if (gate_park_is(s)) {
@@ -159,6 +169,8 @@ void gate_effects(struct gate_stream *s, unsigned fx)
         gate_stream_wake(s);
     if (fx & NK_FX_CALL)
         gate_call_start(s);
+    if (fx & NK_FX_NEXT)
+        next(s);
 }
 
 /* May bytes of this stream leave now? */

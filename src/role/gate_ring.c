@@ -2,7 +2,7 @@
  *
  * gate_ring.c - calls to the courier, answers from it, records to the scribe. A call has a slot;
  * number and generation of the slot go with every record, so an answer that comes late for a client
- * that left finds nobody. What has no room in a ring now waits on the list of blocked streams;
+ * that left finds nobody. Calls of one request that run beside one another have a slot and a credit each. What has no room in a ring now waits on the list of blocked streams;
  * the gate never waits.
  */
 #include "role/gate.h"
@@ -31,18 +31,19 @@ int gate_slots_new(struct gate *g, uint32_t n)
     return 0;
 }
 
-static bool slot_take(struct gate_stream *s)
+static bool slot_take(struct gate_stream *s, struct gate_call *c)
 {
     struct gate *g = s->conn->gate;
     if (g->free_slot == GATE_NO_SLOT)
         return false;
-    s->req->slot = g->free_slot;
-    struct gate_slot *slot = &g->slots[s->req->slot];
+    c->slot = g->free_slot;
+    struct gate_slot *slot = &g->slots[c->slot];
     g->free_slot = slot->next;
     slot->stream = s;
+    slot->call = c;
     g->generation += 1 + (g->generation == UINT32_MAX); /* never 0 */
     slot->generation = g->generation;
-    s->req->call_slot = s->req->slot;
+    s->req->call_slot = c->slot;
     s->req->call_generation = slot->generation;
     return true;
 }
@@ -54,14 +55,14 @@ static void slot_give(struct gate *g, uint32_t slot, uint32_t *list)
     *list = slot;
 }
 
-/* The request has no call any more; what of it was not sent yet never will be. */
-static void slot_free(struct gate *g, struct gate_request *r)
+/* The call is over; what of it was not sent yet never will be. */
+static void slot_free(struct gate *g, struct gate_call *c)
 {
-    if (r->slot == GATE_NO_SLOT)
+    if (c->slot == GATE_NO_SLOT)
         return;
-    slot_give(g, r->slot, &g->free_slot);
-    r->slot = GATE_NO_SLOT;
-    r->call_waiting = false;
+    slot_give(g, c->slot, &g->free_slot);
+    c->slot = GATE_NO_SLOT;
+    c->waiting = false;
 }
 
 /* Room that one more request needs beside those under way. */
@@ -112,23 +113,16 @@ void gate_block(struct gate_stream *s)
 /* Calls
  * -------------------------------------------------------------------------------------------- */
 
-static uint32_t generation_of(const struct gate_stream *s)
-{
-    return s->conn->gate->slots[s->req->slot].generation;
-}
-
 /* Sends what fits of the call; false when some of it must wait. */
-static bool call_send(struct gate_stream *s)
+static bool call_send(struct gate *g, struct gate_call *c)
 {
-    struct gate *g = s->conn->gate;
-    struct gate_request *r = s->req;
-    const struct nk_str body = r->txn->call.body;
-    while (r->call_waiting) {
-        size_t piece = body.n - r->call_sent < PIECE_MAX ? body.n - r->call_sent : PIECE_MAX;
-        struct nk_ring_record rec = {.type = r->head_sent ? NK_WIRE_BODY : NK_WIRE_CALL,
-                                     .stream = r->slot,
-                                     .generation = generation_of(s)};
-        size_t head = r->head_sent ? 0 : r->wire.n;
+    const struct nk_str body = c->body;
+    while (c->waiting) {
+        size_t piece = body.n - c->sent < PIECE_MAX ? body.n - c->sent : PIECE_MAX;
+        struct nk_ring_record rec = {.type = c->head_sent ? NK_WIRE_BODY : NK_WIRE_CALL,
+                                     .stream = c->slot,
+                                     .generation = g->slots[c->slot].generation};
+        size_t head = c->head_sent ? 0 : c->wire.n;
         if (head + piece > NK_RING_RECORD_MAX)
             piece = NK_RING_RECORD_MAX - head;
         char *to = nk_ring_reserve(g->calls, head + piece);
@@ -137,23 +131,44 @@ static bool call_send(struct gate_stream *s)
             return false;
         }
         if (head)
-            memcpy(to, r->wire.p, head);
+            memcpy(to, c->wire.p, head);
         if (piece)
-            memcpy(to + head, body.p + r->call_sent, piece);
-        r->head_sent = true;
-        r->call_waiting = r->call_sent + piece < body.n;
+            memcpy(to + head, body.p + c->sent, piece);
+        c->head_sent = true;
+        c->waiting = c->sent + piece < body.n;
         rec.head_size = (uint32_t)head;
-        rec.flags = nk_wire_flags(r->call_sent, !r->call_waiting);
-        r->call_sent += piece;
+        rec.flags = nk_wire_flags(c->sent, !c->waiting);
+        c->sent += piece;
         nk_ring_commit(g->calls, &rec, head + piece);
     }
     return true;
 }
 
-static void answer_fail_on(struct gate_stream *s, enum nk_upstream_fail how, struct nk_str why,
-                           const struct nk_route *route)
+static bool cancel(struct gate *g, uint32_t slot)
+{
+    struct nk_ring_record rec = {
+        .type = NK_WIRE_ABORT, .stream = slot, .generation = g->slots[slot].generation};
+    return nk_ring_put(g->calls, &rec) == 0;
+}
+
+static void call_drop(struct gate *g, struct gate_call *c)
+{
+    uint32_t slot = c->slot;
+    if (slot == GATE_NO_SLOT)
+        return;
+    slot_free(g, c);
+    if (!c->head_sent || !g->calls || cancel(g, slot))
+        return;
+    /* No room to say so: the slot stays taken until there is; nobody waits for that. */
+    g->free_slot = g->slots[slot].next;
+    slot_give(g, slot, &g->cancel_slot);
+}
+
+static void answer_fail_on(struct gate_stream *s, uint32_t lane, enum nk_upstream_fail how,
+                           struct nk_str why, const struct nk_route *route)
 {
     struct nk_event e = {.type = NK_EV_ANSWER_FAIL,
+                         .lane = lane,
                          .unix_ms = nk_loop_unix_ms(s->conn->gate->loop),
                          .fail = how,
                          .bytes = why,
@@ -162,13 +177,14 @@ static void answer_fail_on(struct gate_stream *s, enum nk_upstream_fail how, str
 }
 
 /* Whatever the courier still has of the call is of no use: a driver may call anew in this very step. */
-static void answer_fail(struct gate_stream *s, enum nk_upstream_fail how, struct nk_str why)
+static void answer_fail(struct gate_stream *s, struct gate_call *c, enum nk_upstream_fail how,
+                        struct nk_str why)
 {
-    gate_call_abort(s);
-    answer_fail_on(s, how, why, NULL);
+    call_drop(s->conn->gate, c);
+    answer_fail_on(s, c->lane, how, why, NULL);
 }
 
-static int call_encode(struct gate_stream *s)
+static int call_encode(struct gate_stream *s, struct gate_call *c)
 {
     struct gate_request *r = s->req;
     const struct nk_gate_call *call = &r->txn->call;
@@ -180,69 +196,95 @@ static int call_encode(struct gate_stream *s)
                                      .http = call->head};
     nk_buf_clear(b);
     nk_wire_put_call(&head, b);
-    r->wire = b->error ? (struct nk_str){NULL, 0} : nk_arena_copy(&r->arena, nk_buf_str(b));
-    return r->wire.p ? 0 : NK_ENOMEM;
+    c->wire = b->error ? (struct nk_str){NULL, 0} : nk_arena_copy(&r->arena, nk_buf_str(b));
+    c->body = call->body;
+    return c->wire.p ? 0 : NK_ENOMEM;
 }
 
-/* The courier keeps the upstream's times; this is for the case that the courier itself falls silent
- * or a message is lost: a client never waits for ever. */
-void gate_call_deadline(struct gate_stream *s)
+static int64_t patience(const struct nk_config *cfg, const struct gate_call *c)
 {
-    const struct nk_config *cfg = &s->req->txn->setup->config;
-    const struct nk_config_upstream *u = &cfg->upstreams[s->req->txn->call.upstream];
+    const struct nk_config_upstream *u = &cfg->upstreams[c->upstream];
     int64_t ms = u->idle_timeout;
-    if (!s->req->answer_begun)
+    if (!c->answer_begun)
         ms = u->connect_timeout * (int64_t)nk_config_endpoint_count(u) +
              u->first_byte_timeout * (1 + u->retries);
     ms += u->oauth.token_url.p ? TOKEN_MS : 0;
-    gate_stream_deadline(s, (ms < u->timeout ? ms : u->timeout) + SILENCE_MS);
+    return (ms < u->timeout ? ms : u->timeout) + SILENCE_MS;
+}
+
+/* The courier keeps the upstreams' times; this is for the case that the courier itself falls silent
+ * or a message is lost: a client never waits for ever. */
+void gate_call_deadline(struct gate_stream *s)
+{
+    int64_t most = 0;
+    for (const struct gate_call *c = &s->req->call; c; c = c->next) {
+        int64_t ms = c->slot == GATE_NO_SLOT ? 0 : patience(&s->req->txn->setup->config, c);
+        most = ms > most ? ms : most;
+    }
+    gate_stream_deadline(s, most);
 }
 
 void gate_call_timeout(struct gate_stream *s)
 {
-    answer_fail(s, NK_UPSTREAM_TIMEOUT, NK_STR("the courier was silent"));
+    struct gate_request *r = s->req;
+    for (struct gate_call *c = &r->call; s->req == r && s->state != STREAM_DEAD && c; c = c->next)
+        if (c->slot != GATE_NO_SLOT)
+            answer_fail(s, c, NK_UPSTREAM_TIMEOUT, NK_STR("the courier was silent"));
 }
 
-/* Nothing is left of the call before. */
-static void call_forget_last(struct gate_request *r)
+/* The call of this lane that is over, or a new one; NULL: memory is out. */
+static struct gate_call *call_of(struct gate_request *r, uint32_t lane)
 {
-    NK_MUST(r->slot == GATE_NO_SLOT);
-    r->head_sent = r->answer_begun = false;
-    r->call_sent = 0;
-    r->answer_at = 0;
-    r->ungranted = 0;
+    struct gate_call *c = &r->call, *last = NULL;
+    while (c && c->slot != GATE_NO_SLOT) {
+        NK_MUST(c->lane != lane);
+        last = c;
+        c = c->next;
+    }
+    if (!c)
+        c = nk_arena_alloc(&r->arena, sizeof *c);
+    if (!c)
+        return NULL;
+    *c = (struct gate_call){
+        .next = c->next, .lane = lane, .slot = GATE_NO_SLOT, .upstream = r->txn->call.upstream};
+    if (last)
+        last->next = c;
+    return c;
 }
 
 void gate_call_start(struct gate_stream *s)
 {
     struct gate *g = s->conn->gate;
-    call_forget_last(s->req);
-    if (!g->calls) {
-        answer_fail(s, NK_UPSTREAM_BUSY, NK_STR("the courier is being restarted"));
+    uint32_t lane = s->req->txn->call.lane;
+    struct gate_call *c = call_of(s->req, lane);
+    if (!g->calls || !c) {
+        answer_fail_on(s, lane, NK_UPSTREAM_BUSY,
+                       c ? NK_STR("the courier is being restarted") : NK_STR("no memory"), NULL);
         return;
     }
-    if (call_encode(s) || !slot_take(s)) {
-        answer_fail(s, NK_UPSTREAM_BUSY, NK_STR("no slot is free"));
+    if (call_encode(s, c) || !slot_take(s, c)) {
+        answer_fail(s, c, NK_UPSTREAM_BUSY, NK_STR("no slot is free"));
         return;
     }
-    s->req->call_waiting = true;
+    c->waiting = true;
     gate_call_deadline(s);
-    if (s->req->record_count || !call_send(s))
+    if (s->req->record_count || !call_send(g, c))
         gate_block(s);
 }
 
 /* Gives the slot back; late answers find a new generation. */
 void gate_call_forget(struct gate_stream *s)
 {
-    if (s->req)
-        slot_free(s->conn->gate, s->req);
+    for (struct gate_call *c = s->req ? &s->req->call : NULL; c; c = c->next)
+        slot_free(s->conn->gate, c);
 }
 
-static bool cancel(struct gate *g, uint32_t slot)
+bool gate_call_runs(const struct gate_stream *s)
 {
-    struct nk_ring_record rec = {
-        .type = NK_WIRE_ABORT, .stream = slot, .generation = g->slots[slot].generation};
-    return nk_ring_put(g->calls, &rec) == 0;
+    for (const struct gate_call *c = s->req ? &s->req->call : NULL; c; c = c->next)
+        if (c->slot != GATE_NO_SLOT)
+            return true;
+    return false;
 }
 
 /* Cancels what had no room to be cancelled; `lost`: there is nobody to tell. */
@@ -255,38 +297,41 @@ static void cancel_all(struct gate *g, bool lost)
     }
 }
 
+void gate_call_drop(struct gate_stream *s, uint32_t lane)
+{
+    for (struct gate_call *c = &s->req->call; c; c = c->next)
+        if (c->lane == lane)
+            call_drop(s->conn->gate, c);
+}
+
 void gate_call_abort(struct gate_stream *s)
 {
-    struct gate *g = s->conn->gate;
-    struct gate_request *r = s->req;
-    uint32_t slot = r->slot;
-    if (slot == GATE_NO_SLOT)
-        return;
-    slot_free(g, r);
-    if (!r->head_sent || !g->calls || cancel(g, slot))
-        return;
-    /* No room to say so: the slot stays taken until there is; nobody waits for that. */
-    g->free_slot = g->slots[slot].next;
-    slot_give(g, slot, &g->cancel_slot);
+    for (struct gate_call *c = &s->req->call; c; c = c->next)
+        call_drop(s->conn->gate, c);
+}
+
+static void grant(struct gate *g, struct gate_call *c)
+{
+    char bytes[4] = {(char)(c->ungranted & 0xFF), (char)(c->ungranted >> 8 & 0xFF),
+                     (char)(c->ungranted >> 16 & 0xFF), (char)(c->ungranted >> 24)};
+    struct nk_ring_record rec = {.type = NK_WIRE_CREDIT,
+                                 .stream = c->slot,
+                                 .generation = g->slots[c->slot].generation,
+                                 .head_size = sizeof bytes,
+                                 .payload = {bytes, sizeof bytes}};
+    if (nk_ring_put(g->calls, &rec) == 0)
+        c->ungranted = 0; /* otherwise the next piece or flush tries again */
 }
 
 /* The client has taken most of what came: the courier may send as much again. */
 void gate_credit(struct gate_stream *s)
 {
     struct gate *g = s->conn->gate;
-    struct gate_request *r = s->req;
-    size_t window = (size_t)g->setup->config.limits.stream_window;
-    if (r->slot == GATE_NO_SLOT || r->ungranted < CREDIT_STEP || !g->calls || s->out.n > window / 2)
+    if (!g->calls || s->out.n > (size_t)g->setup->config.limits.stream_window / 2)
         return;
-    char bytes[4] = {(char)(r->ungranted & 0xFF), (char)(r->ungranted >> 8 & 0xFF),
-                     (char)(r->ungranted >> 16 & 0xFF), (char)(r->ungranted >> 24)};
-    struct nk_ring_record rec = {.type = NK_WIRE_CREDIT,
-                                 .stream = r->slot,
-                                 .generation = generation_of(s),
-                                 .head_size = sizeof bytes,
-                                 .payload = {bytes, sizeof bytes}};
-    if (nk_ring_put(g->calls, &rec) == 0)
-        r->ungranted = 0; /* otherwise the next piece or flush tries again */
+    for (struct gate_call *c = &s->req->call; c; c = c->next)
+        if (c->slot != GATE_NO_SLOT && c->ungranted >= CREDIT_STEP)
+            grant(g, c);
 }
 
 /* Tries again what waited; true when nothing of this stream waits any more. */
@@ -298,7 +343,10 @@ static bool unblock(struct gate_stream *s)
         return true;
     if (r->record_count && !gate_records_put(s))
         return false;
-    return !r->call_waiting || !g->calls || call_send(s);
+    for (struct gate_call *c = &r->call; c && g->calls; c = c->next)
+        if (c->waiting && !call_send(g, c))
+            return false;
+    return true;
 }
 
 /* Asks to be woken when there is room again; false when there is already. */
@@ -338,9 +386,11 @@ void gate_unblock_all(struct gate *g)
 /* Answers
  * ------------------------------------------------------------------------------------------ */
 
-static struct nk_event answer_event(struct gate_stream *s, enum nk_event_type type)
+static struct nk_event answer_event(struct gate_stream *s, const struct gate_call *c,
+                                    enum nk_event_type type)
 {
-    return (struct nk_event){.type = type, .unix_ms = nk_loop_unix_ms(s->conn->gate->loop)};
+    return (struct nk_event){
+        .type = type, .lane = c->lane, .unix_ms = nk_loop_unix_ms(s->conn->gate->loop)};
 }
 
 static void answer_step(struct gate_stream *s, const struct nk_event *e)
@@ -356,7 +406,8 @@ static bool still(const struct gate *g, const struct nk_ring_record *rec,
            g->slots[rec->stream].generation == rec->generation && s->req && s->state != STREAM_DEAD;
 }
 
-static void answer_head(struct gate_stream *s, const struct nk_ring_record *rec)
+static void answer_head(struct gate_stream *s, struct gate_call *c,
+                        const struct nk_ring_record *rec)
 {
     struct nk_arena *a = &s->req->arena;
     struct nk_http_head *head = nk_arena_alloc(a, sizeof *head);
@@ -370,25 +421,26 @@ static void answer_head(struct gate_stream *s, const struct nk_ring_record *rec)
                       s->req->first_byte_us - s->req->decided_us);
     }
     if (!head || !route || !bytes.p || nk_wire_get_answer(bytes, max, a, head, route)) {
-        answer_fail(s, NK_UPSTREAM_BROKEN, NK_STR("the answer's head cannot be read"));
+        answer_fail(s, c, NK_UPSTREAM_BROKEN, NK_STR("the answer's head cannot be read"));
         return;
     }
-    struct nk_event e = answer_event(s, NK_EV_ANSWER);
+    struct nk_event e = answer_event(s, c, NK_EV_ANSWER);
     e.head = head;
     e.route = route;
     answer_step(s, &e);
 }
 
-static void answer_data(struct gate_stream *s, struct nk_str bytes)
+static void answer_data(struct gate_stream *s, struct gate_call *c, struct nk_str bytes)
 {
-    struct nk_event e = answer_event(s, NK_EV_ANSWER_DATA);
+    struct nk_event e = answer_event(s, c, NK_EV_ANSWER_DATA);
     e.bytes = bytes;
-    s->req->ungranted += (uint32_t)bytes.n;
+    c->ungranted += (uint32_t)bytes.n;
     nk_stats_add(&s->conn->gate->stats, NK_STAT_UPSTREAM_BYTES_IN, bytes.n);
     answer_step(s, &e);
 }
 
-static void answer_failed(struct gate_stream *s, const struct nk_ring_record *rec)
+static void answer_failed(struct gate_stream *s, struct gate_call *c,
+                          const struct nk_ring_record *rec)
 {
     static const enum nk_upstream_fail fails[NK_WIRE_FAIL_COUNT] = {
         [NK_WIRE_FAIL_TIMEOUT] = NK_UPSTREAM_TIMEOUT,
@@ -404,18 +456,19 @@ static void answer_failed(struct gate_stream *s, const struct nk_ring_record *re
     uint32_t how = 0;
     if (!route || !head.p || nk_wire_get_fail(head, a, &how, route))
         route = NULL;
-    slot_free(s->conn->gate, s->req); /* the courier has forgotten the stream already */
-    answer_fail_on(s, how < NK_WIRE_FAIL_COUNT ? fails[how] : NK_UPSTREAM_BROKEN, why, route);
+    slot_free(s->conn->gate, c); /* the courier has forgotten the stream already */
+    answer_fail_on(s, c->lane, how < NK_WIRE_FAIL_COUNT ? fails[how] : NK_UPSTREAM_BROKEN, why,
+                   route);
 }
 
 /* Is it the piece that has to come next? */
-static bool in_order(const struct gate_request *r, const struct nk_ring_record *rec)
+static bool in_order(const struct gate_call *c, const struct nk_ring_record *rec)
 {
-    if (!nk_wire_flags_ok(rec->flags, r->answer_at))
+    if (!nk_wire_flags_ok(rec->flags, c->answer_at))
         return false;
     if (rec->type == NK_WIRE_HEAD)
-        return !r->answer_begun;
-    return rec->type == NK_WIRE_DATA && r->answer_begun && rec->head_size == 0;
+        return !c->answer_begun;
+    return rec->type == NK_WIRE_DATA && c->answer_begun && rec->head_size == 0;
 }
 
 static void answer(struct gate *g, const struct nk_ring_record *rec)
@@ -423,26 +476,27 @@ static void answer(struct gate *g, const struct nk_ring_record *rec)
     if (rec->stream >= g->slot_count)
         return;
     struct gate_stream *s = g->slots[rec->stream].stream;
+    struct gate_call *c = g->slots[rec->stream].call;
     if (!s || !still(g, rec, s))
         return;
     if (rec->type == NK_WIRE_FAIL) {
-        answer_failed(s, rec);
+        answer_failed(s, c, rec);
         return;
     }
-    if (!in_order(s->req, rec)) {
-        answer_fail(s, NK_UPSTREAM_BROKEN, NK_STR("the courier's records are out of order"));
+    if (!in_order(c, rec)) {
+        answer_fail(s, c, NK_UPSTREAM_BROKEN, NK_STR("the courier's records are out of order"));
         return;
     }
     struct nk_str body = nk_str_sub(rec->payload, rec->head_size, rec->payload.n);
-    s->req->answer_begun = true;
-    s->req->answer_at += body.n;
+    c->answer_begun = true;
+    c->answer_at += body.n;
     if (rec->type == NK_WIRE_HEAD)
-        answer_head(s, rec);
+        answer_head(s, c, rec);
     if (body.n && still(g, rec, s))
-        answer_data(s, body);
+        answer_data(s, c, body);
     if (rec->flags & NK_WIRE_END && still(g, rec, s)) {
-        struct nk_event e = answer_event(s, NK_EV_ANSWER_END);
-        slot_free(g, s->req);
+        struct nk_event e = answer_event(s, c, NK_EV_ANSWER_END);
+        slot_free(g, c);
         answer_step(s, &e);
     } else if (still(g, rec, s)) {
         if (s->out.n == 0)
@@ -478,9 +532,10 @@ void gate_courier_lost(struct gate *g)
         struct gate_stream *s = g->slots[i].stream;
         if (!s)
             continue;
-        slot_free(g, s->req);
+        struct gate_call *c = g->slots[i].call;
+        slot_free(g, c);
         nk_stats_add(&g->stats, NK_STAT_UPSTREAM_CRASH, 1);
         if (s->state != STREAM_DEAD)
-            answer_fail(s, NK_UPSTREAM_BROKEN, NK_STR("the courier died"));
+            answer_fail(s, c, NK_UPSTREAM_BROKEN, NK_STR("the courier died"));
     }
 }

@@ -66,7 +66,7 @@ int gate_request_new(struct gate_stream *s)
     s->req = request_take(g, arena_ceiling(lim));
     if (!s->req)
         return NK_ENOMEM;
-    s->req->slot = GATE_NO_SLOT;
+    s->req->call.slot = GATE_NO_SLOT;
     s->req->started_us = nk_loop_now(g->loop);
     s->state = STREAM_HEAD;
     gate_stream_deadline(s, lim->header_timeout);
@@ -207,8 +207,7 @@ static void too_late(struct gate_stream *s)
         gate_request_bad(s, NK_EEXPIRED, why);
         return;
     }
-    if (s->state == STREAM_BUSY && !s->answered && s->req && s->req->slot != GATE_NO_SLOT &&
-        s->out.n == 0)
+    if (s->state == STREAM_BUSY && !s->answered && gate_call_runs(s) && s->out.n == 0)
         gate_call_timeout(s);
     else
         framing->fail(s);

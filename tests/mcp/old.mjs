@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // old.mjs PORT… - an MCP server on the official SDK of the first generation, at each of the ports: 2025-11-25 and before, in sessions,
-// and nothing else. What it asks the client comes on the stream of the call that it is about.
+// and nothing else. What it asks the client comes on the stream of the call that it is about, but for the tools tell and wonder. Its
+// stream of GET is closed by GET /close, and not offered after GET /refuse.
 import { randomUUID } from "node:crypto";
 import { createServer } from "node:http";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -56,6 +57,20 @@ function build(id) {
     const r = await extra.sendRequest({ method: "elicitation/create", params: { message: "For whom?", requestedSchema } }, ElicitResultSchema);
     return { messages: [{ role: "user", content: text(`For ${r.content?.name}.`) }] };
   });
+  server.registerTool("tell", { description: "Says things on its own account" }, async () => {
+    server.sendToolListChanged();
+    server.sendResourceListChanged();
+    server.sendPromptListChanged();
+    await server.server.sendResourceUpdated({ uri: "old://page" });
+    await server.server.sendLoggingMessage({ level: "info", data: "on its own" });
+    return { content: [text("Said.")] };
+  });
+  server.registerTool("wonder", { description: "Asks on its own account", inputSchema: { message: z.string() } }, async ({ message }) => {
+    const requestedSchema = { type: "object", properties: { name: { type: "string" } }, required: ["name"] };
+    await server.server.ping();
+    const r = await server.server.elicitInput({ message, requestedSchema });
+    return { content: [text(`${message}: ${r.content?.name}`)] };
+  });
   // What it says of a patient takes as long as one wants; a line about it goes to whoever listens.
   server.registerTool("chart", { description: "Tells all about a patient", inputSchema: { ms: z.number() } }, async ({ ms }) => {
     const chart = { name: "Suzuki", medical: { diagnosis: "measles" } };
@@ -75,7 +90,7 @@ function build(id) {
   return server;
 }
 
-const sessions = new Map();
+const sessions = new Map(), open = new Map(), refusing = new Set();
 async function session() {
   const transport = new StreamableHTTPServerTransport({
     sessionIdGenerator: randomUUID,
@@ -85,8 +100,23 @@ async function session() {
   await build(() => transport.sessionId).connect(transport);
   return transport;
 }
-async function serve(req, res) {
+// What the test wants of the server at this port.
+function told(req, res, port) {
+  if (req.url === "/close") open.get(port)?.end();
+  if (req.url === "/refuse") refusing.add(port);
+  res.end(open.has(port) ? "open" : "none");
+}
+async function serve(req, res, port) {
   const id = req.headers["mcp-session-id"];
+  if (req.method === "GET" && req.url !== "/mcp") return told(req, res, port);
+  if (req.method === "GET" && refusing.has(port)) {
+    res.writeHead(405, { allow: "POST, DELETE" });
+    return res.end();
+  }
+  if (req.method === "GET") {
+    open.set(port, res);
+    res.on("close", () => { open.delete(port); console.error(`stream of ${port} left at ${Date.now()}`); });
+  }
   if (id !== undefined && !sessions.has(id)) {
     res.writeHead(404, { "content-type": "application/json" });
     return res.end(JSON.stringify({ jsonrpc: "2.0", id: null, error: { code: -32001, message: "Session not found" } }));
@@ -94,4 +124,4 @@ async function serve(req, res) {
   return (sessions.get(id) ?? await session()).handleRequest(req, res);
 }
 for (const port of process.argv.slice(2))
-  createServer((req, res) => serve(req, res).catch((e) => { console.error(e); res.destroy(); })).listen(Number(port), "127.0.0.1");
+  createServer((req, res) => serve(req, res, port).catch((e) => { console.error(e); res.destroy(); })).listen(Number(port), "127.0.0.1");

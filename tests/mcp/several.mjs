@@ -1,16 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
 // several.mjs FIRST - the official client, unmodified, at endpoints with several servers, in sessions. The environment: BOTH (two
 // servers), DEAD (a server that is not there, and the same two), PAIR (two of old.mjs), ODD (the server that is
-// not there alone, until it listens on ODD_PORT), CAROL and ALICE (keys; test.cedar of tests/e2e/mcp says who may do what).
+// not there alone, until it listens on ODD_PORT), PAIR_PORTS (of those two), FIXTURE_LOG (what servers say), CAROL and ALICE (keys; test.cedar of tests/e2e/mcp says who may do what).
 import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
 import { createServer } from "node:http";
+import { setTimeout as sleep } from "node:timers/promises";
 import { Client } from "@modelcontextprotocol/sdk/client/index.js";
 import { StreamableHTTPClientTransport } from "@modelcontextprotocol/sdk/client/streamableHttp.js";
-import { ElicitRequestSchema, LoggingMessageNotificationSchema } from "@modelcontextprotocol/sdk/types.js";
-import { check, run } from "./tap.mjs";
+import { ElicitRequestSchema, LoggingMessageNotificationSchema, PromptListChangedNotificationSchema, ResourceListChangedNotificationSchema,
+  ResourceUpdatedNotificationSchema, ToolListChangedNotificationSchema } from "@modelcontextprotocol/sdk/types.js";
+import { check, run, until } from "./tap.mjs";
 import { all } from "./pages.mjs";
 
-const { BOTH, DEAD, PAIR, ODD, ODD_PORT, CAROL, ALICE } = process.env;
+const { BOTH, DEAD, PAIR, PAIR_PORTS, FIXTURE_LOG, ODD, ODD_PORT, CAROL, ALICE } = process.env;
 
 async function connected(url, key, use, capabilities = { elicitation: {}, sampling: {} }) {
   const client = new Client({ name: "official", version: "1" }, { capabilities });
@@ -87,6 +90,58 @@ check("servers that ask at the same time get their own answers", () => connected
   assert.equal((await client.callTool({ name: "older___link", arguments: {} })).content[0].uri, "older+old://page");
   assert.equal(client.getInstructions(), "old: Be kind.\n\nolder: Be kind.");
 }));
+
+const ports = PAIR_PORTS.split(" ");
+const at = async (i, path) => (await fetch(`http://127.0.0.1:${ports[i]}${path}`)).text();
+const opened = () => until("streams of both", async () => await at(0, "/state") === "open" && await at(1, "/state") === "open");
+function listening(client) {
+  const heard = [];
+  for (const schema of [ToolListChangedNotificationSchema, ResourceListChangedNotificationSchema, PromptListChangedNotificationSchema])
+    client.setNotificationHandler(schema, (n) => { heard.push(n.method.replace("notifications/", "")); });
+  client.setNotificationHandler(ResourceUpdatedNotificationSchema, (n) => { heard.push(n.params.uri); });
+  client.setNotificationHandler(LoggingMessageNotificationSchema, (n) => { heard.push(n.params.data); });
+  return heard;
+}
+const tell = (client, server) => client.callTool({ name: `${server}___tell`, arguments: {} });
+const said = (uri) => ["on its own", uri, "prompts/list_changed", "resources/list_changed", "tools/list_changed"].sort();
+
+check("one stream carries what every server says on its own account", () => connected(PAIR, CAROL, async (client) => {
+  const heard = listening(client);
+  client.setRequestHandler(ElicitRequestSchema, async (r) => ({ action: "accept", content: { name: `to ${r.params.message}` } }));
+  await opened();
+  for (const server of ["older", "old"]) {
+    await tell(client, server);
+    await until(`what ${server} says`, () => heard.length === 5);
+    assert.deepEqual(heard.splice(0).sort(), said(`${server}+old://page`));
+  }
+  const wonder = (server) => client.callTool({ name: `${server}___wonder`, arguments: { message: server } });
+  const answers = await Promise.all(["old", "older"].map(wonder));
+  assert.deepEqual(answers.map((r) => r.content[0].text), ["old: to old", "older: to older"]);
+  await sleep(100);
+  const before = Date.now();
+  await client.close();
+  const left = () => ports.map((p) => Number([...readFileSync(FIXTURE_LOG, "utf8").matchAll(RegExp(`stream of ${p} left at (\\d+)`, "g"))].at(-1)?.[1] ?? 0));
+  await until("both hear that the client left", () => left().every((t) => t >= before));
+  console.log(`# the servers heard ${left().map((t) => t - before).join(" and ")} ms after the client had left`);
+}));
+
+check("a server that ends its stream, or has none, does not end the client's", async () => {
+  await connected(PAIR, CAROL, async (client) => {
+    const heard = listening(client);
+    await opened();
+    await at(0, "/close");
+    await until("the first is over", async () => await at(0, "/state") === "none");
+    await tell(client, "older");
+    await until("what the other says", () => heard.length === 5);
+  });
+  await at(0, "/refuse");
+  await connected(PAIR, CAROL, async (client) => {
+    const heard = listening(client);
+    await until("the stream of the other", async () => await at(1, "/state") === "open");
+    await tell(client, "older");
+    await until("what the other says", () => heard.length === 5);
+  });
+});
 
 check("what servers tell while they run comes through", () => connected(BOTH, CAROL, async (client) => {
   const lines = [], steps = [];

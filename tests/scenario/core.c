@@ -21,7 +21,9 @@ struct core {
     struct nk_buf config, keys, tools;
     struct nk_arena arena; /* of the running request */
     struct nk_txn *txn;
-    struct nk_http_parser *upstream;
+    struct nk_http_parser *upstream[LANES_MAX]; /* of calls beside one another */
+    struct nk_str call_head[LANES_MAX], call_body[LANES_MAX];
+    uint32_t lane; /* whose answer comes now */
     struct nk_chain chain;
     struct nk_arena upstream_arena, scratch;
     uint64_t requests;
@@ -80,7 +82,7 @@ static void effects(struct sighting *seen, unsigned fx)
     struct nk_txn *t = core.txn;
     for (size_t i = 0; fx & NK_FX_RECORD && i < t->record_count; i++)
         put_record(seen, t->records[i]);
-    if (fx & NK_FX_ABORT)
+    if (fx & (NK_FX_ABORT | NK_FX_DROP))
         seen->cancelled = true;
     if (fx & NK_FX_CALL) {
         seen->calls++;
@@ -90,6 +92,10 @@ static void effects(struct sighting *seen, unsigned fx)
                       NK_FMT(t->call.head.target));
         scenario_put_headers(&t->call.head, &seen->call_head);
         nk_buf_add(&seen->call_body, t->call.body);
+        NK_MUST(t->call.lane < LANES_MAX);
+        core.call_head[t->call.lane] =
+            nk_arena_copy(&core.upstream_arena, nk_buf_str(&seen->call_head));
+        core.call_body[t->call.lane] = nk_arena_copy(&core.upstream_arena, t->call.body);
     }
     if (fx & NK_FX_HEAD) {
         seen->status = t->reply_head.status;
@@ -110,6 +116,7 @@ static void step(struct sighting *seen, enum nk_event_type type, const struct nk
 {
     struct nk_event e = {
         .type = type, .unix_ms = NOW_MS * 1000LL, .head = head, .bytes = bytes, .fail = fail};
+    e.lane = type >= NK_EV_ANSWER && type <= NK_EV_ANSWER_FAIL ? core.lane : 0;
     if (!core.txn)
         return;
     torture_enter();
@@ -117,6 +124,8 @@ static void step(struct sighting *seen, enum nk_event_type type, const struct nk
     torture_leave();
     effects(seen, fx);
     nk_arena_free(&core.scratch); /* nothing of a step outlives it: AddressSanitizer would say so */
+    if (fx & NK_FX_NEXT)
+        step(seen, NK_EV_NEXT, NULL, NK_STR(""), 0);
     if (!core.wakes)
         return;
     core.wakes = false;
@@ -145,7 +154,9 @@ static void end_request(void)
     nk_arena_free(&core.arena);
     nk_arena_free(&core.upstream_arena);
     nk_arena_free(&core.scratch);
-    core.upstream = NULL;
+    memset(core.upstream, 0, sizeof core.upstream);
+    memset(core.call_head, 0, sizeof core.call_head);
+    core.lane = 0;
 }
 
 static const char *feed_request(struct sighting *seen, struct nk_str bytes)
@@ -213,12 +224,13 @@ static const char *core_client(struct scenario *s, struct sighting *seen,
 /* The upstream's words as HTTP text, through the same parser that the courier uses. */
 static const char *upstream_bytes(struct sighting *seen, struct nk_str in)
 {
-    if (!core.upstream)
+    struct nk_http_parser *p = core.upstream[core.lane];
+    if (!p)
         return "no answer has begun";
     for (;;) {
         enum nk_http_event event;
         struct nk_fault f = {0};
-        int rc = nk_http_parse(core.upstream, &in, &event, &f);
+        int rc = nk_http_parse(p, &in, &event, &f);
         if (rc) {
             step(seen, NK_EV_ANSWER_FAIL, NULL, nk_str(f.message), NK_UPSTREAM_BROKEN);
             return NULL;
@@ -226,14 +238,28 @@ static const char *upstream_bytes(struct sighting *seen, struct nk_str in)
         if (event == NK_HTTP_MORE)
             return NULL;
         if (event == NK_HTTP_HEAD)
-            step(seen, NK_EV_ANSWER, nk_http_parser_head(core.upstream), NK_STR(""), 0);
+            step(seen, NK_EV_ANSWER, nk_http_parser_head(p), NK_STR(""), 0);
         else if (event == NK_HTTP_BODY)
-            step(seen, NK_EV_ANSWER_DATA, NULL, nk_http_parser_body(core.upstream), 0);
+            step(seen, NK_EV_ANSWER_DATA, NULL, nk_http_parser_body(p), 0);
         else {
             step(seen, NK_EV_ANSWER_END, NULL, NK_STR(""), 0);
             return NULL;
         }
     }
+}
+
+/* From here on the upstream speaks of another of the calls that run. */
+static const char *take_up(struct sighting *seen, struct nk_str which)
+{
+    uint64_t lane;
+    if (nk_str_to_u64(which, &lane) || lane >= LANES_MAX || !core.call_head[lane].p)
+        return "there is no such call";
+    core.lane = (uint32_t)lane;
+    nk_buf_clear(&seen->call_head);
+    nk_buf_clear(&seen->call_body);
+    nk_buf_add(&seen->call_head, core.call_head[lane]);
+    nk_buf_add(&seen->call_body, core.call_body[lane]);
+    return NULL;
 }
 
 static const char *core_upstream(struct scenario *s, struct sighting *seen, struct nk_str what)
@@ -242,6 +268,8 @@ static const char *core_upstream(struct scenario *s, struct sighting *seen, stru
     if (!core.txn || !seen->calls)
         return "nothing was sent upstream";
     struct nk_str rest = what, w = nk_str_cut(&rest, ' ');
+    if (nk_str_eq(w, NK_STR("on")))
+        return take_up(seen, rest);
     if (nk_str_eq(w, NK_STR("end")))
         return upstream_bytes(seen, NK_STR("0\r\n\r\n"));
     if (nk_str_eq(w, NK_STR("fail"))) {
@@ -254,12 +282,12 @@ static const char *core_upstream(struct scenario *s, struct sighting *seen, stru
         struct nk_str chunk = nk_arena_printf(&s->arena, "%zx\r\n%.*s\r\n", text.n, NK_FMT(text));
         return text.n ? upstream_bytes(seen, chunk) : NULL;
     }
-    core.upstream = nk_http_parser_new(&core.upstream_arena, false, &lim);
+    core.upstream[core.lane] = nk_http_parser_new(&core.upstream_arena, false, &lim);
     struct nk_str head = nk_arena_printf(&s->arena,
                                          "HTTP/1.1 %.*s X\r\nContent-Type: %.*s\r\n"
                                          "Transfer-Encoding: chunked\r\n\r\n",
                                          NK_FMT(w), NK_FMT(rest));
-    return core.upstream && head.p ? upstream_bytes(seen, head) : "out of memory";
+    return core.upstream[core.lane] && head.p ? upstream_bytes(seen, head) : "out of memory";
 }
 
 static const char *core_gone(struct scenario *s, struct sighting *seen)

@@ -30,8 +30,13 @@ struct daemon_state {
     struct nk_http_parser *client_parser;
     bool h2; /* clients speak HTTP/2 */
     bool settled, client_done;
-    bool spoke; /* the upstream has begun to answer, or will not */
-    bool ended; /* it has answered; what it says next is about another call of the same request */
+    bool spoke;   /* the upstream has begun to answer, or will not */
+    bool ended;   /* it has answered; what it says next is about another call of the same request */
+    struct lane { /* calls beside one another; of the one that is looked at the above */
+        int fd;   /* 0: it has not come */
+        bool spoke, ended;
+    } lanes[LANES_MAX];
+    size_t lane;
 };
 
 static struct daemon_state me;
@@ -203,6 +208,16 @@ static void read_records(struct sighting *seen)
     }
 }
 
+/* The connection that is looked at stays for the next call. */
+static void forget_lanes(void)
+{
+    for (size_t i = 0; i < LANES_MAX; i++)
+        if (i != me.lane && me.lanes[i].fd > 0)
+            close(me.lanes[i].fd);
+    memset(me.lanes, 0, sizeof me.lanes);
+    me.lane = 0;
+}
+
 static const char *daemon_client(struct scenario *s, struct sighting *seen,
                                  const struct scenario_key *key, struct nk_str method,
                                  struct nk_str target, struct nk_str headers, struct nk_str body)
@@ -216,6 +231,7 @@ static const char *daemon_client(struct scenario *s, struct sighting *seen,
     nk_arena_init(&me.client_arena, 64 << 20);
     me.client_parser = nk_http_parser_new(&me.client_arena, false, &lim);
     me.settled = me.client_done = me.spoke = me.ended = false;
+    forget_lanes();
     read_records(seen);
     if (me.h2)
         return h2_ask(s, seen, me.client, key, method, target, headers, body);
@@ -309,10 +325,28 @@ static bool awaits_call(const struct sighting *seen)
     return me.client >= 0 && !me.client_done && (seen->calls == 0 || me.ended);
 }
 
+/* Calls beside one another come in their order, on a connection each. */
+static const char *take_up(struct sighting *seen, struct nk_str which)
+{
+    uint64_t lane;
+    if (nk_str_to_u64(which, &lane) || lane >= LANES_MAX)
+        return "there is no such call";
+    if (seen->calls && lane != me.lane) {
+        me.lanes[me.lane] = (struct lane){me.upstream, me.spoke, me.ended};
+        me.lane = (size_t)lane;
+        me.upstream = me.lanes[lane].fd > 0 ? me.lanes[lane].fd : -1;
+        me.spoke = me.lanes[lane].spoke;
+        me.ended = me.lanes[lane].ended;
+    }
+    return seen->calls && me.upstream >= 0 ? NULL : take_call(seen, PATIENCE_MS);
+}
+
 static const char *daemon_upstream(struct scenario *s, struct sighting *seen, struct nk_str what)
 {
     struct nk_str rest = what, w = nk_str_cut(&rest, ' ');
     me.settled = false;
+    if (nk_str_eq(w, NK_STR("on")))
+        return take_up(seen, rest);
     if (seen->calls == 0 || me.ended) {
         const char *why = take_call(seen, PATIENCE_MS);
         if (why)
@@ -477,6 +511,7 @@ static void daemon_close(struct scenario *s, struct sighting *seen)
     (void)seen;
     close_client();
     close(me.listener);
+    forget_lanes();
     if (me.upstream >= 0)
         close(me.upstream);
     nk_arena_free(&me.upstream_arena);

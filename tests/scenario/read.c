@@ -262,13 +262,14 @@ struct nk_str scenario_unescape(struct scenario *s, struct nk_str text)
 
 static void put_upstreams(const struct scenario *s, int port, struct nk_buf *out)
 {
-    static const char *const dialects[] = {"openai", "anthropic", "mcp", "a2a", "http"};
+    static const char *const dialects[] = {"openai", "anthropic", "mcp", "a2a", "http", "mcp"};
+    static const char *const names[] = {"openai", "anthropic", "mcp", "a2a", "http", "second"};
     nk_buf_add(out, NK_STR(",\"upstreams\":["));
     for (size_t d = 0; d < NK_COUNT(dialects); d++)
         nk_buf_printf(out,
                       "%s{\"name\":\"%s\",\"dialect\":\"%s\",\"url\":\"http://127.0.0.1:%d\","
                       "\"connect_timeout\":\"2s\",\"first_byte_timeout\":\"3s\"}",
-                      d ? "," : "", dialects[d], dialects[d], port);
+                      d ? "," : "", names[d], dialects[d], port);
     nk_buf_add(out, NK_STR("],\"models\":["));
     for (size_t i = 0; i < s->model_count; i++) {
         const struct scenario_model *m = &s->models[i];

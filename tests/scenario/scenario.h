@@ -8,7 +8,14 @@
 
 #include "gate/gate.h"
 
-enum { STEPS_MAX = 256, KEYS_MAX = 16, MODELS_MAX = 16, CALLS_MAX = 16, LINE_MAX_BYTES = 65536 };
+enum {
+    STEPS_MAX = 256,
+    KEYS_MAX = 16,
+    MODELS_MAX = 16,
+    CALLS_MAX = 16,
+    LINE_MAX_BYTES = 65536,
+    LANES_MAX = 4
+};
 
 struct scenario_step {
     int line;
@@ -64,7 +71,7 @@ struct driver {
     const char *(*client)(struct scenario *s, struct sighting *seen, const struct scenario_key *key,
                           struct nk_str method, struct nk_str target, struct nk_str headers,
                           struct nk_str body);
-    /* "STATUS TYPE", "data TEXT", "end", "fail HOW" */
+    /* "STATUS TYPE", "data TEXT", "end", "fail HOW", "on N" */
     const char *(*upstream)(struct scenario *s, struct sighting *seen, struct nk_str what);
     const char *(*gone)(struct scenario *s, struct sighting *seen);
     /* Waits until a call has reached the upstream. */
