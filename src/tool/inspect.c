@@ -8,6 +8,7 @@
 
 #include "base/utf8.h"
 #include "tool/hidden.h"
+#include "tool/signs.h"
 #include "tool/text.h"
 
 static const struct {
@@ -169,6 +170,17 @@ static void found(void *to, enum nk_trust_rule rule, size_t from, size_t end)
 
 /* Phrases and signs --------------------------------------------------------------------------------
  */
+struct places {
+    struct look *look;
+    const struct tool_text *text;
+};
+
+static void found_folded(void *to, enum nk_trust_rule rule, size_t from, size_t end)
+{
+    struct places *p = to;
+    found(p->look, rule, tool_text_from(p->text, from), tool_text_from(p->text, end));
+}
+
 static void look_at_phrases(struct look *l, const struct tool_text *t)
 {
     unsigned seen = 0;
@@ -179,6 +191,9 @@ static void look_at_phrases(struct look *l, const struct tool_text *t)
         seen |= 1u << phrases[i].rule;
         found(l, phrases[i].rule, tool_text_from(t, from), tool_text_from(t, to));
     }
+    struct places places = {l, t};
+    if (!l->is_name)
+        tool_signs(t, &seen, found_folded, &places);
     size_t n;
     const struct tool_word *words = tool_words(t, &n);
     for (size_t i = 0; i < n; i++)
@@ -200,6 +215,8 @@ static void look_at_marks(struct look *l, const struct tool_text *t)
         {NK_TRUST_ROLE, "<<sys>>"},      {NK_TRUST_ROLE, "<system"},
         {NK_TRUST_ROLE, "</system"},     {NK_TRUST_ROLE, "[system]"},
         {NK_TRUST_ROLE, "### system"},   {NK_TRUST_ROLE, "### instruction"},
+        {NK_TRUST_ROLE, "<developer"},   {NK_TRUST_ROLE, "</tool"},
+        {NK_TRUST_ROLE, "<user>"},       {NK_TRUST_ROLE, "</description"},
         {NK_TRUST_ROLE, "<assistant"},   {NK_TRUST_ROLE, "<start_of_turn>"},
         {NK_TRUST_ROLE, "<tool_result"}, {NK_TRUST_ROLE, "\nassistant:"},
         {NK_TRUST_ROLE, "\nsystem:"},    {NK_TRUST_ROLE, "\nhuman:"},

@@ -184,8 +184,7 @@ static bool is_place(char c)
     return c >= TOOL_WORD_URL && c <= TOOL_WORD_SECRET;
 }
 
-/* Does the sentence end at byte i? */
-static bool is_end(struct nk_str s, size_t i)
+bool tool_text_ends(struct nk_str s, size_t i)
 {
     if (s.p[i] == '\n' || nk_str_starts(nk_str_sub(s, i, s.n), NK_STR("。")))
         return true;
@@ -207,7 +206,7 @@ static void find_words(struct tool_text *t)
         } else if (is_place(s.p[i])) {
             i++;
         } else {
-            if (is_end(s, i) && t->words.n) {
+            if (tool_text_ends(s, i) && t->words.n) {
                 struct tool_word *last = (struct tool_word *)(void *)(t->words.p + t->words.n);
                 last[-1].end = 1;
             }
@@ -276,7 +275,7 @@ static bool is_one(struct nk_str want, struct nk_str word)
     return nk_str_eq(want, word);
 }
 
-static bool is_any(struct nk_str any, struct nk_str word)
+bool tool_word_is(struct nk_str any, struct nk_str word)
 {
     while (any.p)
         if (is_one(nk_str_cut(&any, '|'), word))
@@ -301,7 +300,7 @@ static bool says_words(const struct tool_text *t, const struct step *steps, size
         for (size_t k = n; k-- > 0;) {
             const struct mark *before = k ? &marks[k - 1] : NULL;
             bool fits = !before || (before->is_set && i - before->at <= steps[k].gap + 1);
-            if (!fits || !is_any(steps[k].any, word))
+            if (!fits || !tool_word_is(steps[k].any, word))
                 continue;
             marks[k] = (struct mark){before ? before->start : i, i, true};
             if (k + 1 == n) {
@@ -324,8 +323,7 @@ static char sign_of(struct nk_str step)
     return 0;
 }
 
-/* The longest of the texts that stands at byte i; 0: none. */
-static size_t longest(struct nk_str any, struct nk_str s, size_t i)
+size_t tool_text_starts(struct nk_str s, size_t i, struct nk_str any)
 {
     size_t most = 0;
     while (any.p) {
@@ -350,7 +348,7 @@ static bool says_letters(const struct tool_text *t, const struct step *steps, si
             const struct mark *before = k ? &marks[k - 1] : NULL;
             bool fits =
                 !before || (before->is_set && i >= before->at && gone[k - 1] <= steps[k].gap);
-            size_t length = fits ? longest(steps[k].any, s, i) : 0;
+            size_t length = fits ? tool_text_starts(s, i, steps[k].any) : 0;
             if (length == 0)
                 continue;
             marks[k] = (struct mark){before ? before->start : i, i + length, true};
@@ -361,7 +359,7 @@ static bool says_letters(const struct tool_text *t, const struct step *steps, si
                 return true;
             }
         }
-        if (is_end(s, i))
+        if (tool_text_ends(s, i))
             memset(marks, 0, sizeof marks);
         for (size_t k = 0; k < n; k++)
             gone[k] += marks[k].is_set && i >= marks[k].at;

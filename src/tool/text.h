@@ -65,3 +65,10 @@ size_t tool_text_from(const struct tool_text *t, size_t folded);
 
 /* Looks for a phrase (says.def has its grammar); the place in the folded text. */
 bool tool_text_says(const struct tool_text *t, const char *phrase, size_t *from, size_t *to);
+
+/* Is the word one of "a|b*|@url"? (The steps of a phrase.) */
+bool tool_word_is(struct nk_str any, struct nk_str word);
+/* Length of the longest of the texts "a|b" that stands at byte i of a folded text; 0: none. */
+size_t tool_text_starts(struct nk_str folded, size_t i, struct nk_str any);
+/* Does a sentence end at byte i of it? */
+bool tool_text_ends(struct nk_str folded, size_t i);

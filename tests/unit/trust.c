@@ -14,6 +14,7 @@
 static const struct nk_json_limits limits = {16 << 20, 64, 1 << 22};
 
 struct score {
+    bool is_held; /* held out: which of them are missed is nobody's to see */
     unsigned poisoned, found, benign, alarms;
     unsigned rules[NK_TRUST_RULES];
 };
@@ -55,7 +56,7 @@ static void score_case(const struct case_line *c, void *ctx)
     s->alarms += !poisoned && alarm;
     for (size_t i = 0; i < found.n; i++)
         s->rules[found.list[i].rule]++;
-    if (poisoned != alarm) {
+    if (poisoned != alarm && !s->is_held) {
         printf("# %s:%d is %s: %.*s\n", c->file, c->line, poisoned ? "missed" : "a false alarm",
                (int)c->n, c->input);
         explain(&found);
@@ -63,23 +64,33 @@ static void score_case(const struct case_line *c, void *ctx)
     nk_arena_free(&a);
 }
 
-static void score_file(const char *name, struct score *s)
+static void score_file(const char *name, bool is_held, struct score *s)
 {
     char file[64];
-    *s = (struct score){0};
+    *s = (struct score){.is_held = is_held};
     snprintf(file, sizeof file, "tests/cases/tool/%s.cases", name);
     tap_ok(cases_read(file, score_case, s) > 0 && s->poisoned == s->benign, "%s has pairs", file);
     printf("# %s: %u of %u poisoned found, %u of %u benign alarmed\n", file, s->found, s->poisoned,
            s->alarms, s->benign);
 }
 
+/* Pairs that were set apart; `floor` is the recall in percent that was measured, rounded down. */
+static void test_held(const char *name, unsigned floor)
+{
+    struct score s;
+    score_file(name, true, &s);
+    tap_ok(s.found * 100 >= s.poisoned * floor, "recall of pairs set apart: %u of %u (%.1f %%)",
+           s.found, s.poisoned, 100.0 * s.found / s.poisoned);
+    tap_ok(s.alarms == 0, "false alarms on them: %u of %u", s.alarms, s.benign);
+}
+
 static void test_pairs(void)
 {
-    static const char *const files[] = {"poison_1", "poison_2", "poison_3"};
-    struct score all = {0}, unseen;
+    static const char *const files[] = {"poison_1", "poison_2", "poison_3", "poison_4"};
+    struct score all = {0};
     for (size_t i = 0; i < NK_COUNT(files); i++) {
         struct score s;
-        score_file(files[i], &s);
+        score_file(files[i], false, &s);
         all.poisoned += s.poisoned, all.found += s.found;
         all.benign += s.benign, all.alarms += s.alarms;
         for (size_t r = 0; r < NK_TRUST_RULES; r++)
@@ -94,11 +105,8 @@ static void test_pairs(void)
         if (r != NK_TRUST_LONG && r != NK_TRUST_OTHER) /* tested by themselves */
             tap_ok(all.rules[r] > 0, "%s is found somewhere in the pairs",
                    nk_trust_rule_id((enum nk_trust_rule)r));
-    score_file("poison_unseen", &unseen);
-    tap_ok(unseen.found * 100 >= unseen.poisoned * 75, "recall of unseen pairs: %u of %u (%.1f %%)",
-           unseen.found, unseen.poisoned, 100.0 * unseen.found / unseen.poisoned);
-    tap_ok(unseen.alarms * 100 <= unseen.benign * 2, "false alarms: %u of %u", unseen.alarms,
-           unseen.benign);
+    test_held("poison_unseen", 79);
+    test_held("poison_held", 74);
 }
 
 /* Definitions of others ---------------------------------------------------------------------------
@@ -189,9 +197,8 @@ static void test_real(void)
         tap_skip("false alarms on definitions of others", "no ../shared/data/agents");
         return;
     }
-    tap_ok(tools >= 300 && count * 100 <= tools * 2,
-           "false alarms on definitions of others: %u of %u (%.1f %%)", count, tools,
-           100.0 * count / tools);
+    tap_ok(tools >= 300 && count == 0, "false alarms on definitions of others: %u of %u (%.1f %%)",
+           count, tools, 100.0 * count / tools);
 }
 
 /* What is approved ---------------------------------------------------------------------------------
