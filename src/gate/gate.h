@@ -62,7 +62,8 @@ enum nk_effect {
     NK_FX_TELL = 256,  /* behind the records: give txn->tell to the transaction that it names */
     NK_FX_DROP = 512,  /* as ABORT, of the call in the lane txn->drop alone */
     NK_FX_NEXT = 1024, /* behind the call: a step NK_EV_NEXT, for one more call beside it */
-    NK_FX_PARK = 2048, /* with END: the answer is complete, but the transaction and its call go on without a client, until
+    NK_FX_PARK =
+        2048, /* with END: the answer is complete, but the transaction and its call go on without a client, until
                         * CUT; told whatever is for its number. Not where several calls run */
 };
 

@@ -200,7 +200,10 @@ static unsigned gone(struct nk_txn *t)
 
 static void free_driver(struct nk_txn *t)
 {
-    if (gate_mcp(t) && gate_mcp(t)->park)
+    const struct gate_mcp *m = gate_mcp(t);
+    if (!m)
+        return;
+    if (m->park)
         gate_mcp_park_free(t);
     gate_mcp_free(t);
     gate_mcp_streams_free(t);

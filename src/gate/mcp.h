@@ -45,12 +45,10 @@ struct gate_mcp {
     unsigned old;                  /* servers that were found to have sessions alone: bits */
     size_t server;                 /* of the endpoint */
     struct gate_mcp_session session;
-    struct nk_str
-        cursor; /* of a list of several servers: the server's own; empty: its beginning; absent: none came */
-    struct nk_str name; /* of the tool or prompt as the server knows it, or the URI */
-    struct nk_str body; /* for the server */
-    struct nk_str
-        own_id; /* of ours, by which a server may know the request (gate_mcp_id); or absent */
+    struct nk_str cursor; /* of a list of several servers: the server's own; empty: its beginning */
+    struct nk_str name;   /* of the tool or prompt as the server knows it, or the URI */
+    struct nk_str body;   /* for the server */
+    struct nk_str own_id; /* of ours, by which a server may know the request, or absent */
     struct nk_str event; /* the server's id of the last event that the client has seen, or absent */
     struct nk_str owned; /* of what a server of several named: as it was written, or absent; */
     uint32_t owned_at;   /* its entry */
@@ -124,12 +122,10 @@ int gate_mcp_put_capabilities(const struct nk_json *doc, uint32_t declared, unsi
                               struct nk_arena *a, struct nk_buf *out) NK_CHECKED;
 /* The capability that a server's request needs; 0: none ("ping"); -1: no request of a server. */
 int gate_mcp_needs(struct nk_str method);
-
 /* Is it a list that several servers have a part in? Then a cursor says whose part comes next. */
 bool gate_mcp_is_shared_list(const struct nk_txn *t);
 /* The name that clients use; absent when memory is out. */
 struct nk_str gate_mcp_name(const struct nk_txn *t, struct nk_str name, struct nk_arena *a);
-
 /* If a person's answer to us comes with the call: takes it out, and *body is the message without it. */
 int gate_mcp_take_approval(struct nk_txn *t, struct nk_str *body) NK_CHECKED;
 

@@ -7,13 +7,17 @@
  */
 #include "gate/mcp_tool.h"
 
-enum { TOLD_MAX = 32, TOLD_BYTES = 16 << 10 }; /* tools, and what is said of them, in one record */
+enum {
+    TOLD_MAX = 32, /* tools, and what is said of them, in one record */
+    TOLD_BYTES = 16 << 10,
+    READ_MAX = 256, /* of one answer: definitions that nobody approved whose texts are looked at */
+};
 
 struct judged { /* a list, while it is judged */
     struct nk_txn *t;
     const struct nk_json *doc;
     struct nk_arena *a;
-    size_t n, approved, fresh, told, more;
+    size_t n, approved, fresh, read, told, more;
     struct nk_trust_findings found; /* of the tool at hand */
     struct nk_buf record;
 };
@@ -91,10 +95,19 @@ static void tell(struct judged *j, const struct nk_trust_tool *tool)
     nk_buf_add_char(&j->record, '}');
 }
 
+/* A server that offers thousands of tools must not keep a gate from everybody else. */
+static bool is_read(const struct judged *j)
+{
+    return j->read <= READ_MAX;
+}
+
 static int inspect(struct judged *j, const struct nk_trust_tool *tool, struct nk_fault *f)
 {
     j->found.n = j->found.total = 0;
     if (tool->state == NK_TRUST_APPROVED || tool->state == NK_TRUST_MALFORMED)
+        return 0;
+    j->read++;
+    if (!is_read(j))
         return 0;
     return nk_trust_inspect(j->doc, tool->at, j->t->setup->approvals, gate_mcp_upstream(j->t)->name,
                             j->a, &j->found, f);
@@ -154,7 +167,7 @@ static int take_tool(struct judged *j, const struct nk_trust_tool *tool, struct 
         return rc;
     j->approved += tool->state == NK_TRUST_APPROVED;
     j->fresh += tool->state == NK_TRUST_NEW;
-    if (tool->state == NK_TRUST_APPROVED || !is_strange(j, tool))
+    if (tool->state == NK_TRUST_APPROVED || (is_read(j) && !is_strange(j, tool)))
         return put_tool(j, tool, out);
     tell(j, tool);
     return 0;

@@ -217,6 +217,19 @@ static void find_words(struct tool_text *t)
     }
 }
 
+/* With which bytes words and letters begin here. */
+static void find_beginnings(struct tool_text *t)
+{
+    size_t n;
+    const struct tool_word *words = tool_words(t, &n);
+    memset(t->begin, 0, sizeof t->begin);
+    for (size_t i = 0; i < n; i++)
+        t->begin[(unsigned char)t->folded.p[words[i].at]] = true;
+    for (size_t i = 0; i < t->folded.n; i++)
+        if ((unsigned char)t->folded.p[i] >= 0x80)
+            t->begin[(unsigned char)t->folded.p[i]] = true;
+}
+
 int tool_text_set(struct tool_text *t, struct nk_str s)
 {
     nk_buf_clear(&t->folded);
@@ -236,6 +249,7 @@ int tool_text_set(struct tool_text *t, struct nk_str s)
     if (f.run != SIZE_MAX)
         end_run(t, f.run);
     find_words(t);
+    find_beginnings(t);
     return t->folded.error ? t->folded.error : t->from.error ? t->from.error : t->words.error;
 }
 
@@ -367,9 +381,23 @@ static bool says_letters(const struct tool_text *t, const struct step *steps, si
     return false;
 }
 
+/* Does anything here begin as the phrase's first step does? Most phrases need no look behind that. */
+static bool may_say(const struct tool_text *t, const char *phrase)
+{
+    bool first = true;
+    for (const char *p = phrase; *p && *p != ' '; p++) {
+        if (first && (*p == '@' || t->begin[(unsigned char)*p]))
+            return true;
+        first = *p == '|';
+    }
+    return false;
+}
+
 bool tool_text_says(const struct tool_text *t, const char *phrase, size_t *from, size_t *to)
 {
     struct step steps[STEPS];
+    if (!may_say(t, phrase))
+        return false;
     size_t n = steps_of(phrase, steps);
     bool letters = false;
     for (const char *p = phrase; *p; p++)

@@ -49,6 +49,7 @@ struct tool_text {
     struct nk_buf folded; /* UTF-8, white space is one space */
     struct nk_buf from;   /* uint32_t for each byte of it: where it was in the text */
     struct nk_buf words;  /* struct tool_word: Latin letters and digits, and the places above */
+    bool begin[256];      /* the first bytes of words, and the bytes of what is not ASCII */
 };
 
 void tool_text_init(struct tool_text *t);

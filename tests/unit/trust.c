@@ -75,13 +75,13 @@ static void score_file(const char *name, bool is_held, struct score *s)
 }
 
 /* Pairs that were set apart; `floor` is the recall in percent that was measured, rounded down. */
-static void test_held(const char *name, unsigned floor)
+static void test_held(const char *name, unsigned floor, unsigned alarms)
 {
     struct score s;
     score_file(name, true, &s);
     tap_ok(s.found * 100 >= s.poisoned * floor, "recall of pairs set apart: %u of %u (%.1f %%)",
            s.found, s.poisoned, 100.0 * s.found / s.poisoned);
-    tap_ok(s.alarms == 0, "false alarms on them: %u of %u", s.alarms, s.benign);
+    tap_ok(s.alarms <= alarms, "false alarms on them: %u of %u", s.alarms, s.benign);
 }
 
 static void test_pairs(void)
@@ -105,8 +105,9 @@ static void test_pairs(void)
         if (r != NK_TRUST_LONG && r != NK_TRUST_OTHER) /* tested by themselves */
             tap_ok(all.rules[r] > 0, "%s is found somewhere in the pairs",
                    nk_trust_rule_id((enum nk_trust_rule)r));
-    test_held("poison_unseen", 79);
-    test_held("poison_held", 74);
+    test_held("poison_unseen", 79, 0);
+    test_held("poison_held", 74, 0);
+    test_held("poison_blind", 28, 3);
 }
 
 /* Definitions of others ---------------------------------------------------------------------------
