@@ -216,6 +216,33 @@ static unsigned call(struct nk_txn *t, struct nk_agent_use *u, const struct gate
     return fx | (tool->speaks ? gate_agent_mcp_begin(t, tool, u) : send(t, u, tool));
 }
 
+/* A function that the client brought along, and nobody registered, is handed over as the client has declared it, or not. */
+static int check_brought(struct nk_txn *t, const struct nk_agent_use *u,
+                         const struct gate_agent_tool *tool, struct nk_fault *f)
+{
+    struct gate_drive_agent *d = of(t);
+    const struct nk_schema *schema;
+    struct nk_json arguments;
+    if (tool->tool || !tool->schema.n)
+        return 0;
+    int rc = parse(t, u->arguments, &d->step, &arguments, f);
+    if (!rc)
+        rc = nk_schema_new(tool->schema, &d->step, &schema, f);
+    return rc ? rc : nk_schema_check(schema, &arguments, 0, &d->step, f);
+}
+
+static unsigned not_called(struct nk_txn *t, struct nk_agent_use *u, const struct nk_fault *f)
+{
+    struct nk_str why =
+        nk_arena_printf(&of(t)->step, "The arguments are not what the tool takes: %s.", f->message);
+    if (!why.p)
+        t->out.error = NK_ENOMEM;
+    answer(t, u, why, true);
+    trace_result(t, u->result);
+    of(t)->at++;
+    return gate_record_outcome(t, "not_called");
+}
+
 /* What the client is to run, or a person to agree to, waits for the next request. */
 static unsigned leave(struct nk_txn *t, struct nk_agent_use *u, const struct gate_agent_tool *tool,
                       const struct nk_tool_verdict *v)
@@ -240,6 +267,7 @@ unsigned gate_agent_use_tool(struct nk_txn *t)
     struct nk_agent_use *u = current(t);
     const struct gate_agent_tool *tool = gate_agent_tool_of(d->agent, u->name);
     struct nk_tool_verdict v;
+    struct nk_fault f = {0};
     if (u->done && !u->waits) {
         d->at++;
         return 0;
@@ -270,6 +298,8 @@ unsigned gate_agent_use_tool(struct nk_txn *t)
     }
     if (u->done)
         return fx | take_given(t, u);
+    if (check_brought(t, u, tool, &f))
+        return fx | not_called(t, u, &f); /* out of memory, too: nothing is handed over unread */
     if (tool->upstream == SIZE_MAX || v.outcome == NK_TOOL_STEP_UP)
         return fx | leave(t, u, tool, &v);
     return fx | call(t, u, tool);

@@ -226,10 +226,22 @@ void gate_call_deadline(struct gate_stream *s)
 
 void gate_call_timeout(struct gate_stream *s)
 {
-    struct gate_request *r = s->req;
-    for (struct gate_call *c = &r->call; s->req == r && s->state != STREAM_DEAD && c; c = c->next)
-        if (c->slot != GATE_NO_SLOT)
-            answer_fail(s, c, NK_UPSTREAM_TIMEOUT, NK_STR("the courier was silent"));
+    struct gate *g = s->conn->gate;
+    struct {
+        uint32_t slot, generation;
+    } silent[NK_CONFIG_MCP_SERVERS];
+    size_t n = 0;
+    for (const struct gate_call *c = &s->req->call; c && n < NK_COUNT(silent); c = c->next)
+        if (c->slot != GATE_NO_SLOT) {
+            silent[n].slot = c->slot;
+            silent[n++].generation = g->slots[c->slot].generation;
+        }
+    /* What one of them ends may be the request, whose memory then is another's. */
+    for (size_t i = 0; i < n; i++) {
+        const struct gate_slot *slot = &g->slots[silent[i].slot];
+        if (slot->stream == s && slot->generation == silent[i].generation)
+            answer_fail(s, slot->call, NK_UPSTREAM_TIMEOUT, NK_STR("the courier was silent"));
+    }
 }
 
 /* The call of this lane that is over, or a new one; NULL: memory is out. */

@@ -207,6 +207,14 @@ check('an inline agent hands the client its own functions, and remembers', async
   assert.match((await describe(john, back)).text, /printed on 4/);
   await fails('ConflictException', 409, describe(john, back));
 });
+check('a function that an inline agent brings is handed over as it declares it, or not at all', async () => {
+  const own = { ...desk, functionSchema: { functions: [{ name: 'stamp', parameters: { for: { type: 'string', required: true } } }] } };
+  const r = await describe(john, { inputText: 'stamp for seven', actionGroups: [own] });
+  assert.equal(r.control, undefined);
+  assert.match(r.text, /The arguments are not what the tool takes: .*for/);
+  const good = await describe(john, { inputText: 'stamp for Sato', actionGroups: [own] });
+  assert.equal(good.control.invocationInputs[0].functionInvocationInput.function, 'stamp');
+});
 check('what an inline agent may not have is refused by its name', async () => {
   const no = async (input, type, status, words) => assert.match((await fails(type, status, describe(john, { inputText: 'x', ...input }))).message, words);
   await no({ actionGroups: [{ ...records, actionGroupName: 'others' }] }, 'ValidationException', 400, /others/);

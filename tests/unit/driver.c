@@ -102,9 +102,14 @@ static void test_free(struct nk_txn *t)
     seen.freed++;
 }
 
-static const struct gate_driver test_driver = {"test",   test_start, test_head, test_data,
-                                               test_end, test_fail,  test_wake, NULL,
-                                               NULL,     test_free};
+static const struct gate_driver test_driver = {.name = "test",
+                                               .start = test_start,
+                                               .head = test_head,
+                                               .data = test_data,
+                                               .end = test_end,
+                                               .fail = test_fail,
+                                               .wake = test_wake,
+                                               .free = test_free};
 
 /* The edge --------------------------------------------------------------------------------------- */
 
