@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // agents.mjs - the official client of Amazon Bedrock's agents, unmodified but for its endpoint; over HTTP/2, its own
-// way, and over HTTP/1.1 (WAY=h1). JOHN and JANE are "KEY SECRET" of a receptionist and a doctor.
+// way, in cleartext and over TLS, and over HTTP/1.1 (WAY=h1). JOHN and JANE are "KEY SECRET" of a receptionist and a doctor.
 import assert from 'node:assert/strict';
 import { createPublicKey, verify } from 'node:crypto';
 import { readFileSync } from 'node:fs';
