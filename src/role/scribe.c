@@ -18,10 +18,14 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/pidfd.h>
 #include <time.h>
+#include <unistd.h>
 #include "edge/log.h"
 
 enum { TICK_US = 10000, CALM_US = 50000, RETRY_US = 200000, DRAIN_US = 5000 };
+enum { ORPHAN_US = 2000000 };    /* how long it stays at most when the warden's channel is closed */
+enum { LAST_WORDS_US = 50000 };  /* what a gate was about when it was killed is in its ring then */
 enum { CALM_RECORDS = 256 };     /* of a turn: fewer, and the next one may come later */
 enum { START_BYTES = 32 << 20 }; /* a start must not read more: it is down meanwhile */
 
@@ -68,8 +72,9 @@ static void end(struct scribe *s)
 static void drain(struct scribe *s)
 {
     bool any = scribe_store(s, true);
-    bool is_late = nk_loop_now(s->loop) >= s->drain_until;
-    if ((any || s->is_full || scribe_has_backlog(s)) && !is_late)
+    int64_t now = nk_loop_now(s->loop);
+    bool waits = any || s->is_full || scribe_has_backlog(s) || now < s->stay_until;
+    if (waits && now < s->drain_until)
         beat(s, s->is_full ? RETRY_US : DRAIN_US);
     else
         end(s);
@@ -238,7 +243,19 @@ static void on_control(struct nk_watch *w, uint32_t events)
     if (e != NK_EIO)
         return;
     NK_MUST(nk_loop_watch(s->loop, w, 0) == 0);
-    on_drain(s, 0);
+    s->stay_until = nk_loop_now(s->loop) + ORPHAN_US;
+    on_drain(s, ORPHAN_US / 1000);
+}
+
+/* A process that ends closes its channels first, and the kernel kills its gates after that; they
+ * answer in between. Its pidfd is readable only when they have been sent their signal. */
+static void on_warden_gone(struct nk_watch *w, uint32_t events)
+{
+    struct scribe *s = NK_OF(w, struct scribe, warden);
+    (void)events;
+    NK_MUST(nk_loop_watch(s->loop, w, 0) == 0);
+    on_drain(s, ORPHAN_US / 1000);
+    s->stay_until = nk_loop_now(s->loop) + LAST_WORDS_US;
 }
 
 /* Start -------------------------------------------------------------------------------------------
@@ -295,6 +312,9 @@ static int open_all(struct scribe *s, struct nk_fault *f)
     s->control = (struct nk_watch){.fd = s->start->control, .ready = on_control};
     if (e == 0 && nk_loop_watch(s->loop, &s->control, EPOLLIN))
         e = nk_fault_set(f, NK_EIO, "scribe", 0, "the control channel cannot be watched");
+    s->warden = (struct nk_watch){.fd = pidfd_open(getppid(), 0), .ready = on_warden_gone};
+    if (e == 0 && (s->warden.fd < 0 || nk_loop_watch(s->loop, &s->warden, EPOLLIN)))
+        e = nk_fault_set(f, NK_EIO, "scribe", 0, "the warden cannot be watched");
     return e ? e : nk_role_confine(s->start, f);
 }
 

@@ -38,7 +38,7 @@ struct scribe_ring {
 struct scribe {
     struct nk_role_start *start;
     struct nk_loop *loop;
-    struct nk_watch control;
+    struct nk_watch control, warden; /* its channel, and its pidfd */
     struct nk_stats stats;
     struct nk_ledger *ledger;
     unsigned char key[NK_ED25519_KEY_SIZE]; /* the ledger signs with it */
@@ -50,7 +50,8 @@ struct scribe {
     bool is_full;  /* the ledger cannot be written now */
     bool is_owing; /* the warden does not know yet that a dead gate's ring is empty */
     bool is_draining;
-    int64_t drain_until; /* monotonic us */
+    int64_t drain_until; /* monotonic us: then it ends whatever is left */
+    int64_t stay_until;  /* until then it does not end, even if nothing is left */
     int64_t sync_due;    /* 0: everything is durable */
     int64_t oldest_us;   /* when the oldest record arrived that is not; 0: there is none */
     uint64_t own_seq;    /* of the scribe's own records */

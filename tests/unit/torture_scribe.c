@@ -375,6 +375,8 @@ static void bad_control(void)
     TAP_CHECK(send(control, "x", 1, 0) == 1);
     tap_ok(sound_goes_on(), "a warden that makes no sense is not heard");
     NK_MUST(!shutdown(control, SHUT_RDWR));
+    usleep(300000); /* gates answer until the kernel has killed them, too */
+    put_good(sound);
     int status = reap();
     tap_ok(status == 0, "a warden that is gone: the scribe ends its log: %d", status);
     check_log("after all");
