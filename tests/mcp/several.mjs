@@ -3,6 +3,7 @@
 // servers), DEAD (a server that is not there, and the same two), PAIR (two of old.mjs), ODD (the server that is
 // not there alone, until it listens on ODD_PORT), PAIR_PORTS (of those two), FIXTURE_LOG (what servers say), CAROL and ALICE (keys; test.cedar of tests/e2e/mcp says who may do what).
 import assert from "node:assert/strict";
+import { once } from "node:events";
 import { readFileSync } from "node:fs";
 import { createServer } from "node:http";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -169,6 +170,7 @@ check("a server that answers with a revision of nobody is as one that is not the
     res.writeHead(200, { "content-type": "application/json", "mcp-session-id": "odd" });
     res.end(JSON.stringify({ jsonrpc: "2.0", id: 0, result: { protocolVersion: "1999-01-01", capabilities: {}, serverInfo: { name: "odd", version: "1" } } }));
   }).listen(Number(ODD_PORT), "127.0.0.1");
+  await once(odd, "listening");
   try {
     await assert.rejects(connected(ODD, CAROL, () => {}), /502|breaks its own format/);
     await connected(DEAD, CAROL, async (client) => assert.equal((await tools(client)).some((t) => t.name === "second___test_simple_text"), true));
