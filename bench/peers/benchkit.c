@@ -415,6 +415,11 @@ static void add(run *u, int i)
     u->c[i].fd = dial(u->port);
     struct epoll_event ev = {.events = EPOLLIN, .data.u32 = (uint32_t)i};
     epoll_ctl(u->ep, EPOLL_CTL_ADD, u->c[i].fd, &ev);
+}
+/* a connection that waits for the next request */
+static void rest(run *u, int i)
+{
+    u->c[i].busy = 0;
     u->freel[u->nf++] = i;
 }
 static void start_due(run *u, uint64_t t)
@@ -450,12 +455,14 @@ static void take(run *u, int i)
         u->err++;
         close(k->fd);
         add(u, i);
+        if (k->busy) /* or it was closed while it rested */
+            rest(u, i);
     } else if (r) {
         uint64_t t = now();
         if (!u->sse && t > u->warm)
             hist[hidx((t - k->t0) / 100)]++;
         u->done++;
-        u->freel[u->nf++] = i;
+        rest(u, i);
     }
 }
 static void tell(const run *u, double secs)
@@ -479,8 +486,10 @@ static int client(int port, const char *hf, const char *bf, int nc, double rate,
     u.rq = mkreq(hf, bf, &u.rl);
     u.c = calloc(nc, sizeof *u.c);
     u.freel = malloc(nc * sizeof(int));
-    for (int i = 0; i < nc; i++)
+    for (int i = 0; i < nc; i++) {
         add(&u, i);
+        rest(&u, i);
+    }
     uint64_t st = now(), end = st + secs * 1e9, t;
     u.gap = rate > 0 ? 1e9 / rate : 0;
     u.next = st;
