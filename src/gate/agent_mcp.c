@@ -155,6 +155,10 @@ static unsigned say(struct nk_txn *t, enum gate_agent_mcp_step step)
     int rc = gate_call_again(t, m->tool->upstream, leaves ? "DELETE" : "POST",
                              nk_config_mcp_path(&t->setup->config.upstreams[m->tool->upstream]),
                              HEADERS_OWN + PARAMS_MAX);
+    if (!leaves)
+        t->call.about.method = method_of(m);
+    if (step == GATE_AGENT_MCP_CALL)
+        gate_call_is_of_tool(t, m->tool->full);
     if (!rc)
         rc = write_headers(t);
     if (rc || d->body.error) /* a server is not called without the identity that it should get */

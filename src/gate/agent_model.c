@@ -126,6 +126,9 @@ static int prepare(struct nk_txn *t)
     int rc = gate_call_new(t, model->upstream, "POST", nk_model_path(model->dialect), 4);
     if (rc)
         return rc;
+    t->call.about =
+        (struct nk_gate_about){.operation = NK_STR("chat"),
+                               .name = model->upstream_name.p ? model->upstream_name : model->name};
     gate_call_header(t, "content-type", NK_STR("application/json"));
     gate_call_header(t, "accept",
                      d->asked->streams ? NK_STR("text/event-stream") : NK_STR("application/json"));

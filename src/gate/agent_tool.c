@@ -211,6 +211,7 @@ static unsigned call(struct nk_txn *t, struct nk_agent_use *u, const struct gate
         return gate_record_outcome(t, "not_called");
     }
     trace_call(t, tool, &arguments);
+    gate_call_is_of_tool(t, tool->full);
     d->calls++;
     unsigned fx = t->out.n ? gate_agent_begin(t) | NK_FX_DATA : 0;
     return fx | (tool->speaks ? gate_agent_mcp_begin(t, tool, u) : send(t, u, tool));

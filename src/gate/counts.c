@@ -2,7 +2,10 @@
  *
  * counts.c - see counts.h.
  */
-#include "gate/txn.h"
+#include "gate/a2a.h"
+#include "gate/agent.h"
+#include "gate/mcp.h"
+#include "gate/mcp_pin.h"
 
 /* RFC 9110, section 9, and RFC 5789: the names that HTTP's semantic conventions know. */
 static struct nk_str method_of(const struct nk_http_head *head)
@@ -60,6 +63,35 @@ void nk_txn_counts(const struct nk_txn *t, struct nk_txn_counts *out)
     out->dialect = nk_str(s->dialect->name);
 }
 
+/* What a driver makes of the request. An unknown method or tool is the client's to name, and not told. */
+static void add_mcp(const struct nk_txn *t, const struct gate_mcp *m, struct nk_txn_facts *out)
+{
+    struct nk_str tool = t->state->resource.id;
+    out->route = m->endpoint->config->path;
+    out->about.method = nk_mcp_method_name(m->ask.op);
+    if (m->ask.op != NK_MCP_CALL_TOOL)
+        return;
+    out->about.operation = NK_STR("execute_tool");
+    if (nk_tools_find(t->setup->tools, tool))
+        out->about.name = tool;
+}
+
+static void add_driver(const struct nk_txn *t, struct nk_txn_facts *out)
+{
+    const void *drive;
+    const struct gate_driver *driver = gate_pin_driver(t, &drive);
+    if (driver == &gate_mcp_driver && drive)
+        add_mcp(t, drive, out);
+    if (driver == &gate_a2a_driver && drive)
+        out->route = ((const struct gate_a2a *)drive)->endpoint->config->path;
+    if (driver != &gate_agent_driver)
+        return;
+    out->about.operation = NK_STR("invoke_agent");
+    const struct gate_drive_agent *d = drive;
+    if (d && d->agent)
+        out->about.name = d->agent->config->name;
+}
+
 void nk_txn_facts(const struct nk_txn *t, struct nk_txn_facts *out)
 {
     const struct nk_gate_state *s = t->state;
@@ -74,10 +106,12 @@ void nk_txn_facts(const struct nk_txn *t, struct nk_txn_facts *out)
                                  .operation = nk_str(endpoint ? endpoint->name : NULL),
                                  .model_answered = name_or_absent(s->reply_model),
                                  .finish = name_or_absent(s->finish),
+                                 .has_parts = s->spans > 0,
                                  .stage = nk_str(s->refusal.stage),
                                  .policies = s->judged ? s->answer.reasons : NULL,
                                  .status = s->status,
                                  .reply_bytes = s->reply_bytes};
+    add_driver(t, out);
     if (s->principal) {
         out->principal_type = s->principal->type;
         out->principal_id = s->principal->id;

@@ -10,7 +10,8 @@
 #include "otel/trace.h"
 
 /* Spans below that of the request: nk_trace_child. */
-enum { NK_SPAN_DECISION = 1, NK_SPAN_CALL = 2 };
+/* Spans below a request's. Its one call is NK_SPAN_CALL; calls of a driver count on from there. */
+enum { NK_SPAN_DECISION = 1, NK_SPAN_CALL = 2, NK_SPAN_LAST = 255 };
 
 /* What is counted of every request: cheap. */
 struct nk_txn_counts {
@@ -36,6 +37,8 @@ struct nk_txn_facts {
     struct nk_str model_answered, finish;
     size_t upstream; /* index in the configuration, when one was called */
     struct nk_str principal_type, principal_id;
+    struct nk_gate_about about; /* the request */
+    bool has_parts;             /* there were several calls, each told for itself */
     struct nk_str stage;
     const struct nk_str *policies; /* counts.policies of them */
     int status;                    /* 0: none was sent */

@@ -78,12 +78,19 @@ static void forget_exchange(struct nk_txn *t)
     s->reply_bytes = s->events = s->tool_calls = 0;
 }
 
+/* Of call n, from 1; who makes more calls than there are numbers has the first ones told. */
+static uint32_t span_of(uint32_t n)
+{
+    return NK_SPAN_CALL + n <= NK_SPAN_LAST ? NK_SPAN_CALL + n : 0;
+}
+
 int gate_call_again(struct nk_txn *t, size_t upstream, const char *method, struct nk_str target,
                     size_t room)
 {
     forget_exchange(t);
     t->state->exchange++;
-    t->call = (struct nk_gate_call){.upstream = upstream};
+    t->state->spans += t->state->spans <= NK_SPAN_LAST;
+    t->call = (struct nk_gate_call){.upstream = upstream, .span = span_of(t->state->spans)};
     t->call.head =
         (struct nk_http_head){.method = nk_str(method), .target = target, .content_length = -1};
     t->call.head.headers = nk_arena_array(t->arena, room, sizeof *t->call.head.headers);
@@ -102,6 +109,13 @@ void gate_call_resume(struct nk_txn *t, const struct nk_gate_call *call)
 {
     forget_exchange(t);
     t->call = *call;
+}
+
+void gate_call_is_of_tool(struct nk_txn *t, struct nk_str full)
+{
+    t->call.about.operation = NK_STR("execute_tool");
+    if (nk_tools_find(t->setup->tools, full))
+        t->call.about.name = full;
 }
 
 void gate_call_header(struct nk_txn *t, const char *name, struct nk_str value)

@@ -67,6 +67,8 @@ int gate_call_again(struct nk_txn *t, size_t upstream, const char *method, struc
                     size_t room) NK_CHECKED;
 /* Takes up a call that was begun and not sent, behind exchanges that came between. */
 void gate_call_resume(struct nk_txn *t, const struct nk_gate_call *call);
+/* The call is one of a tool (its full name), for those who look at spans. */
+void gate_call_is_of_tool(struct nk_txn *t, struct nk_str full);
 /* The name is lower case. A credential never stands here: the courier adds it. */
 void gate_call_header(struct nk_txn *t, const char *name, struct nk_str value);
 /* Body (empty: a call without one) and its length. */

@@ -71,9 +71,19 @@ enum nk_effect {
 enum { NK_TXN_RECORDS_FEW = 4, NK_TXN_RECORDS = 160 };
 
 /* A vetted call, ready to be written anew by the courier. */
+/* What one of several calls is about, for its span: words of OpenTelemetry's conventions, and names that the
+ * configuration knows. All may be absent. */
+struct nk_gate_about {
+    struct nk_str method;    /* mcp.method.name */
+    struct nk_str operation; /* gen_ai.operation.name */
+    struct nk_str name;      /* of the tool, model or agent */
+};
+
 struct nk_gate_call {
     size_t upstream; /* index in the configuration */
-    uint32_t lane;   /* among those of this request that run beside one another; 0: alone */
+    uint32_t span; /* one of several: its number below the request's span, to 255; 0: it has none */
+    struct nk_gate_about about;
+    uint32_t lane; /* among those of this request that run beside one another; 0: alone */
     struct nk_http_head head; /* no credential, no framing headers */
     struct nk_str body;
     /* The verified token of who asks, for an upstream that gets one of its own in exchange (RFC 8693): for the

@@ -161,6 +161,7 @@ static int ask(struct nk_txn *t)
                              nk_config_mcp_path(gate_mcp_upstream(t)), HEADERS);
     if (rc)
         return rc;
+    t->call.about.method = NK_STR("server/discover");
     gate_call_header(t, "accept", NK_STR("application/json, text/event-stream"));
     gate_call_header(t, "accept-encoding", NK_STR("identity"));
     gate_call_header(t, "content-type", NK_STR("application/json"));

@@ -417,6 +417,9 @@ static int write_call(struct nk_txn *t, bool is_new)
     const char *method = method_of(m->ask.op);
     int rc = is_new ? gate_call_new(t, upstream, method, path, room)
                     : gate_call_again(t, upstream, method, path, room);
+    t->call.about.method = nk_mcp_method_name(m->ask.op);
+    if (m->ask.op == NK_MCP_CALL_TOOL)
+        gate_call_is_of_tool(t, tool_of(t->state));
     if (!rc)
         rc = write_headers(t);
     if (!rc)

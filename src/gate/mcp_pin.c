@@ -112,6 +112,7 @@ static int write_call(struct nk_txn *t, struct check *c)
     if (rc)
         return rc;
     c->pages++;
+    t->call.about.method = NK_STR("tools/list");
     gate_call_header(t, "accept", NK_STR("application/json, text/event-stream"));
     gate_call_header(t, "accept-encoding", NK_STR("identity"));
     gate_call_header(t, "content-type", NK_STR("application/json"));
@@ -340,6 +341,14 @@ static const struct gate_driver pin_driver = {
     .gone = pin_gone,
     .free = pin_free,
 };
+
+const struct gate_driver *gate_pin_driver(const struct nk_txn *t, const void **drive)
+{
+    const struct nk_gate_state *s = t->state;
+    const struct check *c = s->driver == &pin_driver ? s->drive : NULL;
+    *drive = c ? c->drive : s->drive;
+    return c ? c->driver : s->driver;
+}
 
 unsigned gate_pin_check(struct nk_txn *t, const struct gate_pin *pin)
 {

@@ -50,3 +50,5 @@ struct nk_mcp_seen {
 /* Checks, and goes on with pin->done, now or in a later step: effects. The decision has its record already; that of the
  * outcome is for `done` where the call is not made. Texts of `pin` live in the transaction's arena. */
 unsigned gate_pin_check(struct nk_txn *t, const struct gate_pin *pin);
+/* The transaction's own driver, also while a check has its place, and the state of that one. */
+const struct gate_driver *gate_pin_driver(const struct nk_txn *t, const void **drive);

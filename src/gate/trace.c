@@ -53,7 +53,8 @@ struct nk_str gate_trace_header(struct nk_txn *t)
     struct nk_buf b = {.p = room, .cap = NK_TRACEPARENT_SIZE, .max = NK_TRACEPARENT_SIZE};
     if (!room)
         return (struct nk_str){NULL, 0};
-    nk_trace_child(&t->state->own, NK_SPAN_CALL, &call);
+    nk_trace_child(&t->state->own, t->call.span ? (unsigned char)t->call.span : NK_SPAN_CALL,
+                   &call);
     nk_trace_write(&call, &b);
     return nk_buf_str(&b);
 }

@@ -73,13 +73,13 @@ struct nk_gate_state {
     /* forward */
     struct nk_json_edit *edits; /* of the body, by place; of this step */
     size_t edit_count, edit_cap;
-    const struct gate_driver
-        *driver;                 /* gate/driver.h; NULL: one call, whose answer receive.c has */
-    void *drive;                 /* its own state */
-    uint32_t call_number;        /* of a driver's calls, from 1; 0: it is the only one */
-    uint32_t exchange;           /* of that call, from 1 */
-    uint32_t lane;               /* of the call that the present event is about */
-    struct gate_results results; /* of tools, in the request */
+    const struct gate_driver *driver; /* NULL: one call, whose answer receive.c has */
+    void *drive;                      /* its own state */
+    uint32_t call_number;             /* of a driver's calls, from 1; 0: it is the only one */
+    uint32_t exchange;                /* of that call, from 1 */
+    uint32_t spans;                   /* of a driver's calls: how many there were */
+    uint32_t lane;                    /* of the call that the present event is about */
+    struct gate_results results;      /* of tools, in the request */
     /* receive */
     const struct nk_call *reading; /* `call`, or what it became in the upstream's dialect */
     int status;                    /* sent to the client */

@@ -58,6 +58,12 @@ const struct nk_endpoint *nk_mcp_endpoint(enum nk_mcp_op op)
     return &endpoints[op];
 }
 
+struct nk_str nk_mcp_method_name(enum nk_mcp_op op)
+{
+    const size_t prefix = sizeof "mcp." - 1;
+    return op > NK_MCP_OTHER ? nk_str(endpoints[op].name + prefix) : (struct nk_str){NULL, 0};
+}
+
 struct nk_str nk_mcp_resource_type(enum nk_mcp_op op)
 {
     static const struct {

@@ -75,6 +75,8 @@ struct nk_mcp_ask {
 int nk_mcp_ask(const struct nk_mcp_message *m, struct nk_arena *a, struct nk_mcp_ask *out,
                struct nk_fault *f) NK_CHECKED;
 
+/* "tools/call"; absent for what is no method of mcp.def. */
+struct nk_str nk_mcp_method_name(enum nk_mcp_op op);
 /* Does Mcp-Name repeat what this operation is about? */
 bool nk_mcp_has_header(enum nk_mcp_op op);
 /* Cedar type of what it is about: Tool, McpPrompt, McpResource, or else McpEndpoint. */

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * courier_spans.c - one request as up to three spans:
+ * courier_spans.c - one request as spans:
  *
  *     "POST /v1/chat/completions"   SERVER    the request, from its first byte to the answer's last
  *       "authorize"                 INTERNAL  reading the call and judging it
  *       "chat gpt-4o"               CLIENT    the call; its span id goes upstream as traceparent
+ *       "tools/call ehr___patient"  CLIENT    of requests that make several calls (MCP, agents, A2A): each one
  *
  * and a refusal or fault as one log record. Names are those of OpenTelemetry's semantic conventions 1.41.0
  * where they have one (http, server, url, error, user, gen_ai); the rest begin with "nakoso.". What the
@@ -78,6 +79,22 @@ static struct nk_str error_type(const struct nk_wire_telemetry *r, uint32_t stat
     return nk_str(room);
 }
 
+/* MCP and tools (conventions for generative AI: MCP, execute_tool, invoke_agent). */
+static void add_about(struct nk_otel_attributes *a, const struct nk_wire_telemetry *r)
+{
+    static const struct {
+        struct nk_str operation, key;
+    } names[] = {{{"execute_tool", 12}, {"gen_ai.tool.name", 16}},
+                 {{"invoke_agent", 12}, {"gen_ai.agent.name", 17}},
+                 {{"chat", 4}, {"gen_ai.request.model", 20}}};
+    struct nk_str operation = r->text[NK_WIRE_ABOUT_OPERATION];
+    nk_otel_add_text(a, NK_STR("mcp.method.name"), r->text[NK_WIRE_ABOUT_METHOD]);
+    nk_otel_add_text(a, NK_STR("gen_ai.operation.name"), operation);
+    for (size_t i = 0; i < NK_COUNT(names); i++)
+        if (nk_str_eq(operation, names[i].operation))
+            nk_otel_add_text(a, names[i].key, r->text[NK_WIRE_ABOUT_NAME]);
+}
+
 static void put_request(struct courier_telemetry *t, const struct courier_config *g,
                         const struct nk_wire_telemetry *r)
 {
@@ -102,6 +119,7 @@ static void put_request(struct courier_telemetry *t, const struct courier_config
         nk_otel_add_text(&a, NK_STR("error.type"),
                          r->status >= 500 || r->refusal ? error_type(r, r->status, type)
                                                         : NK_STR("client_gone"));
+    add_about(&a, r);
     add_refusal(&a, r);
     add_decision(&a, r);
     add_principal(&a, g, r);
@@ -156,13 +174,13 @@ static void add_genai(struct nk_otel_attributes *a, const struct nk_wire_telemet
     nk_otel_add_number(a, NK_STR("gen_ai.usage.output_tokens"), r->output_tokens);
 }
 
-static void add_call(struct nk_otel_attributes *a, const struct courier_config *g,
-                     const struct nk_wire_telemetry *r, bool resent)
+/* What every call has, whatever it is about. */
+static void add_exchange(struct nk_otel_attributes *a, const struct courier_config *g,
+                         const struct nk_wire_telemetry *r, bool resent)
 {
     const struct upstream *up = &g->upstreams[r->upstream];
     /* Of several endpoints the audit record says which one answered; a guess would be worse than nothing. */
     const struct nk_origin *origin = up->endpoint_count == 1 ? &up->endpoints[0].origin : NULL;
-    add_genai(a, r);
     nk_otel_add_text(a, NK_STR("http.request.method"), r->text[NK_WIRE_METHOD]);
     if (origin && origin->host[0]) {
         nk_otel_add_text(a, NK_STR("server.address"), nk_str(origin->host));
@@ -173,6 +191,13 @@ static void add_call(struct nk_otel_attributes *a, const struct courier_config *
     if (resent)
         nk_otel_add_number(a, NK_STR("http.request.resend_count"), 1);
     nk_otel_add_text(a, NK_STR("nakoso.upstream"), g->config.upstreams[r->upstream].name);
+}
+
+static void add_call(struct nk_otel_attributes *a, const struct courier_config *g,
+                     const struct nk_wire_telemetry *r, bool resent)
+{
+    add_genai(a, r);
+    add_exchange(a, g, r, resent);
     nk_otel_add_text(a, NK_STR("nakoso.model"), r->text[NK_WIRE_MODEL]);
     if (r->flags & NK_WIRE_STREAMED)
         nk_otel_add_number(a, NK_STR("nakoso.stream.events"), r->events);
@@ -217,9 +242,43 @@ static void put_call(struct courier_telemetry *t, const struct courier_config *g
     put(t, &s);
 }
 
+static void put_part(struct courier_telemetry *t, const struct courier_config *g,
+                     const struct nk_wire_telemetry *r, int64_t resend_unix)
+{
+    const struct nk_str *text = r->text;
+    struct nk_otel_attributes a = {.n = 0};
+    char name[NAME_MAX_BYTES], type[16];
+    struct nk_str what = text[text[NK_WIRE_ABOUT_METHOD].n      ? NK_WIRE_ABOUT_METHOD
+                              : text[NK_WIRE_ABOUT_OPERATION].n ? NK_WIRE_ABOUT_OPERATION
+                                                                : NK_WIRE_METHOD];
+    struct nk_str which = text[NK_WIRE_ABOUT_NAME];
+    bool failed = r->flags & NK_WIRE_CUT || r->upstream_status >= 400;
+    snprintf(name, sizeof name, "%.*s%s%.*s", NK_FMT(what), which.n ? " " : "", NK_FMT(which));
+    struct nk_otel_span s = {.parent = r->own.span,
+                             .name = nk_str(name),
+                             .kind = NK_OTEL_CLIENT,
+                             .start = at(r, r->judging),
+                             .end = at(r, r->took),
+                             .attributes = &a,
+                             .failed = failed};
+    add_about(&a, r);
+    add_exchange(&a, g, r, resend_unix != 0);
+    if (failed)
+        nk_otel_add_text(&a, NK_STR("error.type"),
+                         r->upstream_status >= 400 ? error_type(r, r->upstream_status, type)
+                                                   : NK_STR("_OTHER"));
+    nk_trace_child(&r->own, (unsigned char)r->span, &s.trace);
+    put(t, &s);
+}
+
 void courier_spans_put(struct courier_telemetry *t, const struct courier_config *g,
                        const struct nk_wire_telemetry *r, int64_t resend_unix)
 {
+    if (r->flags & NK_WIRE_PART) {
+        if (r->upstream < g->config.upstream_count)
+            put_part(t, g, r, resend_unix);
+        return;
+    }
     put_request(t, g, r);
     if (r->flags & NK_WIRE_JUDGED && r->judged != -1)
         put_decision(t, r);

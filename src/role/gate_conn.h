@@ -40,7 +40,13 @@ struct gate_call {
     bool waiting;       /* some of the call is not in the ring yet */
     bool head_sent;     /* its first record is */
     bool answer_begun;  /* something of the answer has come */
+    bool failed;        /* so that the transaction has heard of it */
     size_t upstream;
+    uint32_t span; /* nk_gate_call.span, when it is told */
+    int status;    /* of the answer; 0: none came */
+    struct nk_gate_about about;
+    struct nk_str method;
+    int64_t begun_us;
     struct nk_str wire, body; /* its head, encoded; its body */
     size_t sent;              /* bytes of the body in the ring already */
     uint64_t answer_at;       /* bytes of the answer's body that have come */
@@ -60,8 +66,9 @@ struct gate_request {
     struct nk_http_parser *parser; /* HTTP/1.1 alone */
     struct nk_txn *txn;            /* NULL on admin connections, and until it begins */
     int64_t started_us, decided_us, first_byte_us;
-    int64_t judging_us, judged_us;       /* read anew, where they are told; else 0 */
-    int64_t wake_us;                     /* when the transaction wants a step; 0: never */
+    int64_t judging_us, judged_us; /* read anew, where they are told; else 0 */
+    int64_t wall_us;               /* real time less the loop's, once something was told; else 0 */
+    int64_t wake_us;               /* when the transaction wants a step; 0: never */
     uint32_t call_slot, call_generation; /* of the last call, also when it is over */
     struct gate_call call;               /* the first */
     bool body_complete;                  /* nothing more of it is on the wire */

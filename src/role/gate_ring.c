@@ -60,6 +60,8 @@ static void slot_free(struct gate *g, struct gate_call *c)
 {
     if (c->slot == GATE_NO_SLOT)
         return;
+    if (c->span)
+        gate_telemetry_call(g->slots[c->slot].stream, c);
     slot_give(g, c->slot, &g->free_slot);
     c->slot = GATE_NO_SLOT;
     c->waiting = false;
@@ -180,6 +182,7 @@ static void answer_fail_on(struct gate_stream *s, uint32_t lane, enum nk_upstrea
 static void answer_fail(struct gate_stream *s, struct gate_call *c, enum nk_upstream_fail how,
                         struct nk_str why)
 {
+    c->failed = true;
     call_drop(s->conn->gate, c);
     answer_fail_on(s, c->lane, how, why, NULL);
 }
@@ -279,6 +282,7 @@ void gate_call_start(struct gate_stream *s)
         return;
     }
     c->waiting = true;
+    gate_telemetry_calling(s, c);
     gate_call_deadline(s);
     if (s->req->record_count || !call_send(g, c))
         gate_block(s);
@@ -436,6 +440,7 @@ static void answer_head(struct gate_stream *s, struct gate_call *c,
         answer_fail(s, c, NK_UPSTREAM_BROKEN, NK_STR("the answer's head cannot be read"));
         return;
     }
+    c->status = head->status;
     struct nk_event e = answer_event(s, c, NK_EV_ANSWER);
     e.head = head;
     e.route = route;
@@ -468,6 +473,7 @@ static void answer_failed(struct gate_stream *s, struct gate_call *c,
     uint32_t how = 0;
     if (!route || !head.p || nk_wire_get_fail(head, a, &how, route))
         route = NULL;
+    c->failed = true;
     slot_free(s->conn->gate, c); /* the courier has forgotten the stream already */
     answer_fail_on(s, c->lane, how < NK_WIRE_FAIL_COUNT ? fails[how] : NK_UPSTREAM_BROKEN, why,
                    route);
@@ -545,6 +551,7 @@ void gate_courier_lost(struct gate *g)
         if (!s)
             continue;
         struct gate_call *c = g->slots[i].call;
+        c->failed = true;
         slot_free(g, c);
         nk_stats_add(&g->stats, NK_STAT_UPSTREAM_CRASH, 1);
         if (s->state != STREAM_DEAD)

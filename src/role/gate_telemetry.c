@@ -138,6 +138,13 @@ static struct nk_str principal(const struct nk_config *cfg, const struct nk_txn_
     return nk_buf_str(&b);
 }
 
+static void fill_about(const struct nk_gate_about *about, struct nk_wire_telemetry *t)
+{
+    t->text[NK_WIRE_ABOUT_METHOD] = about->method;
+    t->text[NK_WIRE_ABOUT_OPERATION] = about->operation;
+    t->text[NK_WIRE_ABOUT_NAME] = about->name;
+}
+
 static void fill_texts(const struct nk_txn_facts *f, const struct nk_txn_counts *n,
                        struct nk_wire_telemetry *t)
 {
@@ -152,17 +159,29 @@ static void fill_texts(const struct nk_txn_facts *f, const struct nk_txn_counts 
     t->text[NK_WIRE_MODEL_ANSWERED] = f->model_answered;
     t->text[NK_WIRE_FINISH] = f->finish;
     t->text[NK_WIRE_STAGE] = f->stage;
+    fill_about(&f->about, t);
     for (size_t i = 0; i < n->policies && i < NK_WIRE_POLICIES; i++)
         t->text[NK_WIRE_POLICY + i] = f->policies[i];
 }
 
-static void fill_times(const struct gate_request *r, struct nk_wire_telemetry *t)
+/* The end, now. All that is told of one request has the same idea of what time it is, so that its spans lie
+ * within one another. */
+static void fill_end(struct gate_request *r, struct nk_wire_telemetry *t)
 {
     struct timespec wall;
-    int64_t end = nk_loop_clock(), start = r->started_us;
-    clock_gettime(CLOCK_REALTIME, &wall);
-    t->end_unix = (int64_t)wall.tv_sec * 1000000 + wall.tv_nsec / 1000;
-    t->took = end - start;
+    int64_t end = nk_loop_clock();
+    if (!r->wall_us) {
+        clock_gettime(CLOCK_REALTIME, &wall);
+        r->wall_us = (int64_t)wall.tv_sec * 1000000 + wall.tv_nsec / 1000 - end;
+    }
+    t->end_unix = end + r->wall_us;
+    t->took = end - r->started_us;
+}
+
+static void fill_times(struct gate_request *r, struct nk_wire_telemetry *t)
+{
+    int64_t start = r->started_us;
+    fill_end(r, t);
     t->judging = r->judged_us ? r->judging_us - start : -1;
     t->judged = r->judged_us ? r->judged_us - start : -1;
     t->first_byte = r->first_byte_us ? r->first_byte_us - start : -1;
@@ -208,7 +227,7 @@ static void tell(struct gate_stream *s, const struct nk_txn_counts *n, bool cut)
     t.refusal = (uint32_t)n->refusal;
     t.status = (uint32_t)f.status;
     t.upstream_status = (uint32_t)n->upstream_status;
-    t.upstream = n->called ? (uint32_t)f.upstream : UINT32_MAX;
+    t.upstream = n->called && !f.has_parts ? (uint32_t)f.upstream : UINT32_MAX;
     t.call_stream = r->call_slot;
     t.call_generation = r->call_generation;
     t.input_tokens = n->usage.input_tokens;
@@ -221,6 +240,42 @@ static void tell(struct gate_stream *s, const struct nk_txn_counts *n, bool cut)
     t.text[NK_WIRE_PRINCIPAL] = principal(&r->txn->setup->config, &f, room);
     if (!put(s->conn->gate, r->txn, &t))
         nk_stats_add(&s->conn->gate->stats, NK_STAT_TELEMETRY_DROPPED_RING, 1);
+}
+
+void gate_telemetry_calling(struct gate_stream *s, struct gate_call *c)
+{
+    const struct nk_gate_call *call = &s->req->txn->call;
+    if (!call->span || !nk_txn_is_told(s->req->txn, false))
+        return;
+    c->span = call->span;
+    c->about = call->about;
+    c->method = call->head.method;
+    c->begun_us = nk_loop_clock();
+}
+
+void gate_telemetry_call(struct gate_stream *s, const struct gate_call *c)
+{
+    struct gate *g = s->conn->gate;
+    struct gate_request *r = s->req;
+    struct nk_wire_telemetry t;
+    struct nk_txn_facts f;
+    nk_txn_facts(r->txn, &f);
+    memset(&t, 0, sizeof t);
+    t.own = f.own;
+    t.flags = NK_WIRE_PART | NK_WIRE_TRACED | (c->failed ? NK_WIRE_CUT : 0);
+    t.span = c->span;
+    t.upstream = (uint32_t)c->upstream;
+    t.upstream_status = (uint32_t)c->status;
+    t.call_stream = c->slot;
+    t.call_generation = g->slots[c->slot].generation;
+    fill_end(r, &t);
+    t.judging = c->begun_us - r->started_us;
+    t.judged = t.first_byte = t.input_tokens = t.output_tokens = -1;
+    t.text[NK_WIRE_REQUEST] = f.request;
+    t.text[NK_WIRE_METHOD] = c->method;
+    fill_about(&c->about, &t);
+    if (!put(g, r->txn, &t))
+        nk_stats_add(&g->stats, NK_STAT_TELEMETRY_DROPPED_RING, 1);
 }
 
 void gate_telemetry_over(struct gate_stream *s, bool cut)

@@ -22,3 +22,6 @@ void gate_telemetry_begin(struct gate *g, struct nk_gate_env *env);
 void gate_telemetry_judging(struct gate_stream *s);
 void gate_telemetry_judged(struct gate_stream *s);
 void gate_telemetry_over(struct gate_stream *s, bool cut);
+/* One of several calls begins, and is over. */
+void gate_telemetry_calling(struct gate_stream *s, struct gate_call *c);
+void gate_telemetry_call(struct gate_stream *s, const struct gate_call *c);

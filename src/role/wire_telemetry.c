@@ -43,10 +43,16 @@ static bool times_ok(const struct nk_wire_telemetry *t)
            (t->judged == -1 || t->judged >= t->judging);
 }
 
+static bool span_ok(const struct nk_wire_telemetry *t)
+{
+    bool is_part = t->flags & NK_WIRE_PART;
+    return is_part ? t->span > 0 && t->span <= 255 && t->judging != -1 : t->span == 0;
+}
+
 static bool counts_ok(const struct nk_wire_telemetry *t, uint32_t refusals)
 {
     return t->flags < NK_WIRE_FLAGS && t->refusal < refusals && t->status < 1000 &&
-           t->upstream_status < 1000 && t->reserved == 0 && t->input_tokens >= -1 &&
+           t->upstream_status < 1000 && span_ok(t) && t->input_tokens >= -1 &&
            t->output_tokens >= -1 && t->reply_bytes >= 0 && t->events >= 0 && t->tool_calls >= 0;
 }
 

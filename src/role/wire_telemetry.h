@@ -22,8 +22,11 @@ enum nk_wire_text {
     NK_WIRE_MODEL_ANSWERED,
     NK_WIRE_FINISH,
     NK_WIRE_STAGE,
-    NK_WIRE_PRINCIPAL, /* what the configuration lets out of it */
-    NK_WIRE_POLICY,    /* the first of NK_WIRE_POLICIES */
+    NK_WIRE_PRINCIPAL,    /* what the configuration lets out of it */
+    NK_WIRE_ABOUT_METHOD, /* as in struct nk_gate_about */
+    NK_WIRE_ABOUT_OPERATION,
+    NK_WIRE_ABOUT_NAME,
+    NK_WIRE_POLICY, /* the first of NK_WIRE_POLICIES */
     NK_WIRE_TEXTS = NK_WIRE_POLICY + NK_WIRE_POLICIES,
 };
 
@@ -36,7 +39,9 @@ enum nk_wire_telemetry_flags {
     NK_WIRE_CUT = 32, /* the answer ended before its end */
     NK_WIRE_TLS = 64, /* the client came over it */
     NK_WIRE_HTTP2 = 128,
-    NK_WIRE_FLAGS = 256,
+    NK_WIRE_PART =
+        256, /* one of several calls of a request that goes on: it began at `judging`, and is over */
+    NK_WIRE_FLAGS = 512,
 };
 
 struct nk_wire_telemetry {
@@ -45,7 +50,7 @@ struct nk_wire_telemetry {
     uint32_t status, upstream_status;
     uint32_t upstream;                     /* UINT32_MAX: none was called */
     uint32_t call_stream, call_generation; /* of the call, for the courier to find it */
-    uint32_t reserved;                     /* 0 */
+    uint32_t span;                         /* NK_WIRE_PART: below the request's; else 0 */
     int64_t end_unix;                      /* since 1970 */
     int64_t took;                          /* from the first byte to the end */
     int64_t judging, judged, first_byte;   /* since the first byte */

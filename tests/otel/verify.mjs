@@ -99,6 +99,25 @@ function fault(trace, id, status) {
   same('error of the call', [c?.a['error.type'], c?.status?.code], [id, 2]);
 }
 
+// tool TRACE NAME PORT: a call at an MCP endpoint. agent TRACE AGENT MODEL TOOL: a turn of an agent that calls one tool.
+const calls = (trace) => spans().filter((s) => s.traceId === trace && s.kind === 3).sort((x, y) => (x.start < y.start ? -1 : 1));
+function tool(trace, name, port) {
+  const { server: s } = traceOf(trace), c = calls(trace);
+  if (!s || !c.length) return wrong(`${c.length} calls`);
+  same('request', [s.name, s.a['mcp.method.name'], s.a['gen_ai.operation.name'], s.a['gen_ai.tool.name']], ['POST /mcp', 'tools/call', 'execute_tool', name]);
+  same('calls', c.map((x) => x.name).filter((x) => x !== 'server/discover'), ['tools/list', `tools/call ${name}`]);
+  const last = c.at(-1);
+  same('call', [last.a['mcp.method.name'], last.a['gen_ai.operation.name'], last.a['gen_ai.tool.name']], ['tools/call', 'execute_tool', name]);
+  for (const x of c) same('server', [x.a['server.address'], x.a['server.port'], x.a['nakoso.upstream'], x.a['http.response.status_code']], ['127.0.0.1', Number(port), 'rug', 200]);
+}
+function agent(trace, who, model, name) {
+  const { server: s } = traceOf(trace), c = calls(trace);
+  if (!s) return wrong('no span of the request');
+  same('request', [s.a['gen_ai.operation.name'], s.a['gen_ai.agent.name']], ['invoke_agent', who]);
+  same('calls', c.map((x) => x.name).filter((x) => x !== 'server/discover' && x !== 'tools/list'), [`chat ${model}`, `tools/call ${name}`, `chat ${model}`]);
+  same('model', c[0]?.a['gen_ai.request.model'], model);
+}
+
 // counted FILE: the metrics, against the text that /metrics gave afterwards (which is no less).
 function counted(text) {
   const last = metrics().at(-1), seen = fs.readFileSync(text, 'utf8').split('\n');
@@ -147,7 +166,7 @@ function items() {
 }
 
 const questions = {
-  form, answered, streamed, refused, fault, counted, items,
+  form, answered, streamed, refused, fault, tool, agent, counted, items,
   none: (path) => bodies(path).length && wrong(`${bodies(path).length} messages to ${path}`),
   some: (path) => bodies(path).length || wrong(`no message to ${path}`),
   absent: (trace) => traceOf(trace).n && wrong('there are spans'),

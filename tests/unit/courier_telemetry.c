@@ -154,6 +154,18 @@ static void hostile_cases(void)
     t = good;
     t.end_unix = INT64_MAX;
     tell(&t), lost++;
+    t = good;
+    t.span = 3; /* of a part alone */
+    tell(&t), lost++;
+    t.flags |= NK_WIRE_PART;
+    const struct nk_wire_telemetry part = t;
+    t.span = 0;
+    tell(&t), lost++;
+    t.span = 256;
+    tell(&t), lost++;
+    t = part;
+    t.judging = t.judged = -1; /* when did it begin? */
+    tell(&t), lost++;
     tap_ok(counts(NK_STAT_TELEMETRY_DROPPED_REFUSED, lost), "what no gate writes is dropped");
     t = good;
     t.upstream = 99;
@@ -180,6 +192,32 @@ static void hostile_cases(void)
     tap_ok(span && log, "hardly anything is known: a span and a log record all the same");
 }
 
+/* One of several calls: one span, below that of the request. */
+static void part_cases(void)
+{
+    struct nk_wire_telemetry t = a_record(5);
+    t.flags = NK_WIRE_TRACED | NK_WIRE_PART;
+    t.span = 7;
+    t.upstream = 0;
+    t.judged = t.first_byte = -1;
+    t.text[NK_WIRE_ABOUT_METHOD] = NK_STR("tools/call");
+    t.text[NK_WIRE_ABOUT_OPERATION] = NK_STR("execute_tool");
+    t.text[NK_WIRE_ABOUT_NAME] = NK_STR("ehr___patient");
+    tell(&t);
+    collect(taken);
+    tap_ok(says("\"name\":\"tools/call ehr___patient\"") &&
+               says("\"spanId\":\"0505050505050502\"") &&
+               says("\"parentSpanId\":\"0505050505050505\"") && !strstr(message, "authorize"),
+           "a part is one span, with a number of its own below the request's");
+    t.flags |= NK_WIRE_CUT;
+    t.upstream_status = 0;
+    t.text[NK_WIRE_ABOUT_METHOD] = (struct nk_str){NULL, 0};
+    tell(&t);
+    collect(taken);
+    tap_ok(says("\"name\":\"execute_tool ehr___patient\"") && says("\"_OTHER\""),
+           "one that failed says so");
+}
+
 /* A collector that breaks off is asked again, with the same bytes. */
 static void broken_cases(void)
 {
@@ -194,10 +232,10 @@ static void broken_cases(void)
     tell(&t);
     collect("HTTP/1.1 200 OK\r\nContent-Length: 61\r\nConnection: close\r\n\r\n"
             "{\"partialSuccess\":{\"rejectedSpans\":\"2\",\"errorMessage\":\"why\"}}");
-    tap_ok(counts(NK_STAT_TELEMETRY_DROPPED_REFUSED, 9 + 2), "what it does not take is counted");
+    tap_ok(counts(NK_STAT_TELEMETRY_DROPPED_REFUSED, 13 + 2), "what it does not take is counted");
     tell(&t);
     collect("HTTP/1.1 413 Too Large\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
-    tap_ok(counts(NK_STAT_TELEMETRY_DROPPED_REFUSED, 9 + 2 + 3), "413: never again");
+    tap_ok(counts(NK_STAT_TELEMETRY_DROPPED_REFUSED, 13 + 2 + 3), "413: never again");
     tap_ok(up_accept(collector, 50) < 0, "and it is not");
 }
 
@@ -215,6 +253,7 @@ int main(void)
     NK_MUST(!nk_stats_open(&stats, stats_fd, nk_stats_page(NK_ROLE_GATE, 1, 0)));
     resend_cases();
     hostile_cases();
+    part_cases();
     broken_cases();
     for (uint32_t i = 10; i < 15; i++)
         close(keep_one(i));
