@@ -15,6 +15,8 @@ struct h2_reader {
     const char *who;
     bool settings, windows, pings, last; /* say these too */
     bool magic;                          /* the client's preface comes first */
+    bool resizes;                        /* the table's size changes at the next acknowledgement */
+    uint32_t table;                      /* … to this */
     size_t frames;
 };
 
@@ -42,8 +44,10 @@ static inline void h2_say_fields(struct h2_reader *r, struct nk_buf *out)
     do {
         nghttp2_nv nv;
         ssize_t n = nghttp2_hd_inflate_hd2(r->hpack, &nv, &flags, in, left, 1);
-        if (n < 0)
-            abort();
+        if (n < 0) { /* of nghttp2's errors this is the one there is */
+            nk_buf_add(out, NK_STR(" COMPRESSION_ERROR"));
+            break;
+        }
         in += n;
         left -= (size_t)n;
         if (flags & NGHTTP2_HD_INFLATE_EMIT)
@@ -132,6 +136,11 @@ static inline void h2_say_frames(struct h2_reader *r, struct nk_str bytes, struc
         if (r->pending.n < 9 + n)
             return;
         r->frames++;
+        if (type == H2_SETTINGS && flags & 1 && r->resizes) {
+            if (nghttp2_hd_inflate_change_table_size(r->hpack, r->table))
+                abort();
+            r->resizes = false;
+        }
         if (!h2_hidden(r, type)) {
             nk_buf_printf(out, "%s %s", r->who, type < H2_KNOWN ? h2_types[type] : "?");
             if (type != H2_GOAWAY && type != H2_PING && type != H2_SETTINGS)

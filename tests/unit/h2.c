@@ -29,6 +29,19 @@ struct run {
     bool bare, deaf, failed;
 };
 
+static char title_bytes[1 << 16];
+static struct nk_str titles[1000];
+static size_t title_count, title_used;
+
+static void keep_title(struct nk_str title)
+{
+    NK_MUST(title_count < NK_COUNT(titles) && title.n <= sizeof title_bytes - title_used);
+    char *to = title_bytes + title_used;
+    memcpy(to, title.p, title.n);
+    titles[title_count++] = (struct nk_str){to, title.n};
+    title_used += title.n;
+}
+
 static const char *const shorthand_fields[][2] = {
     {":scheme", "https"}, {":authority", "api.example"}, {":path", "/v1/models"}};
 
@@ -369,6 +382,16 @@ static void start(struct run *r)
     put_line(NK_STR("SETTINGS flags=ack"), &r->group);
 }
 
+/* The peer's decoder holds us to the size that it has told us, from our acknowledgement on. */
+static void expect_table(struct run *r, struct nk_str frame)
+{
+    long size = number(frame, "HEADER_TABLE_SIZE", -1);
+    if (size < 0 || !nk_str_starts(frame, NK_STR("SETTINGS")))
+        return;
+    r->reader.table = (uint32_t)size;
+    r->reader.resizes = true;
+}
+
 static void play(const struct script *c, struct run *r, struct nk_buf *want)
 {
     bool fed = true;
@@ -386,6 +409,7 @@ static void play(const struct script *c, struct run *r, struct nk_buf *want)
         fed = input || word_is(word, "do");
         if (input) {
             put_line(rest, &r->group);
+            expect_table(r, rest);
         } else if (word_is(word, "do")) {
             act(r, rest);
         } else {
@@ -453,6 +477,7 @@ static void run_file(const char *file, const char *only)
         if (nk_str_starts(line, NK_STR("case "))) {
             run_script(file, c, only);
             *c = (struct script){.name = nk_str_sub(line, 5, line.n)};
+            keep_title(c->name);
         } else {
             NK_MUST(c->count < LINES);
             c->lines[c->count++] = line;
@@ -460,6 +485,38 @@ static void run_file(const char *file, const char *only)
     }
     run_script(file, c, only);
     free(c);
+    free(text);
+}
+
+/* The table of README.md names cases; each of them is one. */
+static void check_table(void)
+{
+    char *text = malloc(FILE_MAX);
+    FILE *f = fopen("tests/cases/h2/README.md", "rb");
+    if (!tap_ok(f != NULL, "the table of RFC 9113 can be read"))
+        return;
+    struct nk_str rest = {text, fread(text, 1, FILE_MAX, f)};
+    size_t named = 0, unknown = 0;
+    fclose(f);
+    while (rest.p) {
+        struct nk_str line = nk_str_cut(&rest, '\n');
+        if (!line.n || line.p[0] != '|')
+            continue;
+        (void)nk_str_cut(&line, '`');
+        while (line.p) {
+            struct nk_str title = nk_str_cut(&line, '`');
+            bool is_case = false;
+            for (size_t i = 0; i < title_count; i++)
+                is_case |= nk_str_eq(titles[i], title);
+            if (!is_case)
+                printf("# there is no case \"%.*s\"\n", NK_FMT(title));
+            unknown += !is_case;
+            named++;
+            (void)nk_str_cut(&line, '`');
+        }
+    }
+    tap_ok(named > 200 && unknown == 0, "the table of RFC 9113 names %zu cases that there are",
+           named);
     free(text);
 }
 
@@ -485,5 +542,6 @@ int main(int argc, char **argv)
                                         "answers", "abuse",    "client"};
     for (size_t i = 0; i < NK_COUNT(files); i++)
         run_file(files[i], argc > 1 ? argv[1] : NULL);
+    check_table();
     return tap_done();
 }
