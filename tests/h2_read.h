@@ -15,14 +15,13 @@ struct h2_reader {
     const char *who;
     bool settings, windows, pings, last; /* say these too */
     bool magic;                          /* the client's preface comes first */
-    bool resizes;                        /* the table's size changes at the next acknowledgement */
-    uint32_t table;                      /* … to this */
+    int64_t table;                       /* HPACK's, from an acknowledgement on; -1: as it is */
     size_t frames;
 };
 
 static inline void h2_reader_init(struct h2_reader *r, const char *who, bool client)
 {
-    *r = (struct h2_reader){.who = who, .magic = client};
+    *r = (struct h2_reader){.who = who, .magic = client, .table = -1};
     nk_buf_init(&r->pending, 8 << 20);
     nk_buf_init(&r->block, 1 << 20);
     if (nghttp2_hd_inflate_new(&r->hpack))
@@ -44,10 +43,8 @@ static inline void h2_say_fields(struct h2_reader *r, struct nk_buf *out)
     do {
         nghttp2_nv nv;
         ssize_t n = nghttp2_hd_inflate_hd2(r->hpack, &nv, &flags, in, left, 1);
-        if (n < 0) { /* of nghttp2's errors this is the one there is */
-            nk_buf_add(out, NK_STR(" COMPRESSION_ERROR"));
-            break;
-        }
+        if (n < 0)
+            abort();
         in += n;
         left -= (size_t)n;
         if (flags & NGHTTP2_HD_INFLATE_EMIT)
@@ -136,11 +133,9 @@ static inline void h2_say_frames(struct h2_reader *r, struct nk_str bytes, struc
         if (r->pending.n < 9 + n)
             return;
         r->frames++;
-        if (type == H2_SETTINGS && flags & 1 && r->resizes) {
-            if (nghttp2_hd_inflate_change_table_size(r->hpack, r->table))
-                abort();
-            r->resizes = false;
-        }
+        if (type == H2_SETTINGS && flags & 1 && r->table >= 0 &&
+            nghttp2_hd_inflate_change_table_size(r->hpack, (size_t)r->table))
+            abort();
         if (!h2_hidden(r, type)) {
             nk_buf_printf(out, "%s %s", r->who, type < H2_KNOWN ? h2_types[type] : "?");
             if (type != H2_GOAWAY && type != H2_PING && type != H2_SETTINGS)

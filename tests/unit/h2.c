@@ -388,8 +388,7 @@ static void expect_table(struct run *r, struct nk_str frame)
     long size = number(frame, "HEADER_TABLE_SIZE", -1);
     if (size < 0 || !nk_str_starts(frame, NK_STR("SETTINGS")))
         return;
-    r->reader.table = (uint32_t)size;
-    r->reader.resizes = true;
+    r->reader.table = size;
 }
 
 static void play(const struct script *c, struct run *r, struct nk_buf *want)
