@@ -181,19 +181,19 @@ static void found_folded(void *to, enum nk_trust_rule rule, size_t from, size_t 
     found(p->look, rule, tool_text_from(p->text, from), tool_text_from(p->text, end));
 }
 
-static void look_at_phrases(struct look *l, const struct tool_text *t)
+static void look_at_phrases(struct look *l, struct tool_text *t)
 {
     unsigned seen = 0;
     for (size_t i = 0; i < NK_COUNT(phrases); i++) {
         size_t from, to;
-        if (seen & 1u << phrases[i].rule || !tool_text_says(t, phrases[i].phrase, &from, &to))
+        if (seen & 1u << phrases[i].rule || !tool_text_says(t, i, phrases[i].phrase, &from, &to))
             continue;
         seen |= 1u << phrases[i].rule;
         found(l, phrases[i].rule, tool_text_from(t, from), tool_text_from(t, to));
     }
     struct places places = {l, t};
     if (!l->is_name)
-        tool_signs(t, &seen, found_folded, &places);
+        tool_signs(t, NK_COUNT(phrases), &seen, found_folded, &places);
     size_t n;
     const struct tool_word *words = tool_words(t, &n);
     for (size_t i = 0; i < n; i++)

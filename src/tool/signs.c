@@ -49,6 +49,7 @@ struct last {
 };
 
 struct signs {
+    uint64_t may; /* those of which a word may be here */
     struct last last[SIGNS];
     uint64_t set; /* those that were seen */
     unsigned *seen;
@@ -98,6 +99,8 @@ static void look_word(struct signs *s, struct nk_str text, size_t from, size_t n
     uint64_t fresh = 0;
     size_t end = from;
     for (unsigned i = 0; i < SIGNS; i++) {
+        if (n && !(s->may & UINT64_C(1) << i))
+            continue;
         struct nk_str any = nk_str(words_of[i]);
         size_t length = n ? tool_word_is(any, nk_str_sub(text, from, from + n)) ? n : 0
                           : tool_text_starts(text, from, any);
@@ -117,13 +120,15 @@ static void look_word(struct signs *s, struct nk_str text, size_t from, size_t n
         look_together(s, fresh, at, end);
 }
 
-void tool_signs(const struct tool_text *t, unsigned *seen,
+void tool_signs(struct tool_text *t, size_t list, unsigned *seen,
                 void (*found)(void *to, enum nk_trust_rule rule, size_t from, size_t end), void *to)
 {
     struct signs s = {.seen = seen, .found = found, .to = to};
     struct nk_str text = nk_buf_str(&t->folded);
     size_t n, next = 0, at = 0;
     const struct tool_word *words = tool_words(t, &n);
+    for (unsigned i = 0; i < SIGNS; i++)
+        s.may |= (uint64_t)tool_text_may_have(t, list + i, nk_str(words_of[i])) << i;
     for (size_t i = 0; i < text.n; i++) {
         bool ends = tool_text_ends(text, i);
         if (next < n && words[next].at == i) {

@@ -21,6 +21,8 @@ void tool_text_init(struct tool_text *t)
     nk_buf_init(&t->folded, (size_t)TOOL_TEXT_MAX * 2);
     nk_buf_init(&t->from, (size_t)TOOL_TEXT_MAX * 2 * sizeof(uint32_t));
     nk_buf_init(&t->words, (size_t)TOOL_TEXT_MAX * 2 * sizeof(struct tool_word));
+    nk_buf_init(&t->keys, 1 << 20);
+    memset(t->lists, 0, sizeof t->lists);
 }
 
 void tool_text_free(struct tool_text *t)
@@ -28,6 +30,7 @@ void tool_text_free(struct tool_text *t)
     nk_buf_free(&t->folded);
     nk_buf_free(&t->from);
     nk_buf_free(&t->words);
+    nk_buf_free(&t->keys);
 }
 
 size_t tool_text_from(const struct tool_text *t, size_t folded)
@@ -179,6 +182,8 @@ static bool is_word(char c)
     return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9');
 }
 
+static const char *const places[] = {"", "@url", "@mail", "@secret"};
+
 static bool is_place(char c)
 {
     return c >= TOOL_WORD_URL && c <= TOOL_WORD_SECRET;
@@ -217,14 +222,50 @@ static void find_words(struct tool_text *t)
     }
 }
 
-/* With which bytes words and letters begin here. */
+/* Which words there are, as bits: of each word, and of each of its beginnings, at a place that its bytes lead to. What
+ * has no bit is not there; what has one may be. */
+static const uint32_t hash_start = 5381;
+
+static uint32_t hash_on(uint32_t h, char c)
+{
+    return h * 33 ^ (unsigned char)c;
+}
+
+static void put_bit(struct tool_text *t, uint32_t h)
+{
+    h = (h ^ h >> 16) % TOOL_TEXT_BITS;
+    t->bits[h / 64] |= (uint64_t)1 << h % 64;
+}
+
+static bool has_bit(const struct tool_text *t, uint32_t h)
+{
+    h = (h ^ h >> 16) % TOOL_TEXT_BITS;
+    return t->bits[h / 64] >> h % 64 & 1;
+}
+
+/* "word" is itself and the beginnings "w*", "wo*" …; a place is its name. */
+static void put_word(struct tool_text *t, struct nk_str word)
+{
+    uint32_t h = hash_start;
+    if (is_place(word.p[0]))
+        word = nk_str(places[(int)word.p[0]]);
+    for (size_t i = 0; i < word.n; i++) {
+        h = hash_on(h, word.p[i]);
+        put_bit(t, hash_on(h, '*'));
+    }
+    put_bit(t, h);
+}
+
 static void find_beginnings(struct tool_text *t)
 {
     size_t n;
     const struct tool_word *words = tool_words(t, &n);
+    memset(t->bits, 0, sizeof t->bits);
     memset(t->begin, 0, sizeof t->begin);
-    for (size_t i = 0; i < n; i++)
+    for (size_t i = 0; i < n; i++) {
+        put_word(t, (struct nk_str){t->folded.p + words[i].at, words[i].n});
         t->begin[(unsigned char)t->folded.p[words[i].at]] = true;
+    }
     for (size_t i = 0; i < t->folded.n; i++)
         if ((unsigned char)t->folded.p[i] >= 0x80)
             t->begin[(unsigned char)t->folded.p[i]] = true;
@@ -277,8 +318,6 @@ static size_t steps_of(const char *phrase, struct step *steps)
     }
     return n;
 }
-
-static const char *const places[] = {"", "@url", "@mail", "@secret"};
 
 static bool is_one(struct nk_str want, struct nk_str word)
 {
@@ -381,26 +420,70 @@ static bool says_letters(const struct tool_text *t, const struct step *steps, si
     return false;
 }
 
-/* Does anything here begin as the phrase's first step does? Most phrases need no look behind that. */
-static bool may_say(const struct tool_text *t, const char *phrase)
+static bool is_ascii(struct nk_str s)
 {
-    bool first = true;
-    for (const char *p = phrase; *p && *p != ' '; p++) {
-        if (first && (*p == '@' || t->begin[(unsigned char)*p]))
-            return true;
-        first = *p == '|';
+    uint64_t all = 0, eight;
+    for (; s.n >= sizeof eight; s = nk_str_sub(s, sizeof eight, s.n)) {
+        memcpy(&eight, s.p, sizeof eight);
+        all |= eight;
     }
+    for (size_t i = 0; i < s.n; i++)
+        all |= (unsigned char)s.p[i];
+    return !(all & 0x8080808080808080);
+}
+
+static void put_key(struct tool_text *t, uint32_t key)
+{
+    nk_buf_add(&t->keys, (struct nk_str){(const char *)&key, sizeof key});
+}
+
+static void put_keys(struct tool_text *t, size_t list, struct nk_str any)
+{
+    uint32_t h = hash_start;
+    size_t from = t->keys.n;
+    for (size_t i = 0; i < any.n; i++) {
+        if (any.p[i] == '|')
+            put_key(t, h);
+        h = any.p[i] == '|' ? hash_start : hash_on(h, any.p[i]);
+    }
+    put_key(t, h);
+    t->lists[list].from = (uint32_t)(from / sizeof h);
+    t->lists[list].n = t->keys.error ? 0 : (uint32_t)((t->keys.n - from) / sizeof h);
+}
+
+bool tool_text_may_have(struct tool_text *t, size_t list, struct nk_str any)
+{
+    NK_MUST(list < TOOL_LISTS);
+    if (!t->lists[list].n)
+        put_keys(t, list, any);
+    const uint32_t *keys = (const uint32_t *)(const void *)t->keys.p + t->lists[list].from;
+    for (uint32_t i = 0; i < t->lists[list].n; i++)
+        if (has_bit(t, keys[i]))
+            return true;
+    return t->keys.error != 0; /* then nobody knows */
+}
+
+/* Does anything here begin as the step does? For phrases of letters. */
+static bool may_begin(const struct tool_text *t, struct nk_str any)
+{
+    for (size_t i = 0; i < any.n; i++)
+        if ((i == 0 || any.p[i - 1] == '|') &&
+            (any.p[i] == '@' || t->begin[(unsigned char)any.p[i]]))
+            return true;
     return false;
 }
 
-bool tool_text_says(const struct tool_text *t, const char *phrase, size_t *from, size_t *to)
+bool tool_text_says(struct tool_text *t, size_t list, const char *phrase, size_t *from, size_t *to)
 {
     struct step steps[STEPS];
-    if (!may_say(t, phrase))
+    struct nk_str rest = nk_str(phrase);
+    bool letters = !is_ascii(rest);
+    struct nk_str first = nk_str_cut(&rest, ' ');
+    if (!letters && rest.p && t->words.n <= sizeof(struct tool_word))
+        return false; /* two steps are two words, and this is the name of something */
+    if (letters ? !may_begin(t, first)
+                : !tool_text_may_have(t, list, first)) /* as it is with most */
         return false;
     size_t n = steps_of(phrase, steps);
-    bool letters = false;
-    for (const char *p = phrase; *p; p++)
-        letters |= (unsigned char)*p >= 0x80;
     return letters ? says_letters(t, steps, n, from, to) : says_words(t, steps, n, from, to);
 }

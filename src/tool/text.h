@@ -11,6 +11,8 @@
 
 enum {
     TOOL_TEXT_MAX = 64 << 10, /* bytes of one string that are looked at */
+    TOOL_LISTS = 384,         /* of words, that tool_text_may_have is asked about */
+    TOOL_TEXT_BITS = 1 << 16, /* of tool_text.bits; a power of two */
     /* Stand in a folded text for a URL, a mail address and a place that holds secrets. */
     TOOL_WORD_URL = 1,
     TOOL_WORD_MAIL = 2,
@@ -50,6 +52,11 @@ struct tool_text {
     struct nk_buf from;   /* uint32_t for each byte of it: where it was in the text */
     struct nk_buf words;  /* struct tool_word: Latin letters and digits, and the places above */
     bool begin[256];      /* the first bytes of words, and the bytes of what is not ASCII */
+    uint64_t bits[TOOL_TEXT_BITS / 64]; /* which words there are: text.c */
+    struct nk_buf keys;                 /* uint32_t: of lists of words, for all texts */
+    struct {
+        uint32_t from, n; /* keys; none: they have not been asked for */
+    } lists[TOOL_LISTS];
 };
 
 void tool_text_init(struct tool_text *t);
@@ -64,9 +71,12 @@ static inline const struct tool_word *tool_words(const struct tool_text *t, size
 /* Where a byte of the folded text was; its length for the end. */
 size_t tool_text_from(const struct tool_text *t, size_t folded);
 
-/* Looks for a phrase (says.def has its grammar); the place in the folded text. */
-bool tool_text_says(const struct tool_text *t, const char *phrase, size_t *from, size_t *to);
+/* Looks for a phrase (says.def has its grammar), whose first step is list `list`; the place in the folded text. */
+bool tool_text_says(struct tool_text *t, size_t list, const char *phrase, size_t *from, size_t *to);
 
+/* May one of the words "a|b*|@url" be in the text? False: none is. The list has a number, below TOOL_LISTS, by which what
+ * is made of it is found again. */
+bool tool_text_may_have(struct tool_text *t, size_t list, struct nk_str any);
 /* Is the word one of "a|b*|@url"? (The steps of a phrase.) */
 bool tool_word_is(struct nk_str any, struct nk_str word);
 /* Length of the longest of the texts "a|b" that stands at byte i of a folded text; 0: none. */
