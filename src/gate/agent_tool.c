@@ -253,7 +253,7 @@ static unsigned leave(struct nk_txn *t, struct nk_agent_use *u, const struct gat
     u->waits = tool->upstream == SIZE_MAX;
     u->asks = v->outcome == NK_TOOL_STEP_UP || (tool->confirms && !u->agreed);
     u->approval = v->approval;
-    if (!parse(t, u->arguments, t->scratch, &arguments, &f))
+    if (of(t)->asked->trace && !parse(t, u->arguments, t->scratch, &arguments, &f))
         trace_call(t, tool, &arguments);
     of(t)->at++;
     return 0;
