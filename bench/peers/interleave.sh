@@ -4,7 +4,7 @@
 #   ./interleave.sh MODE ROUNDS name:'command with {port} and {upstream}' ...      nginx (1 worker, proxy_pass) is always the first subject
 #   MODE: json (64 connections, closed loop) | h2 (the same requests over HTTP/2 in cleartext: 4 connections with 16 streams each, h2load) | tls (json with TLS 1.3 to both sides; a second nginx on core 0 ends it before the model server) | rate (RATE=1000 requests/s, 16 connections) | burst (SSE, 64 streams) | pace (SSE, 16 streams, 5 ms apart)
 # A subject's processes (its whole tree) run on core 1; the load and the mock model server on core 0. Printed: processor time per request or event,
-# the median of the rounds' ratios to nginx, latency, context switches. Needs nginx, wrk, gcc, h2load. TOKEN is sent as the bearer token.
+# the median of the rounds' ratios to nginx, the median of the rounds' latencies, context switches. Needs nginx, wrk, gcc, h2load. TOKEN is sent as the bearer token.
 set -u
 HERE=$(cd "$(dirname "$0")" && pwd); M=$1; R=$2; shift 2; W=$(mktemp -d); declare -A P G; PIDS=(); UP=18400; n=$UP
 done_() { for p in "${PIDS[@]:-}"; do [ -n "$p" ] && kill "$p" 2>/dev/null; done; wait 2>/dev/null; rm -rf "$W"; }
@@ -62,8 +62,9 @@ for r in $(seq 0 "$R"); do for k in $names; do # round 0 warms up
   esac
   b=$(ticks "${G[$k]}"); y=$(csw "${G[$k]}"); [ "$r" = 0 ] || printf '%s\t%s\t%s\t%s\t%s\t%s\t%s\n' "$k" "$r" "${d:-0}" "$(awk "BEGIN{print ($b-$a)*10000/(${d:-0}+.01)}")" "${l:--}" "${h:--}" "$(awk "BEGIN{print ($y-$x)/(${d:-0}+.01)}")" >>"$W/tsv"
 done; done
-printf '%s: %-14s %8s %24s %14s %9s %12s %9s\n' "$M" subject units 'cpu us median [min..max]' 'paired x nginx' p50 p99 switches
+printf '%s: %-14s %8s %24s %14s %9s %12s %9s\n' "$M" subject units 'cpu us median [min..max]' 'paired x nginx' 'p50 us' 'p99 us' switches
 awk -F'\t' -v names="$names" '
 function med(s, m,a,i,j,x){ m=split(s,a," "); for(i=2;i<=m;i++){x=a[i]+0; for(j=i-1;j>0&&a[j]+0>x;j--)a[j+1]=a[j]; a[j+1]=x}; lo=a[1]; hi=a[m]; return m%2?a[(m+1)/2]:(a[m/2]+a[m/2+1])/2 }
-{ c[$1]=c[$1]" "$4; d[$1]=d[$1]" "$3; w[$1]=w[$1]" "$7; v[$1,$2]=$4; l[$1]=$5; h[$1]=$6; if($2>R)R=$2 }
-END { m=split(names,N," "); for(i=1;i<=m;i++){ k=N[i]; q=""; for(r=1;r<=R;r++) if(v["nginx",r]>0) q=q" "(v[k,r]/v["nginx",r]); dm=med(d[k]); rm=med(q); wm=med(w[k]); cm=med(c[k]); printf "      %-14s %8.0f %10.2f [%.1f..%.1f] %12.3f %12s %12s %9.3f\n",k,dm,cm,lo,hi,rm,l[k],h[k],wm } }' "$W/tsv"
+function us(x) { return x ~ /us/ ? x + 0 : x ~ /ms/ ? x * 1000 : x ~ /[0-9]s/ ? x * 1000000 : x + 0 }
+{ if ($6 ~ /errors/) bad[$1]="(errors)"; c[$1]=c[$1]" "$4; d[$1]=d[$1]" "$3; w[$1]=w[$1]" "$7; v[$1,$2]=$4; l[$1]=l[$1]" "us($5); h[$1]=h[$1]" "us($6); if($2>R)R=$2 }
+END { m=split(names,N," "); for(i=1;i<=m;i++){ k=N[i]; q=""; for(r=1;r<=R;r++) if(v["nginx",r]>0) q=q" "(v[k,r]/v["nginx",r]); dm=med(d[k]); rm=med(q); wm=med(w[k]); lm=med(l[k]); hm=med(h[k]); cm=med(c[k]); printf "      %-14s %8.0f %10.2f [%.1f..%.1f] %12.3f %12.0f %12s %9.3f\n",k,dm,cm,lo,hi,rm,lm,sprintf("%.0f",hm) bad[k],wm } }' "$W/tsv"
