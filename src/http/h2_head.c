@@ -165,11 +165,20 @@ static int draft_fields(struct nk_h2_block *b, struct nk_arena *a, bool request,
     return 0;
 }
 
+/* The scheme's own port, or none behind a colon, says nothing (RFC 3986, section 6.2.3). */
+static struct nk_str without_port(struct nk_str host, struct nk_str scheme)
+{
+    struct nk_str port = nk_str_eq(scheme, NK_STR("https")) ? NK_STR(":443") : NK_STR(":80");
+    size_t cut = nk_str_ends(host, port) ? port.n : nk_str_ends(host, NK_STR(":")) ? 1 : 0;
+    return nk_str_sub(host, 0, host.n - cut);
+}
+
 /* :authority and Host (section 8.3.1). One of them is there: nghttp2 looks. */
 static int settle_host(struct draft *d, struct nk_fault *f)
 {
     struct nk_str host = d->authority.p ? d->authority : d->host;
-    if (d->host.p && !nk_str_eq_nocase(d->host, host))
+    if (d->host.p &&
+        !nk_str_eq_nocase(without_port(d->host, d->scheme), without_port(host, d->scheme)))
         return nk_fault_set(f, NK_EINVAL, "http", 0, "Host names another host than :authority");
     d->head.headers[0] = (struct nk_http_header){NK_STR("host"), host};
     return 0;

@@ -58,6 +58,9 @@ house_ready() { # waits until all roles serve
   for _ in $(seq 100); do [ "$(curl -s -o /dev/null -w '%{http_code}' "http://127.0.0.1:$admin/readyz")" = 200 ] && return 0; sleep 0.1; done
   return 1
 }
+house_decided() { # numbers of the configurations under which the log has decisions on the model echo, in order
+  cat "$dir"/audit/*.jsonl | sed -n '/"kind":"decision"/{/"model":"echo"/s/.*"generation":\([0-9]*\).*/\1/p}' | sort -nu
+}
 house_stop() { kill -TERM "$daemon" 2>/dev/null; wait "$daemon" 2>/dev/null; }
 roles() { # roles NAME: process ids of that role
   local p
