@@ -193,7 +193,7 @@ static void look_at_phrases(struct look *l, struct tool_text *t)
     }
     struct places places = {l, t};
     if (!l->is_name)
-        tool_signs(t, NK_COUNT(phrases), &seen, found_folded, &places);
+        tool_signs(t, &seen, found_folded, &places);
     size_t n;
     const struct tool_word *words = tool_words(t, &n);
     for (size_t i = 0; i < n; i++)

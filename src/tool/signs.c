@@ -21,8 +21,8 @@ enum sign {
 };
 _Static_assert(SIGNS <= 64, "a set of signs is a uint64_t");
 
-static const char *const words_of[SIGNS] = {
-#define SIGN(name, words) [SIGN_##name] = words,
+static const struct nk_str words_of[SIGNS] = {
+#define SIGN(name, words) [SIGN_##name] = {words, sizeof(words) - 1},
 #include "tool/signs.def"
 #undef SIGN
 #undef TOGETHER
@@ -101,7 +101,7 @@ static void look_word(struct signs *s, struct nk_str text, size_t from, size_t n
     for (unsigned i = 0; i < SIGNS; i++) {
         if (n && !(s->may & UINT64_C(1) << i))
             continue;
-        struct nk_str any = nk_str(words_of[i]);
+        struct nk_str any = words_of[i];
         size_t length = n ? tool_word_is(any, nk_str_sub(text, from, from + n)) ? n : 0
                           : tool_text_starts(text, from, any);
         if (length == 0)
@@ -120,7 +120,7 @@ static void look_word(struct signs *s, struct nk_str text, size_t from, size_t n
         look_together(s, fresh, at, end);
 }
 
-void tool_signs(struct tool_text *t, size_t list, unsigned *seen,
+void tool_signs(struct tool_text *t, unsigned *seen,
                 void (*found)(void *to, enum nk_trust_rule rule, size_t from, size_t end), void *to)
 {
     struct signs s = {.seen = seen, .found = found, .to = to};
@@ -128,7 +128,7 @@ void tool_signs(struct tool_text *t, size_t list, unsigned *seen,
     size_t n, next = 0, at = 0;
     const struct tool_word *words = tool_words(t, &n);
     for (unsigned i = 0; i < SIGNS; i++)
-        s.may |= (uint64_t)tool_text_may_have(t, list + i, nk_str(words_of[i])) << i;
+        s.may |= (uint64_t)tool_text_may_have(t, i, words_of[i]) << i;
     for (size_t i = 0; i < text.n; i++) {
         bool ends = tool_text_ends(text, i);
         if (next < n && words[next].at == i) {

@@ -22,6 +22,7 @@ void tool_text_init(struct tool_text *t)
     nk_buf_init(&t->from, (size_t)TOOL_TEXT_MAX * 2 * sizeof(uint32_t));
     nk_buf_init(&t->words, (size_t)TOOL_TEXT_MAX * 2 * sizeof(struct tool_word));
     nk_buf_init(&t->keys, 1 << 20);
+    nk_buf_init(&t->phrases, 1 << 20);
     memset(t->lists, 0, sizeof t->lists);
 }
 
@@ -31,6 +32,7 @@ void tool_text_free(struct tool_text *t)
     nk_buf_free(&t->from);
     nk_buf_free(&t->words);
     nk_buf_free(&t->keys);
+    nk_buf_free(&t->phrases);
 }
 
 size_t tool_text_from(const struct tool_text *t, size_t folded)
@@ -297,27 +299,17 @@ int tool_text_set(struct tool_text *t, struct nk_str s)
 /* Phrases -----------------------------------------------------------------------------------------
  */
 struct step {
-    struct nk_str any; /* "a|b|c*" */
-    unsigned gap;      /* most words (characters) between it and the step before */
+    struct nk_str any;     /* "a|b|c*" */
+    unsigned gap;          /* most words (characters) between it and the step before */
+    struct tool_keys keys; /* none: it has not been asked for */
 };
 
-static size_t steps_of(const char *phrase, struct step *steps)
-{
-    size_t n = 0;
-    unsigned gap = 0;
-    struct nk_str rest = nk_str(phrase);
-    while (rest.p && n < STEPS) {
-        struct nk_str part = nk_str_cut(&rest, ' ');
-        if (part.n > 1 && part.p[0] == '~') {
-            for (size_t i = 1; i < part.n; i++)
-                gap = gap * 10 + (unsigned)(part.p[i] - '0');
-        } else {
-            steps[n++] = (struct step){part, gap};
-            gap = 0;
-        }
-    }
-    return n;
-}
+struct phrase { /* read once, for all texts */
+    struct step steps[STEPS];
+    size_t n;
+    bool letters;   /* it is looked for among characters, not words */
+    bool is_longer; /* than one part */
+};
 
 static bool is_one(struct nk_str want, struct nk_str word)
 {
@@ -437,53 +429,100 @@ static void put_key(struct tool_text *t, uint32_t key)
     nk_buf_add(&t->keys, (struct nk_str){(const char *)&key, sizeof key});
 }
 
-static void put_keys(struct tool_text *t, size_t list, struct nk_str any)
+/* One for each word of the list: its hash, or its first byte. */
+static struct tool_keys put_keys(struct tool_text *t, struct nk_str any, bool letters)
 {
-    uint32_t h = hash_start;
-    size_t from = t->keys.n;
-    for (size_t i = 0; i < any.n; i++) {
-        if (any.p[i] == '|')
-            put_key(t, h);
-        h = any.p[i] == '|' ? hash_start : hash_on(h, any.p[i]);
+    size_t from = t->keys.n / sizeof(uint32_t);
+    while (any.p) {
+        struct nk_str one = nk_str_cut(&any, '|');
+        uint32_t h = hash_start;
+        for (size_t i = 0; i < one.n; i++)
+            h = hash_on(h, one.p[i]);
+        put_key(t, letters && one.n ? (unsigned char)one.p[0] : h);
     }
-    put_key(t, h);
-    t->lists[list].from = (uint32_t)(from / sizeof h);
-    t->lists[list].n = t->keys.error ? 0 : (uint32_t)((t->keys.n - from) / sizeof h);
+    size_t n = t->keys.n / sizeof(uint32_t) - from;
+    return (struct tool_keys){(uint32_t)from, t->keys.error ? 0 : (uint32_t)n};
+}
+
+static bool may_have(struct tool_text *t, struct nk_str any, struct tool_keys *of)
+{
+    if (!of->n)
+        *of = put_keys(t, any, false);
+    const uint32_t *keys = (const uint32_t *)(const void *)t->keys.p + of->from;
+    for (uint32_t i = 0; i < of->n; i++)
+        if (has_bit(t, keys[i]))
+            return true;
+    return of->n == 0; /* memory was out: then nobody knows */
 }
 
 bool tool_text_may_have(struct tool_text *t, size_t list, struct nk_str any)
 {
     NK_MUST(list < TOOL_LISTS);
-    if (!t->lists[list].n)
-        put_keys(t, list, any);
-    const uint32_t *keys = (const uint32_t *)(const void *)t->keys.p + t->lists[list].from;
-    for (uint32_t i = 0; i < t->lists[list].n; i++)
-        if (has_bit(t, keys[i]))
-            return true;
-    return t->keys.error != 0; /* then nobody knows */
+    return may_have(t, any, &t->lists[list]);
 }
 
 /* Does anything here begin as the step does? For phrases of letters. */
-static bool may_begin(const struct tool_text *t, struct nk_str any)
+static bool may_begin(struct tool_text *t, struct step *s)
 {
-    for (size_t i = 0; i < any.n; i++)
-        if ((i == 0 || any.p[i - 1] == '|') &&
-            (any.p[i] == '@' || t->begin[(unsigned char)any.p[i]]))
+    if (!s->keys.n)
+        s->keys = put_keys(t, s->any, true);
+    const uint32_t *keys = (const uint32_t *)(const void *)t->keys.p + s->keys.from;
+    for (uint32_t i = 0; i < s->keys.n; i++)
+        if (keys[i] == '@' || t->begin[keys[i]])
             return true;
-    return false;
+    return s->keys.n == 0;
 }
 
-bool tool_text_says(struct tool_text *t, size_t list, const char *phrase, size_t *from, size_t *to)
+static void read_phrase(const char *text, struct phrase *out)
 {
-    struct step steps[STEPS];
-    struct nk_str rest = nk_str(phrase);
-    bool letters = !is_ascii(rest);
-    struct nk_str first = nk_str_cut(&rest, ' ');
-    if (!letters && rest.p && t->words.n <= sizeof(struct tool_word))
+    unsigned gap = 0;
+    struct nk_str rest = nk_str(text);
+    *out = (struct phrase){.letters = !is_ascii(rest), .is_longer = nk_str_find(rest, ' ') >= 0};
+    while (rest.p && out->n < STEPS) {
+        struct nk_str part = nk_str_cut(&rest, ' ');
+        if (part.n > 1 && part.p[0] == '~') {
+            for (size_t i = 1; i < part.n; i++)
+                gap = gap * 10 + (unsigned)(part.p[i] - '0');
+        } else {
+            out->steps[out->n++] = (struct step){.any = part, .gap = gap};
+            gap = 0;
+        }
+    }
+}
+
+/* `own` has it where there is no memory for all texts. */
+static struct phrase *phrase_of(struct tool_text *t, size_t number, const char *text,
+                                struct phrase *own)
+{
+    const struct phrase none = {.n = 0};
+    while (t->phrases.n <= number * sizeof none && !t->phrases.error)
+        nk_buf_add(&t->phrases, (struct nk_str){(const char *)&none, sizeof none});
+    struct phrase *p = t->phrases.error ? own : (struct phrase *)(void *)t->phrases.p + number;
+    if (p == own || !p->n)
+        read_phrase(text, p);
+    return p;
+}
+
+/* May every step be there? As it is with most phrases, one is not. */
+static bool may_say(struct tool_text *t, struct phrase *p)
+{
+    if (p->letters)
+        return may_begin(t, &p->steps[0]);
+    if (p->is_longer && t->words.n <= sizeof(struct tool_word))
         return false; /* two steps are two words, and this is the name of something */
-    if (letters ? !may_begin(t, first)
-                : !tool_text_may_have(t, list, first)) /* as it is with most */
+    for (size_t i = 0; i < p->n; i++)
+        if (!may_have(t, p->steps[i].any, &p->steps[i].keys))
+            return false;
+    return true;
+}
+
+bool tool_text_says(struct tool_text *t, size_t number, const char *phrase, size_t *from,
+                    size_t *to)
+{
+    struct phrase own;
+    struct phrase *p = phrase_of(t, number, phrase, &own);
+    if (!may_say(t, p))
         return false;
-    size_t n = steps_of(phrase, steps);
-    return letters ? says_letters(t, steps, n, from, to) : says_words(t, steps, n, from, to);
+    return p->letters ? says_letters(t, p->steps, p->n, from, to)
+                      : says_words(t, p->steps, p->n, from, to);
 }

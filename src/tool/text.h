@@ -11,7 +11,7 @@
 
 enum {
     TOOL_TEXT_MAX = 64 << 10, /* bytes of one string that are looked at */
-    TOOL_LISTS = 384,         /* of words, that tool_text_may_have is asked about */
+    TOOL_LISTS = 64,          /* of words, that tool_text_may_have is asked about */
     TOOL_TEXT_BITS = 1 << 16, /* of tool_text.bits; a power of two */
     /* Stand in a folded text for a URL, a mail address and a place that holds secrets. */
     TOOL_WORD_URL = 1,
@@ -46,6 +46,11 @@ struct tool_word {
     uint16_t end; /* 1: the last of its sentence */
 };
 
+/* Of a list of words, what is asked of each text: entries of tool_text.keys. None: memory was out. */
+struct tool_keys {
+    uint32_t from, n;
+};
+
 /* A text that was folded. Used again and again: one buffer each, as large as the largest text. */
 struct tool_text {
     struct nk_buf folded; /* UTF-8, white space is one space */
@@ -54,9 +59,8 @@ struct tool_text {
     bool begin[256];      /* the first bytes of words, and the bytes of what is not ASCII */
     uint64_t bits[TOOL_TEXT_BITS / 64]; /* which words there are: text.c */
     struct nk_buf keys;                 /* uint32_t: of lists of words, for all texts */
-    struct {
-        uint32_t from, n; /* keys; none: they have not been asked for */
-    } lists[TOOL_LISTS];
+    struct nk_buf phrases;              /* struct phrase, for all texts: text.c */
+    struct tool_keys lists[TOOL_LISTS]; /* none: they have not been asked for */
 };
 
 void tool_text_init(struct tool_text *t);
@@ -71,8 +75,10 @@ static inline const struct tool_word *tool_words(const struct tool_text *t, size
 /* Where a byte of the folded text was; its length for the end. */
 size_t tool_text_from(const struct tool_text *t, size_t folded);
 
-/* Looks for a phrase (says.def has its grammar), whose first step is list `list`; the place in the folded text. */
-bool tool_text_says(struct tool_text *t, size_t list, const char *phrase, size_t *from, size_t *to);
+/* Looks for a phrase (says.def has its grammar); the place in the folded text. A phrase has a number, from 0 on and always the
+ * same, by which what was read of it is found again. */
+bool tool_text_says(struct tool_text *t, size_t number, const char *phrase, size_t *from,
+                    size_t *to);
 
 /* May one of the words "a|b*|@url" be in the text? False: none is. The list has a number, below TOOL_LISTS, by which what
  * is made of it is found again. */
