@@ -217,19 +217,20 @@ static unsigned call(struct nk_txn *t, struct nk_agent_use *u, const struct gate
     return fx | (tool->speaks ? gate_agent_mcp_begin(t, tool, u) : send(t, u, tool));
 }
 
-/* A function that the client brought along, and nobody registered, is handed over as the client has declared it, or not. */
+/* A function that the client brought along, and nobody registered, is handed over as the client has declared it, or not.
+ * Its arguments have been read then. */
 static int check_brought(struct nk_txn *t, const struct nk_agent_use *u,
-                         const struct gate_agent_tool *tool, struct nk_fault *f)
+                         const struct gate_agent_tool *tool, struct nk_json *arguments,
+                         struct nk_fault *f)
 {
     struct gate_drive_agent *d = of(t);
     const struct nk_schema *schema;
-    struct nk_json arguments;
     if (tool->tool || !tool->schema.n)
         return 0;
-    int rc = parse(t, u->arguments, &d->step, &arguments, f);
+    int rc = parse(t, u->arguments, &d->step, arguments, f);
     if (!rc)
         rc = nk_schema_new(tool->schema, &d->step, &schema, f);
-    return rc ? rc : nk_schema_check(schema, &arguments, 0, &d->step, f);
+    return rc ? rc : nk_schema_check(schema, arguments, 0, &d->step, f);
 }
 
 static unsigned not_called(struct nk_txn *t, struct nk_agent_use *u, const struct nk_fault *f)
@@ -246,15 +247,14 @@ static unsigned not_called(struct nk_txn *t, struct nk_agent_use *u, const struc
 
 /* What the client is to run, or a person to agree to, waits for the next request. */
 static unsigned leave(struct nk_txn *t, struct nk_agent_use *u, const struct gate_agent_tool *tool,
-                      const struct nk_tool_verdict *v)
+                      const struct nk_tool_verdict *v, struct nk_json *arguments)
 {
-    struct nk_json arguments;
     struct nk_fault f = {0};
     u->waits = tool->upstream == SIZE_MAX;
     u->asks = v->outcome == NK_TOOL_STEP_UP || (tool->confirms && !u->agreed);
     u->approval = v->approval;
-    if (of(t)->asked->trace && !parse(t, u->arguments, t->scratch, &arguments, &f))
-        trace_call(t, tool, &arguments);
+    if (of(t)->asked->trace && (arguments->n || !parse(t, u->arguments, t->scratch, arguments, &f)))
+        trace_call(t, tool, arguments);
     of(t)->at++;
     return 0;
 }
@@ -268,6 +268,7 @@ unsigned gate_agent_use_tool(struct nk_txn *t)
     struct nk_agent_use *u = current(t);
     const struct gate_agent_tool *tool = gate_agent_tool_of(d->agent, u->name);
     struct nk_tool_verdict v;
+    struct nk_json arguments = {.n = 0};
     struct nk_fault f = {0};
     if (u->done && !u->waits) {
         d->at++;
@@ -299,10 +300,10 @@ unsigned gate_agent_use_tool(struct nk_txn *t)
     }
     if (u->done)
         return fx | take_given(t, u);
-    if (check_brought(t, u, tool, &f))
+    if (check_brought(t, u, tool, &arguments, &f))
         return fx | not_called(t, u, &f); /* out of memory, too: nothing is handed over unread */
     if (tool->upstream == SIZE_MAX || v.outcome == NK_TOOL_STEP_UP)
-        return fx | leave(t, u, tool, &v);
+        return fx | leave(t, u, tool, &v, &arguments);
     return fx | call(t, u, tool);
 }
 
