@@ -80,7 +80,7 @@ static void add_driver(const struct nk_txn *t, struct nk_txn_facts *out)
 {
     const void *drive;
     const struct gate_driver *driver = gate_pin_driver(t, &drive);
-    if (driver == &gate_mcp_driver && drive)
+    if (t->state->call.endpoint && t->state->call.endpoint->local == NK_LOCAL_MCP && drive)
         add_mcp(t, drive, out);
     if (driver == &gate_a2a_driver && drive)
         out->route = ((const struct gate_a2a *)drive)->endpoint->config->path;

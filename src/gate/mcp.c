@@ -139,66 +139,7 @@ static unsigned start(struct nk_txn *t)
     return fx | gate_mcp_cross(t, gate_mcp_crossed_over);
 }
 
-static unsigned head(struct nk_txn *t, const struct nk_http_head *h)
-{
-    const struct gate_mcp *m = gate_mcp(t);
-    if (m->streams)
-        return gate_mcp_streams_head(t, h);
-    return m->errand ? gate_mcp_errand_head(t, h) : gate_mcp_head(t, h);
-}
-
-static unsigned data(struct nk_txn *t, struct nk_str bytes)
-{
-    if (gate_mcp(t)->streams)
-        return gate_mcp_streams_data(t, bytes);
-    if (gate_mcp(t)->errand)
-        return gate_mcp_errand_data(t, bytes);
-    return gate_mcp_is_parked(t) ? gate_mcp_park_data(t, bytes) : gate_mcp_data(t, bytes);
-}
-
-static unsigned end(struct nk_txn *t)
-{
-    if (gate_mcp(t)->streams)
-        return gate_mcp_streams_end(t);
-    if (gate_mcp(t)->errand)
-        return gate_mcp_errand_end(t);
-    return gate_mcp_is_parked(t) ? gate_mcp_park_end(t, (struct nk_str){NULL, 0}) : gate_mcp_end(t);
-}
-
-static unsigned fail(struct nk_txn *t, int how, struct nk_str why)
-{
-    if (gate_mcp(t)->streams)
-        return gate_mcp_streams_fail(t, how, why);
-    if (gate_mcp(t)->errand)
-        return gate_mcp_errand_fail(t, how, why);
-    return gate_mcp_is_parked(t) ? gate_mcp_park_end(t, why) : gate_receive_fail(t, how, why);
-}
-
-/* A call with a question of a server with sessions has nothing else to wait for (mcp_park.h). */
-static unsigned wake(struct nk_txn *t)
-{
-    if (gate_mcp(t)->streams)
-        return gate_mcp_streams_wake(t);
-    if (!gate_mcp(t)->park)
-        return gate_mcp_wake(t);
-    return gate_mcp_is_parked(t) ? gate_mcp_park_wake(t) : gate_mcp_join_wake(t);
-}
-
-static unsigned told(struct nk_txn *t, struct nk_str bytes)
-{
-    if (!gate_mcp(t)->park)
-        return gate_mcp_told(t, bytes);
-    return gate_mcp_is_parked(t) ? gate_mcp_park_told(t, bytes) : gate_mcp_join_told(t, bytes);
-}
-
-static unsigned gone(struct nk_txn *t)
-{
-    if (gate_mcp(t)->streams)
-        return gate_mcp_streams_gone(t);
-    return gate_mcp(t)->park ? gate_mcp_join_gone(t) : gate_record_outcome(t, "client_gone");
-}
-
-static void free_driver(struct nk_txn *t)
+void gate_mcp_free_all(struct nk_txn *t)
 {
     const struct gate_mcp *m = gate_mcp(t);
     if (!m)
@@ -212,13 +153,11 @@ static void free_driver(struct nk_txn *t)
 const struct gate_driver gate_mcp_driver = {
     .name = "mcp",
     .start = start,
-    .next = gate_mcp_streams_next,
-    .head = head,
-    .data = data,
-    .end = end,
-    .fail = fail,
-    .wake = wake,
-    .told = told,
-    .gone = gone,
-    .free = free_driver,
+    .head = gate_mcp_head,
+    .data = gate_mcp_data,
+    .end = gate_mcp_end,
+    .fail = gate_receive_fail,
+    .wake = gate_mcp_wake,
+    .told = gate_mcp_told,
+    .free = gate_mcp_free_all,
 };

@@ -7,26 +7,6 @@
 
 enum { FACTS_MAX = 4096 };
 
-int gate_mcp_send(struct nk_txn *t, struct nk_str id,
-                  unsigned (*then)(struct nk_txn *t, const struct gate_mcp_reply *r))
-{
-    struct gate_mcp_errand *e = nk_arena_alloc(t->arena, sizeof *e);
-    if (!e)
-        return NK_ENOMEM;
-    *e = (struct gate_mcp_errand){.id = id, .then = then};
-    gate_mcp(t)->errand = e;
-    return 0;
-}
-
-int gate_mcp_exchange(struct nk_txn *t, struct nk_str id,
-                      unsigned (*then)(struct nk_txn *t, const struct gate_mcp_reply *r))
-{
-    int rc = gate_mcp_send(t, id, then);
-    if (!rc)
-        gate_mcp(t)->errand->is_exchange = true;
-    return rc;
-}
-
 /* The outcome: which server, what it was asked, and why it did not do it. */
 unsigned gate_mcp_record(struct nk_txn *t, const char *how, struct nk_str reason)
 {
@@ -51,6 +31,7 @@ static unsigned over(struct nk_txn *t, const char *how, struct nk_str reason)
     struct gate_mcp_errand *e = m->errand;
     unsigned fx = e->is_exchange ? 0 : gate_mcp_record(t, how, reason);
     m->errand = NULL;
+    t->state->driver = e->before;
     return fx | e->then(t, &e->reply);
 }
 
@@ -63,7 +44,7 @@ static unsigned give_up(struct nk_txn *t, const char *why)
     return over(t, "bad_answer", nk_str(why)) | NK_FX_ABORT;
 }
 
-unsigned gate_mcp_errand_head(struct nk_txn *t, const struct nk_http_head *h)
+static unsigned errand_head(struct nk_txn *t, const struct nk_http_head *h)
 {
     struct gate_mcp_errand *e = gate_mcp(t)->errand;
     struct nk_str session = nk_http_get(h, NK_STR("mcp-session-id"));
@@ -115,7 +96,7 @@ static int take_events(struct nk_txn *t, int rc)
     return rc == NK_EAGAIN ? 0 : rc;
 }
 
-unsigned gate_mcp_errand_data(struct nk_txn *t, struct nk_str bytes)
+static unsigned errand_data(struct nk_txn *t, struct nk_str bytes)
 {
     struct nk_gate_state *s = t->state;
     struct nk_fault f = {0};
@@ -126,7 +107,7 @@ unsigned gate_mcp_errand_data(struct nk_txn *t, struct nk_str bytes)
     return s->reply.error ? give_up(t, "an answer over limits.reply_bytes") : 0;
 }
 
-unsigned gate_mcp_errand_end(struct nk_txn *t)
+static unsigned errand_end(struct nk_txn *t)
 {
     struct nk_gate_state *s = t->state;
     struct gate_mcp_errand *e = gate_mcp(t)->errand;
@@ -139,7 +120,7 @@ unsigned gate_mcp_errand_end(struct nk_txn *t)
     return over(t, s->upstream_status < 300 ? "complete" : "upstream_error", NK_STR(""));
 }
 
-unsigned gate_mcp_errand_fail(struct nk_txn *t, int fail, struct nk_str why)
+static unsigned errand_fail(struct nk_txn *t, int fail, struct nk_str why)
 {
     struct gate_mcp_errand *e = gate_mcp(t)->errand;
     const char *how = gate_refusal_name(gate_refusal_of(fail));
@@ -147,4 +128,30 @@ unsigned gate_mcp_errand_fail(struct nk_txn *t, int fail, struct nk_str why)
     e->reply.text = (struct nk_str){NULL, 0};
     e->reply.why = how;
     return over(t, how, why);
+}
+
+int gate_mcp_send(struct nk_txn *t, struct nk_str id,
+                  unsigned (*then)(struct nk_txn *t, const struct gate_mcp_reply *r))
+{
+    struct gate_mcp_errand *e = nk_arena_alloc(t->arena, sizeof *e);
+    if (!e)
+        return NK_ENOMEM;
+    *e = (struct gate_mcp_errand){
+        .id = id, .then = then, .before = t->state->driver, .driver = *t->state->driver};
+    e->driver.head = errand_head;
+    e->driver.data = errand_data;
+    e->driver.end = errand_end;
+    e->driver.fail = errand_fail;
+    t->state->driver = &e->driver;
+    gate_mcp(t)->errand = e;
+    return 0;
+}
+
+int gate_mcp_exchange(struct nk_txn *t, struct nk_str id,
+                      unsigned (*then)(struct nk_txn *t, const struct gate_mcp_reply *r))
+{
+    int rc = gate_mcp_send(t, id, then);
+    if (!rc)
+        gate_mcp(t)->errand->is_exchange = true;
+    return rc;
 }

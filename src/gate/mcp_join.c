@@ -121,30 +121,6 @@ static int open_state(struct nk_txn *t, uint32_t at, struct nk_str *plain)
     return rc;
 }
 
-int gate_mcp_join_ask(struct nk_txn *t)
-{
-    struct gate_mcp *m = gate_mcp(t);
-    uint32_t at = nk_json_get(&m->message.doc, m->message.params, NK_STR("requestState"));
-    struct nk_str plain;
-    if (at == NK_JSON_NONE || !may_bring(t))
-        return 0;
-    int rc = open_state(t, at, &plain);
-    if (rc == NK_ENOTFOUND)
-        return gate_mcp_is_bridged(t, m->server) ? no_question(t) : 0;
-    m->park = rc ? NULL : nk_arena_alloc(t->arena, sizeof *m->park);
-    if (!m->park)
-        return gate_refuse(t, NK_REFUSAL_out_of_memory, "parse", NK_STR(""), NK_STR(""));
-    *m->park = (struct gate_mcp_park){
-        .state = GATE_PARK_JOINS, .answer = answer_of(t), .token = token_of(t)};
-    if (!m->park->answer.p)
-        return gate_mcp_refuse(t, NK_REFUSAL_bad_request, NK_MCP_INVALID_PARAMS, "parse",
-                               NK_STR("inputResponses has no answer to \"nakoso_question\"."));
-    rc = take_state(t, plain);
-    if (rc == NK_ENOMEM)
-        return gate_refuse(t, NK_REFUSAL_out_of_memory, "parse", NK_STR(""), NK_STR(""));
-    return rc ? no_question(t) : 0;
-}
-
 /* Joining ----------------------------------------------------------------------------------------
  */
 static unsigned tell(struct nk_txn *t, const char *what)
@@ -256,7 +232,7 @@ int gate_mcp_join_progress(const struct nk_txn *t, const struct nk_mcp_message *
     return rc ? rc : out->p ? 0 : NK_ENOMEM;
 }
 
-unsigned gate_mcp_join_told(struct nk_txn *t, struct nk_str bytes)
+static unsigned join_told(struct nk_txn *t, struct nk_str bytes)
 {
     const struct gate_mcp_park *p = gate_mcp(t)->park;
     char what = bytes.n ? bytes.p[0] : '\0';
@@ -276,7 +252,7 @@ unsigned gate_mcp_join_told(struct nk_txn *t, struct nk_str bytes)
                : 0;
 }
 
-unsigned gate_mcp_join_wake(struct nk_txn *t)
+static unsigned join_wake(struct nk_txn *t)
 {
     const struct gate_mcp_park *p = gate_mcp(t)->park;
     if (p->state == GATE_PARK_JOINS)
@@ -293,4 +269,41 @@ unsigned gate_mcp_join_gone(struct nk_txn *t)
     unsigned fx = m->tool && m->ask.op == NK_MCP_CALL_TOOL ? gate_mcp_end_tool(t, "client_gone")
                                                            : gate_record_outcome(t, "client_gone");
     return fx | tell(t, "x");
+}
+
+static const struct gate_driver join_driver = {
+    .name = "mcp join",
+    .head = gate_mcp_head,
+    .data = gate_mcp_data,
+    .end = gate_mcp_end,
+    .fail = gate_receive_fail,
+    .wake = join_wake,
+    .told = join_told,
+    .gone = gate_mcp_join_gone,
+    .free = gate_mcp_free_all,
+};
+
+int gate_mcp_join_ask(struct nk_txn *t)
+{
+    struct gate_mcp *m = gate_mcp(t);
+    uint32_t at = nk_json_get(&m->message.doc, m->message.params, NK_STR("requestState"));
+    struct nk_str plain;
+    if (at == NK_JSON_NONE || !may_bring(t))
+        return 0;
+    int rc = open_state(t, at, &plain);
+    if (rc == NK_ENOTFOUND)
+        return gate_mcp_is_bridged(t, m->server) ? no_question(t) : 0;
+    m->park = rc ? NULL : nk_arena_alloc(t->arena, sizeof *m->park);
+    if (!m->park)
+        return gate_refuse(t, NK_REFUSAL_out_of_memory, "parse", NK_STR(""), NK_STR(""));
+    *m->park = (struct gate_mcp_park){
+        .state = GATE_PARK_JOINS, .answer = answer_of(t), .token = token_of(t)};
+    t->state->driver = &join_driver;
+    if (!m->park->answer.p)
+        return gate_mcp_refuse(t, NK_REFUSAL_bad_request, NK_MCP_INVALID_PARAMS, "parse",
+                               NK_STR("inputResponses has no answer to \"nakoso_question\"."));
+    rc = take_state(t, plain);
+    if (rc == NK_ENOMEM)
+        return gate_refuse(t, NK_REFUSAL_out_of_memory, "parse", NK_STR(""), NK_STR(""));
+    return rc ? no_question(t) : 0;
 }

@@ -160,10 +160,13 @@ static unsigned wake_at(struct nk_txn *t)
     return NK_FX_WAKE;
 }
 
+static const struct gate_driver park_driver;
+
 static unsigned hold(struct nk_txn *t)
 {
     struct gate_mcp_park *p = gate_mcp(t)->park;
     p->state = GATE_PARK_HOLDS;
+    t->state->driver = &park_driver;
     p->reader = (struct gate_mcp_peer){0};
     p->may_send = false;
     p->until_ms = t->state->now_ms + gate_mcp(t)->endpoint->config->question_timeout;
@@ -230,12 +233,6 @@ unsigned gate_mcp_park_tell(struct nk_txn *t, const struct gate_mcp_peer *to, st
 
 /* The one that is parked -------------------------------------------------------------------------
  */
-bool gate_mcp_is_parked(const struct nk_txn *t)
-{
-    const struct gate_mcp_park *p = gate_mcp(t)->park;
-    return p && (p->state == GATE_PARK_HOLDS || p->state == GATE_PARK_LEAVES);
-}
-
 static bool has_reader(const struct nk_txn *t)
 {
     const struct gate_mcp_peer *r = &gate_mcp(t)->park->reader;
@@ -315,28 +312,33 @@ static unsigned send_more(struct nk_txn *t)
     return p->is_over || p->why.p ? send_end(t) : 0;
 }
 
-unsigned gate_mcp_park_data(struct nk_txn *t, struct nk_str bytes)
-{
-    struct nk_fault f = {0};
-    if (gate_mcp(t)->park->is_over)
-        return 0;
-    t->state->reply_bytes += (int64_t)bytes.n;
-    if (nk_sse_feed(&t->state->sse, bytes, &f))
-        return gate_mcp_park_end(t, NK_STR("the server says too much while nobody reads")) |
-               NK_FX_ABORT;
-    return send_more(t);
-}
-
-unsigned gate_mcp_park_end(struct nk_txn *t, struct nk_str why)
+static unsigned park_fail(struct nk_txn *t, int fail, struct nk_str why)
 {
     struct gate_mcp_park *p = gate_mcp(t)->park;
+    (void)fail;
     p->is_over = true;
     p->why = why.p ? nk_arena_copy(t->arena, why) : why;
     nk_sse_end(&t->state->sse);
     return send_more(t);
 }
 
-unsigned gate_mcp_park_wake(struct nk_txn *t)
+static unsigned park_end(struct nk_txn *t)
+{
+    return park_fail(t, 0, (struct nk_str){NULL, 0});
+}
+
+static unsigned park_data(struct nk_txn *t, struct nk_str bytes)
+{
+    struct nk_fault f = {0};
+    if (gate_mcp(t)->park->is_over)
+        return 0;
+    t->state->reply_bytes += (int64_t)bytes.n;
+    if (nk_sse_feed(&t->state->sse, bytes, &f))
+        return park_fail(t, 0, NK_STR("the server says too much while nobody reads")) | NK_FX_ABORT;
+    return send_more(t);
+}
+
+static unsigned park_wake(struct nk_txn *t)
 {
     struct gate_mcp_park *p = gate_mcp(t)->park;
     if (p->state != GATE_PARK_HOLDS)
@@ -365,7 +367,7 @@ static unsigned joined(struct nk_txn *t, struct nk_str rest)
     return gate_mcp_park_tell(t, &from, NK_STR("+")) | wake_at(t);
 }
 
-unsigned gate_mcp_park_told(struct nk_txn *t, struct nk_str bytes)
+static unsigned park_told(struct nk_txn *t, struct nk_str bytes)
 {
     struct gate_mcp_park *p = gate_mcp(t)->park;
     char what = bytes.n ? bytes.p[0] : '\0';
@@ -386,3 +388,15 @@ unsigned gate_mcp_park_told(struct nk_txn *t, struct nk_str bytes)
     p->may_send = true;
     return send_more(t);
 }
+
+static const struct gate_driver park_driver = {
+    .name = "mcp parked",
+    .head = gate_mcp_head,
+    .data = park_data,
+    .end = park_end,
+    .fail = park_fail,
+    .wake = park_wake,
+    .told = park_told,
+    .gone = gate_mcp_join_gone,
+    .free = gate_mcp_free_all,
+};

@@ -66,21 +66,11 @@ bool gate_mcp_has_question(const struct nk_txn *t);
 /* Asks it, by the result: effects. */
 unsigned gate_mcp_park(struct nk_txn *t);
 
-/* Events of the one that is parked. */
-bool gate_mcp_is_parked(const struct nk_txn *t);
-unsigned gate_mcp_park_data(struct nk_txn *t, struct nk_str bytes);
-unsigned gate_mcp_park_end(struct nk_txn *t,
-                           struct nk_str why); /* absent: its stream is complete */
-unsigned gate_mcp_park_told(struct nk_txn *t, struct nk_str bytes);
-unsigned gate_mcp_park_wake(struct nk_txn *t);
-
 /* If the request brings an answer: what it answers is known from then on. 0, or after gate_refuse. */
 int gate_mcp_join_ask(struct nk_txn *t);
 /* It is permitted: joins. txn->call is written. Effects. */
 unsigned gate_mcp_join(struct nk_txn *t);
-/* Events of the one that joins. */
-unsigned gate_mcp_join_told(struct nk_txn *t, struct nk_str bytes);
-unsigned gate_mcp_join_wake(struct nk_txn *t);
+/* The client is gone; also that of the one that is parked. */
 unsigned gate_mcp_join_gone(struct nk_txn *t);
 /* How far the call is, is told by what the client of the first one knew it by: *out is the same for this client, or absent: it is
  * no such notification. *lost: this client does not want to know. */

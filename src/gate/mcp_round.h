@@ -21,6 +21,8 @@ struct gate_mcp_errand {
         id; /* of the request, as it is written; absent: it is a notification, and no message answers it */
     unsigned (*then)(struct nk_txn *t, const struct gate_mcp_reply *r); /* effects */
     struct gate_mcp_reply reply;
+    const struct gate_driver *before; /* whose place was taken, … */
+    struct gate_driver driver;        /* … by one that differs in what comes of the call alone */
     bool streams;
     bool is_exchange; /* of a call whose outcome comes later */
 };
@@ -35,11 +37,10 @@ int gate_mcp_exchange(struct nk_txn *t, struct nk_str id,
                                        const struct gate_mcp_reply *r)) NK_CHECKED;
 /* The outcome's record of a call to the server that is chosen; `reason` may be empty. */
 unsigned gate_mcp_record(struct nk_txn *t, const char *how, struct nk_str reason);
-/* The driver's events while one is under way. */
-unsigned gate_mcp_errand_head(struct nk_txn *t, const struct nk_http_head *h);
-unsigned gate_mcp_errand_data(struct nk_txn *t, struct nk_str bytes);
-unsigned gate_mcp_errand_end(struct nk_txn *t);
-unsigned gate_mcp_errand_fail(struct nk_txn *t, int fail, struct nk_str why);
+
+/* Streams, errands, calls that are parked and those that join them take the place of gate_mcp_driver (state->driver), which
+ * sees nothing of them then. state->drive stays, and their `free` is this. */
+void gate_mcp_free_all(struct nk_txn *t);
 
 /* Does the request concern all servers, or a server after the other until one answers? */
 bool gate_mcp_is_round(const struct nk_txn *t);

@@ -173,7 +173,7 @@ static int begin(struct nk_txn *t)
     return rc;
 }
 
-unsigned gate_mcp_streams_next(struct nk_txn *t)
+static unsigned streams_next(struct nk_txn *t)
 {
     struct gate_mcp *m = gate_mcp(t);
     struct gate_mcp_streams *all = m->streams;
@@ -196,21 +196,6 @@ unsigned gate_mcp_streams_next(struct nk_txn *t)
     t->call.lane = (uint32_t)server;
     leave(t);
     return NK_FX_CALL | (all->next < count(t) ? NK_FX_NEXT : 0);
-}
-
-unsigned gate_mcp_streams(struct nk_txn *t)
-{
-    if (gate_mcp(t)->ask.op == NK_MCP_LISTEN && !gate_mcp_listens(t)) {
-        gate_mcp_refuse(t, NK_REFUSAL_bad_request, NK_MCP_INVALID_PARAMS, "parse",
-                        NK_STR("params.notifications has to be an object."));
-        return gate_refused(t);
-    }
-    if (begin(t)) {
-        gate_refuse(t, NK_REFUSAL_out_of_memory, "forward", NK_STR(""), NK_STR(""));
-        return gate_refused(t);
-    }
-    unsigned fx = gate_record_decision(t);
-    return fx | gate_mcp_streams_next(t);
 }
 
 /* Answers -----------------------------------------------------------------------------------------
@@ -292,7 +277,7 @@ static bool runs(const struct nk_txn *t)
     return t->state->lane < count(t) && streams(t)->lanes[t->state->lane].runs;
 }
 
-unsigned gate_mcp_streams_head(struct nk_txn *t, const struct nk_http_head *h)
+static unsigned streams_head(struct nk_txn *t, const struct nk_http_head *h)
 {
     if (!runs(t))
         return 0;
@@ -300,7 +285,7 @@ unsigned gate_mcp_streams_head(struct nk_txn *t, const struct nk_http_head *h)
     return done(t, take_head(t, h));
 }
 
-unsigned gate_mcp_streams_data(struct nk_txn *t, struct nk_str bytes)
+static unsigned streams_data(struct nk_txn *t, struct nk_str bytes)
 {
     if (!runs(t))
         return 0;
@@ -308,7 +293,7 @@ unsigned gate_mcp_streams_data(struct nk_txn *t, struct nk_str bytes)
     return done(t, take_data(t, bytes));
 }
 
-unsigned gate_mcp_streams_end(struct nk_txn *t)
+static unsigned streams_end(struct nk_txn *t)
 {
     if (!runs(t))
         return 0;
@@ -316,7 +301,7 @@ unsigned gate_mcp_streams_end(struct nk_txn *t)
     return done(t, take_end(t));
 }
 
-unsigned gate_mcp_streams_fail(struct nk_txn *t, int fail, struct nk_str why)
+static unsigned streams_fail(struct nk_txn *t, int fail, struct nk_str why)
 {
     if (!runs(t))
         return 0;
@@ -324,14 +309,37 @@ unsigned gate_mcp_streams_fail(struct nk_txn *t, int fail, struct nk_str why)
     return done(t, failed(t, gate_refusal_of(fail), why));
 }
 
-unsigned gate_mcp_streams_wake(struct nk_txn *t)
-{
-    return gate_mcp_listen_wake(t);
-}
-
-unsigned gate_mcp_streams_gone(struct nk_txn *t)
+static unsigned streams_gone(struct nk_txn *t)
 {
     return all_over(t, "client_gone") & ~(unsigned)NK_FX_ABORT;
+}
+
+static const struct gate_driver streams_driver = {
+    .name = "mcp streams",
+    .next = streams_next,
+    .head = streams_head,
+    .data = streams_data,
+    .end = streams_end,
+    .fail = streams_fail,
+    .wake = gate_mcp_listen_wake,
+    .gone = streams_gone,
+    .free = gate_mcp_free_all,
+};
+
+unsigned gate_mcp_streams(struct nk_txn *t)
+{
+    if (gate_mcp(t)->ask.op == NK_MCP_LISTEN && !gate_mcp_listens(t)) {
+        gate_mcp_refuse(t, NK_REFUSAL_bad_request, NK_MCP_INVALID_PARAMS, "parse",
+                        NK_STR("params.notifications has to be an object."));
+        return gate_refused(t);
+    }
+    if (begin(t)) {
+        gate_refuse(t, NK_REFUSAL_out_of_memory, "forward", NK_STR(""), NK_STR(""));
+        return gate_refused(t);
+    }
+    t->state->driver = &streams_driver;
+    unsigned fx = gate_record_decision(t);
+    return fx | streams_next(t);
 }
 
 /* Ids of events -----------------------------------------------------------------------------------

@@ -38,16 +38,8 @@ bool gate_mcp_is_streams(const struct nk_txn *t);
 bool gate_mcp_has_streams(const struct nk_txn *t);
 /* Has it, as far as is known? */
 bool gate_mcp_may_stream(const struct nk_txn *t, size_t server);
-/* Begins them after the judge permitted it: effects. */
+/* Begins them after the judge permitted it, with a driver of their own: effects. */
 unsigned gate_mcp_streams(struct nk_txn *t);
-/* The driver's events while they run. */
-unsigned gate_mcp_streams_next(struct nk_txn *t);
-unsigned gate_mcp_streams_head(struct nk_txn *t, const struct nk_http_head *h);
-unsigned gate_mcp_streams_data(struct nk_txn *t, struct nk_str bytes);
-unsigned gate_mcp_streams_end(struct nk_txn *t);
-unsigned gate_mcp_streams_fail(struct nk_txn *t, int fail, struct nk_str why);
-unsigned gate_mcp_streams_wake(struct nk_txn *t);
-unsigned gate_mcp_streams_gone(struct nk_txn *t);
 void gate_mcp_streams_free(struct nk_txn *t);
 
 /* An event of the server that speaks now has this id: appends what the client's stands for, which says of each server how far
