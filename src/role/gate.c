@@ -361,6 +361,7 @@ int nk_gate_main(struct nk_role_start *s)
         return 1;
     struct nk_loop_hooks hooks = {g, hook_poll, hook_flush, hook_sleep, hook_awake};
     g->start = s;
+    nk_role_take_short_turns(); /* the courier reads many sockets before it rests */
     nk_arena_init_sized(&g->scratch, GATE_READ_SIZE, GATE_READ_SIZE);
     nk_buf_init(&g->call_head, NK_RING_RECORD_MAX);
     g->loop = nk_loop_new(&hooks);

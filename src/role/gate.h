@@ -107,6 +107,7 @@ void gate_reply_whole(struct gate_stream *s, int status, struct nk_str type, str
 /* gate_reply.c: carries out the effects of a step; flushes what may leave. */
 void gate_effects(struct gate_stream *s, unsigned fx);
 void gate_mark_dirty(struct gate_stream *s);
+void gate_flush_early(struct gate_stream *s); /* what it was just given, before the batch ends */
 void gate_flush_all(struct gate *g);
 bool gate_has_flushable(struct gate *g);
 

@@ -197,6 +197,17 @@ bool gate_has_flushable(struct gate *g)
     return first && nk_ring_want_durable(g->audit, first);
 }
 
+void gate_flush_early(struct gate_stream *s)
+{
+    struct gate *g = s->conn->gate;
+    if (g->dirty != s || s->state == STREAM_DEAD || !may_leave(s))
+        return;
+    nk_ring_publish(g->audit); /* records before anything that they are about */
+    g->dirty = s->next_dirty;
+    s->dirty = false;
+    s->conn->framing->flush(s);
+}
+
 void gate_flush_all(struct gate *g)
 {
     struct gate_stream *s = g->dirty;

@@ -12,6 +12,7 @@
 
 enum {
     PIECE_MAX = 64 << 10,
+    EARLY_MAX = 16 << 10,                   /* bytes of a batch whose pieces leave one by one */
     CREDIT_STEP = NK_WIRE_FIRST_CREDIT / 4, /* grant in steps, not for every piece */
     TOKEN_MS = 30000,                       /* an authorization server may take first */
     SILENCE_MS = 2000,                      /* beyond the upstream's own times */
@@ -489,7 +490,7 @@ static bool in_order(const struct gate_call *c, const struct nk_ring_record *rec
     return rec->type == NK_WIRE_DATA && c->answer_begun && rec->head_size == 0;
 }
 
-static void answer(struct gate *g, const struct nk_ring_record *rec)
+static void answer(struct gate *g, const struct nk_ring_record *rec, bool early)
 {
     if (rec->stream >= g->slot_count)
         return;
@@ -520,6 +521,8 @@ static void answer(struct gate *g, const struct nk_ring_record *rec)
         if (s->out.n == 0)
             gate_call_deadline(s);
         gate_credit(s);
+        if (early)
+            gate_flush_early(s);
     }
 }
 
@@ -527,6 +530,7 @@ size_t gate_answers_drain(struct gate *g)
 {
     int rc = NK_EAGAIN;
     size_t n = 0;
+    bool early = g->answers && nk_ring_backlog(g->answers) <= EARLY_MAX;
     for (; g->answers && n < GATE_DRAIN_BATCH; n++) {
         struct nk_ring_record rec;
         rc = nk_ring_next(g->answers, &rec);
@@ -535,7 +539,7 @@ size_t gate_answers_drain(struct gate *g)
         if (rec.type == NK_WIRE_FETCHED || rec.type == NK_WIRE_MORE)
             gate_fetch_arrived(g, &rec);
         else
-            answer(g, &rec);
+            answer(g, &rec, early);
     }
     if (rc == NK_EINVAL)
         nk_loop_stop(g->loop, 1); /* the courier broke the ring: start anew, fail closed */

@@ -67,6 +67,10 @@ int nk_role_enter(const char *name, const struct nk_role_entry *roles, size_t co
  * opened that needs more than the promise, and before the first byte from the network is read.
  * Closes nothing. */
 int nk_role_confine(const struct nk_role_start *s, struct nk_fault *f) NK_CHECKED;
+/* Takes turns of 100 us on its processor. A role that waits for little and often runs at once when it is awakened then, not
+ * when the one that awakened it has used up a turn of its own (sched_setattr(2), sched_runtime, from Linux 6.12 on; its
+ * share stays the same). Elsewhere, and where it is not allowed, nothing changes. */
+void nk_role_take_short_turns(void);
 /* Opens a ring from its three descriptors, ready to wake either side; NULL when it is not one. */
 struct nk_ring *nk_role_ring_open(const struct nk_role_ring *ring, bool producer) NK_CHECKED;
 /* Closes those descriptors that are there and sets them to -1. */
