@@ -55,7 +55,10 @@ struct nk_txn *nk_txn_new(struct nk_arena *a, struct nk_setup *setup, const stru
     if (!s)
         return NULL;
     const struct nk_config_limits *lim = &setup->config.limits;
-    *t = (struct nk_txn){.arena = a, .scratch = env->scratch, .setup = setup, .state = s};
+    t->arena = a;
+    t->scratch = env->scratch;
+    t->setup = setup;
+    t->state = s;
     s->env = *env;
     if (keep_certificate(s, a))
         return NULL;

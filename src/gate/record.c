@@ -75,11 +75,17 @@ static bool says_path(const struct nk_endpoint *e)
     return e && !strchr(e->path, '*');
 }
 
+/* Was the judge asked about a model? Then its context and resource stand in the record, and the facts leave out what they say. */
+static bool says_model(const struct nk_gate_state *s)
+{
+    return s->judged && s->model && s->given;
+}
+
 static void put_match(struct nk_buf *b, const struct nk_gate_state *s)
 {
     put_word(b, NK_STR("\"match\":{\"operation\":"),
              s->call.endpoint ? nk_str(s->call.endpoint->name) : NK_STR("unknown"));
-    if (s->dialect)
+    if (s->dialect && !says_model(s))
         put_word(b, NK_STR(",\"dialect\":"), nk_str(s->dialect->name));
     if (s->head && !says_path(s->call.endpoint)) {
         put_text(b, NK_STR(",\"method\":"), nk_str_sub(s->head->method, 0, 32));
@@ -123,8 +129,12 @@ static void put_parse(struct nk_buf *b, const struct nk_gate_state *s)
 {
     if (!s->call.body.n)
         return;
-    put_number(b, NK_STR(",\"parse\":{\"bytes\":"), (int64_t)s->body.n);
-    nk_buf_add(b, NK_STR(",\"sha256\":\""));
+    if (says_model(s)) {
+        nk_buf_add(b, NK_STR(",\"parse\":{\"sha256\":\""));
+    } else {
+        put_number(b, NK_STR(",\"parse\":{\"bytes\":"), (int64_t)s->body.n);
+        nk_buf_add(b, NK_STR(",\"sha256\":\""));
+    }
     nk_buf_add_hex(b, s->body_digest.b, sizeof s->body_digest.b);
     nk_buf_add_char(b, '"');
     if (s->call.model.p && !s->model)
@@ -257,7 +267,7 @@ static void put_decision(struct nk_buf *b, const struct nk_txn *t, const char *h
     put_identify(b, s);
     put_parse(b, s);
     if (s->model)
-        nk_buf_add(b, s->model->located);
+        nk_buf_add(b, says_model(s) ? s->model->routed : s->model->located);
     put_store(b, s);
     put_results(b, &s->results);
     nk_buf_add_char(b, '}');
@@ -352,7 +362,8 @@ static void put_outcome(struct nk_buf *b, const struct nk_txn *t, const char *ho
         put_number(b, NK_STR(",\"status\":"), s->upstream_status);
     put_number(b, NK_STR(",\"inputTokens\":"), s->usage.input_tokens);
     put_number(b, NK_STR(",\"outputTokens\":"), s->usage.output_tokens);
-    put_number(b, NK_STR(",\"toolCalls\":"), s->tool_calls);
+    if (s->tool_calls)
+        put_number(b, NK_STR(",\"toolCalls\":"), s->tool_calls);
     if (s->calls_refused)
         put_number(b, NK_STR(",\"refusedCalls\":"), s->calls_refused);
     put_route(b, t);

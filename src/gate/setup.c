@@ -32,15 +32,17 @@ static int write_provenance(struct nk_setup *s, struct nk_digest policies, struc
     return keep_text(s, &b, &s->provenance);
 }
 
-static int write_located(struct nk_setup *s, struct nk_model *m)
+static int write_locate(struct nk_setup *s, const struct nk_model *m, bool with_name,
+                        struct nk_str *out)
 {
     struct nk_buf b;
     nk_buf_init(&b, TEXT_MAX);
     nk_buf_add(&b, NK_STR(",\"locate\":{"));
-    nk_json_put_member(&b, NK_STR("model"), m->name);
+    if (with_name)
+        nk_json_put_member(&b, NK_STR("model"), m->name);
     nk_json_put_member(&b, NK_STR("upstream"), s->config.upstreams[m->upstream].name);
     nk_buf_add_char(&b, '}');
-    return keep_text(s, &b, &m->located);
+    return keep_text(s, &b, out);
 }
 
 /* What the judge needs comes from the policy set, in the one way that replay uses too. */
@@ -92,7 +94,9 @@ static int load_models(struct nk_setup *s, const uint64_t seed[2], struct nk_fau
         int rc = nk_map_put(&s->models, m->name, m);
         if (rc)
             return nk_fault_set(f, rc, "config", 0, "model %.*s is named twice", NK_FMT(m->name));
-        rc = write_located(s, m);
+        rc = write_locate(s, m, true, &m->located);
+        if (!rc)
+            rc = write_locate(s, m, false, &m->routed);
         if (rc)
             return rc;
     }

@@ -59,7 +59,8 @@ struct nk_model { /* a model that exists: an entry of the configuration, resolve
     size_t upstream;
     struct nk_str upstream_name;
     const struct nk_dialect *dialect;
-    struct nk_str located; /* what the audit record says of it: ,"locate":{…} */
+    struct nk_str located; /* what the audit record says of it: ,"locate":{…} … */
+    struct nk_str routed;  /* … where cedar.resource says which model it is */
 };
 
 /* A principal whose facts are at hand: see facts.c. */

@@ -281,13 +281,15 @@ char *nk_ring_reserve(struct nk_ring *r, size_t size)
 void nk_ring_commit(struct nk_ring *r, const struct nk_ring_record *rec, size_t size)
 {
     NK_MUST(r->reserved && size < r->reserved && rec->head_size <= size);
-    struct header h = {.size = (uint32_t)size,
-                       .type = rec->type,
-                       .stream = rec->stream,
-                       .generation = rec->generation,
-                       .flags = rec->flags,
-                       .head_size = rec->head_size};
-    memcpy(place(r), &h, sizeof h);
+    /* Field by field: put together elsewhere, it would be read back before it has been written, and wait for that. */
+    struct header *h = (void *)place(r);
+    h->size = (uint32_t)size;
+    h->type = rec->type;
+    h->stream = rec->stream;
+    h->generation = rec->generation;
+    h->flags = rec->flags;
+    h->head_size = rec->head_size;
+    h->zero = 0;
     r->at += record_bytes(size);
     r->count++;
     r->reserved = 0;

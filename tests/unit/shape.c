@@ -23,8 +23,8 @@ static struct nk_arena arena;
 static const struct nk_dialect dialect = {.name = "openai"};
 static const struct nk_endpoint endpoint = {
     "chat.completions", "POST", "/v1/chat/completions", "InvokeModel", NK_LOCAL_NOT, NULL};
-static const struct nk_model model = {
-    .name = {"gpt", 3}, .located = {",\"locate\":{\"model\":\"gpt\",\"upstream\":\"mock\"}", 43}};
+static const struct nk_model model = {.name = {"gpt", 3},
+                                      .routed = {",\"locate\":{\"upstream\":\"mock\"}", 29}};
 static const struct nk_str groups[] = {{"staff", 5}, {"勿来", 6}},
                            reasons[] = {{"staff", 5}, {"p1", 2}};
 static const struct nk_tool_use tools[] = {{.name = {"look", 4}},
