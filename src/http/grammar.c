@@ -13,7 +13,9 @@
 static const struct nk_http_set token_set = {{0x03ff6cfa00000000, 0x57ffffffc7fffffe, 0, 0}};
 /* Letters, digits and -._~!$&'()*+,;=:@/% */
 static const struct nk_http_set path_set = {{0x2ffffff200000000, 0x47fffffe87ffffff, 0, 0}};
-/* The same and ?[] */
+/* The same without % and . */
+static const struct nk_http_set plain_set = {{0x2fffbfd200000000, 0x47fffffe87ffffff, 0, 0}};
+/* The same as the path and ?[] */
 static const struct nk_http_set query_set = {{0xaffffff200000000, 0x47fffffeafffffff, 0, 0}};
 /* Letters, digits and -._~ */
 static const struct nk_http_set host_set = {{0x03ff600000000000, 0x47fffffe87fffffe, 0, 0}};
@@ -98,7 +100,11 @@ static bool is_dot_segment(struct nk_str s)
 
 bool nk_http_target_ok(struct nk_str s)
 {
-    if (!s.n || s.p[0] != '/' || !escapes_ok(s))
+    if (!s.n || s.p[0] != '/')
+        return false;
+    if (all_in(&plain_set, s)) /* as most are: nothing is escaped, asked or a dot */
+        return true;
+    if (!escapes_ok(s))
         return false;
     struct nk_str query = s, path = nk_str_cut(&query, '?');
     if (!all_words(&path_set, path) || !all_words(&query_set, query))
@@ -122,7 +128,7 @@ bool nk_http_host_ok(struct nk_str s)
     } else {
         ptrdiff_t colon = nk_str_find(s, ':');
         size_t name = colon < 0 ? s.n : (size_t)colon;
-        if (!name || !all_words(&host_set, nk_str_sub(s, 0, name)))
+        if (!name || !all_in(&host_set, nk_str_sub(s, 0, name)))
             return false;
         port = nk_str_sub(s, name, s.n);
     }
