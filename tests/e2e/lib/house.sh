@@ -59,7 +59,7 @@ house_ready() { # waits until all roles serve
   return 1
 }
 house_decided() { # numbers of the configurations under which the log has decisions on the model echo, in order
-  cat "$dir"/audit/*.jsonl | sed -n '/"kind":"decision"/{/"model":"echo"/s/.*"generation":\([0-9]*\).*/\1/p}' | sort -nu
+  cat "$dir"/audit/*.jsonl | sed -n '/"kind":"decision"/{/"type":"Model","id":"echo"/s/.*"generation":\([0-9]*\).*/\1/p}' | sort -nu
 }
 house_stop() { kill -TERM "$daemon" 2>/dev/null; wait "$daemon" 2>/dev/null; }
 roles() { # roles NAME: process ids of that role
