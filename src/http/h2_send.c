@@ -25,12 +25,19 @@ static struct nk_str decimal(uint64_t v, char room[DIGITS])
     return (struct nk_str){room + at, DIGITS - at};
 }
 
-static void list_add(struct list *l, struct nk_str name, struct nk_str value)
+/* What may have come from elsewhere is never indexed: an intermediary keeps that form where the sender chose it (RFC 7541,
+ * sections 6.2.3 and 7.1.3), and secrets, which are among these fields, should have it. What is of our own may be. */
+static void list_put(struct list *l, struct nk_str name, struct nk_str value, uint8_t flags)
 {
     nghttp2_nv nv = {(uint8_t *)(uintptr_t)name.p, (uint8_t *)(uintptr_t)value.p, name.n, value.n,
-                     NGHTTP2_NV_FLAG_NONE};
+                     flags};
     nk_buf_add(&l->nv, (struct nk_str){(const char *)&nv, sizeof nv});
     l->bytes += name.n + value.n + 2;
+}
+
+static void list_add(struct list *l, struct nk_str name, struct nk_str value)
+{
+    list_put(l, name, value, NGHTTP2_NV_FLAG_NONE);
 }
 
 static const nghttp2_nv *list_items(const struct list *l, size_t *n)
@@ -58,7 +65,7 @@ static int list_fields(struct list *l, const struct nk_http_head *head, struct n
                 return NK_EINVAL;
             *host = x->value;
         } else if (!nk_http_is_hop_by_hop(x->name, connection)) {
-            list_add(l, x->name, nk_str_trim(x->value));
+            list_put(l, x->name, nk_str_trim(x->value), NGHTTP2_NV_FLAG_NO_INDEX);
         }
     }
     if (head->content_length >= 0) {

@@ -2,13 +2,13 @@
 // upstream_h2.mjs PORT [CERTIFICATE KEY]: a model API that speaks HTTP/2 alone: in the clear by prior knowledge, or by
 // ALPN. It echoes the last message; "endless" streams until the client leaves. GET /count tells how many connections
 // there were and how many requests at once; GET /goodbye says GOAWAY on all connections, gracefully; GET
-// /well tells how often it was asked.
+// /well tells how often it was asked, GET /open which fields of the last call were not marked as never to be indexed.
 import http2 from 'node:http2';
 import fs from 'node:fs';
 
 const [port, cert, key] = process.argv.slice(2);
 const sessions = new Set();
-let connections = 0, now = 0, most = 0, asked = 0;
+let connections = 0, now = 0, most = 0, asked = 0, open = 'no call';
 
 function chat(stream, body) {
   const text = JSON.parse(body).messages.at(-1).content;
@@ -45,11 +45,16 @@ server.on('stream', (stream, headers) => {
     stream.respond({ ':status': 200 });
     return stream.end(String(++asked));
   }
+  if (headers[':path'] === '/open') {
+    stream.respond({ ':status': 200 });
+    return stream.end(open);
+  }
   if (headers[':path'] === '/goodbye') {
     for (const s of sessions) if (s !== stream.session) s.close();
     stream.respond({ ':status': 200 });
     return stream.end();
   }
+  open = Object.keys(headers).filter((k) => !headers[http2.sensitiveHeaders].includes(k)).join(' ');
   stream.setEncoding('utf8');
   stream.on('data', (piece) => (body += piece));
   stream.on('end', () => chat(stream, body));
