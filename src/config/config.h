@@ -132,8 +132,7 @@ int nk_config_parse(struct nk_str json, struct nk_arena *a, struct nk_config *ou
 /* The same, with relative paths made absolute by `directory` (without a slash at its end). */
 int nk_config_parse_at(struct nk_str json, struct nk_str directory, struct nk_arena *a,
                        struct nk_config *out, struct nk_fault *f) NK_CHECKED;
-/* Writes the canonical JSON form: all keys, defaults included, in one order. Reading it back gives
- * the same configuration. */
+/* Writes the canonical JSON form: all keys, defaults included, in one order. Reading it back gives the same configuration. */
 void nk_config_write(const struct nk_config *c, struct nk_buf *out);
 /* The upstream of this name: its index, upstream_count without one; or itself, NULL without one. */
 size_t nk_config_upstream_index(const struct nk_config *c, struct nk_str name);
@@ -144,6 +143,8 @@ bool nk_config_starts_any(const struct nk_config *c);
 struct nk_str nk_config_served_at(const struct nk_config *c, struct nk_arena *a);
 /* Does the URL of an upstream or issuer point to this machine (127.0.0.1, [::1], unix:)? */
 bool nk_config_is_local(struct nk_str url);
+/* For reading JSON of at most `max` bytes: as deep and with as many values as limits.json_depth and limits.json_values allow. */
+struct nk_json_limits nk_config_json_limits(const struct nk_config *c, int64_t max);
 /* JSON Schema (2020-12) of the YAML file, and the reference in Markdown. */
 void nk_config_schema(struct nk_buf *out);
 void nk_config_reference(struct nk_buf *out);

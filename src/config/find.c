@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * find.c - what the checks between keys look for: entries of lists, places for faults, upstreams by name.
+ * find.c - what the checks between keys look for: entries of lists, places for faults, upstreams by name; and limits of JSON.
  */
 #include "config/table.h"
 
@@ -37,4 +37,10 @@ const struct nk_config_upstream *nk_config_upstream_named(const struct nk_config
 {
     size_t i = nk_config_upstream_index(c, name);
     return i < c->upstream_count ? &c->upstreams[i] : NULL;
+}
+
+struct nk_json_limits nk_config_json_limits(const struct nk_config *c, int64_t max)
+{
+    return (struct nk_json_limits){(uint32_t)max, (uint32_t)c->limits.json_depth,
+                                   (uint32_t)c->limits.json_values};
 }

@@ -13,7 +13,7 @@ int gate_a2a_check_card(struct nk_txn *t, const struct nk_json *doc, uint32_t ca
     struct nk_digest digest;
     char text[2 * NK_SHA256_SIZE];
     struct nk_buf hex = {.p = text, .cap = sizeof text, .max = sizeof text};
-    const struct nk_json_limits json = gate_json_limits(t->setup, NK_A2A_CARD_MAX);
+    const struct nk_json_limits json = nk_config_json_limits(&t->setup->config, NK_A2A_CARD_MAX);
     int rc = nk_a2a_card_digest(&json, doc, card, a, &digest, f);
     if (rc)
         return rc;

@@ -5,17 +5,10 @@
  */
 #include "gate/txn.h"
 
-struct nk_json_limits gate_json_limits(const struct nk_setup *s, int64_t max)
-{
-    const struct nk_config_limits *lim = &s->config.limits;
-    return (struct nk_json_limits){(uint32_t)max, (uint32_t)lim->json_depth,
-                                   (uint32_t)lim->json_values};
-}
-
 int gate_read_json(const struct nk_txn *t, struct nk_str text, int64_t max, struct nk_arena *a,
                    struct nk_json *doc, struct nk_fault *f)
 {
-    const struct nk_json_limits json = gate_json_limits(t->setup, max);
+    const struct nk_json_limits json = nk_config_json_limits(&t->setup->config, max);
     return nk_json_parse(&json, text, a, doc, f);
 }
 

@@ -129,12 +129,12 @@ static void put_parse(struct nk_buf *b, const struct nk_gate_state *s)
 {
     if (!s->call.body.n)
         return;
-    if (says_model(s)) {
-        nk_buf_add(b, NK_STR(",\"parse\":{\"sha256\":\""));
-    } else {
-        put_number(b, NK_STR(",\"parse\":{\"bytes\":"), (int64_t)s->body.n);
-        nk_buf_add(b, NK_STR(",\"sha256\":\""));
+    nk_buf_add(b, NK_STR(",\"parse\":{"));
+    if (!says_model(s)) {
+        put_number(b, NK_STR("\"bytes\":"), (int64_t)s->body.n);
+        nk_buf_add_char(b, ',');
     }
+    nk_buf_add(b, NK_STR("\"sha256\":\""));
     nk_buf_add_hex(b, s->body_digest.b, sizeof s->body_digest.b);
     nk_buf_add_char(b, '"');
     if (s->call.model.p && !s->model)

@@ -121,5 +121,3 @@ int nk_setup_validate(const struct nk_setup_input *in, const struct nk_tools *to
 void nk_setup_hold(struct nk_setup *s);
 /* Frees it when the last holder lets go. */
 void nk_setup_release(struct nk_setup *s);
-/* Limits for JSON of at most `max` bytes: as deep and large as limits.json_… allow. */
-struct nk_json_limits gate_json_limits(const struct nk_setup *s, int64_t max);

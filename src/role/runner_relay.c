@@ -256,9 +256,8 @@ void relay_held(struct session *s)
 const char *relay_from_server(struct session *s, struct nk_str line)
 {
     struct runner *r = s->runner;
-    const struct nk_config_limits *l = &r->config->config.limits;
-    const struct nk_json_limits limits = {(uint32_t)s->server->process.message_bytes,
-                                          (uint32_t)l->json_depth, (uint32_t)l->json_values};
+    const struct nk_json_limits limits =
+        nk_config_json_limits(&r->config->config, s->server->process.message_bytes);
     struct nk_mcp_message m;
     struct nk_json doc;
     struct nk_fault f = {0};

@@ -38,9 +38,8 @@ static void accepted(struct conn *c)
 static int read_message(struct conn *c, struct nk_mcp_message *m, struct nk_fault *f)
 {
     struct runner *r = c->runner;
-    const struct nk_config_limits *l = &r->config->config.limits;
-    const struct nk_json_limits limits = {(uint32_t)c->body.n, (uint32_t)l->json_depth,
-                                          (uint32_t)l->json_values};
+    const struct nk_json_limits limits =
+        nk_config_json_limits(&r->config->config, (int64_t)c->body.n);
     struct nk_json doc;
     nk_arena_reset(&r->scratch);
     int rc = nk_json_parse(&limits, nk_buf_str(&c->body), &r->scratch, &doc, f);
