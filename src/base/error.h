@@ -32,6 +32,15 @@ struct nk_fault {
     char message[232];
 };
 
+/* Makes *f "no fault" without writing all of its message: for what is on the way of each request. */
+static inline void nk_fault_none(struct nk_fault *f)
+{
+    f->code = 0;
+    f->stage = NULL;
+    f->offset = 0;
+    f->message[0] = 0;
+}
+
 /* Records a fault if none is there yet. Returns `code` always, so that `return nk_fault_set(…)`
  * reads well. `f` may be NULL: then only the code is passed on. */
 int nk_fault_set(struct nk_fault *f, int code, const char *stage, size_t offset, const char *fmt,

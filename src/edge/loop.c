@@ -2,7 +2,7 @@
  *
  * loop.c - one batch is: wait; what is ready; timers that are due; poll (rings); flush; later.
  * Everything that a batch wants to send is sent by `flush`, once; everything that it wants to free
- * is freed after that. Timers are a binary heap of pointers.
+ * is freed after that. Timers are a binary heap; each slot has the time too, so that ordering it touches no timer.
  */
 #include "edge/loop.h"
 
@@ -17,13 +17,18 @@ enum {
     SLEEP_MAX_MS = 1000, /* a wake-up that was lost would cost this, not a hang */
 };
 
+struct slot {
+    int64_t due_us;
+    struct nk_timer *t;
+};
+
 struct nk_loop {
     struct nk_loop_hooks hooks;
     int epfd;
     bool stop;
     int result;
     int64_t now_us, unix_ms;
-    struct nk_timer **heap; /* heap[0] is due first; a timer's heap_slot is its index + 1 */
+    struct slot *heap; /* heap[0] is due first; a timer's heap_slot is its index + 1 */
     size_t timer_count, timer_cap;
     struct nk_later *first, **last;
 };
@@ -124,26 +129,26 @@ void nk_loop_stop(struct nk_loop *l, int result)
     l->result = result;
 }
 
-static void place(struct nk_loop *l, size_t i, struct nk_timer *t)
+static void place(struct nk_loop *l, size_t i, struct slot s)
 {
-    l->heap[i] = t;
-    t->heap_slot = i + 1;
+    l->heap[i] = s;
+    s.t->heap_slot = i + 1;
 }
 
 /* Moves the timer of slot i to where it belongs. */
 static void sift(struct nk_loop *l, size_t i)
 {
-    struct nk_timer *t = l->heap[i];
-    for (; i && l->heap[(i - 1) / 2]->due_us > t->due_us; i = (i - 1) / 2)
+    struct slot s = l->heap[i];
+    for (; i && l->heap[(i - 1) / 2].due_us > s.due_us; i = (i - 1) / 2)
         place(l, i, l->heap[(i - 1) / 2]);
     for (size_t child; (child = 2 * i + 1) < l->timer_count; i = child) {
-        if (child + 1 < l->timer_count && l->heap[child + 1]->due_us < l->heap[child]->due_us)
+        if (child + 1 < l->timer_count && l->heap[child + 1].due_us < l->heap[child].due_us)
             child++;
-        if (l->heap[child]->due_us >= t->due_us)
+        if (l->heap[child].due_us >= s.due_us)
             break;
         place(l, i, l->heap[child]);
     }
-    place(l, i, t);
+    place(l, i, s);
 }
 
 static int grow_heap(struct nk_loop *l)
@@ -153,7 +158,7 @@ static int grow_heap(struct nk_loop *l)
     size_t cap = l->timer_cap ? l->timer_cap * 2 : 64;
     if (cap > TIMERS_MAX)
         return NK_ELIMIT;
-    struct nk_timer **heap = realloc(l->heap, cap * sizeof *heap);
+    struct slot *heap = realloc(l->heap, cap * sizeof *heap);
     if (!heap)
         return NK_ENOMEM;
     l->heap = heap;
@@ -171,8 +176,9 @@ int nk_loop_arm(struct nk_loop *l, struct nk_timer *t, int64_t after_us)
             t->due_us = 0;
             return rc;
         }
-        place(l, l->timer_count++, t);
+        t->heap_slot = ++l->timer_count;
     }
+    l->heap[t->heap_slot - 1] = (struct slot){t->due_us, t};
     sift(l, t->heap_slot - 1);
     return 0;
 }
@@ -182,8 +188,8 @@ void nk_loop_disarm(struct nk_loop *l, struct nk_timer *t)
     if (!t->heap_slot)
         return;
     size_t i = t->heap_slot - 1;
-    struct nk_timer *last = l->heap[--l->timer_count];
-    if (last != t) {
+    struct slot last = l->heap[--l->timer_count];
+    if (last.t != t) {
         place(l, i, last);
         sift(l, i);
     }
@@ -193,8 +199,8 @@ void nk_loop_disarm(struct nk_loop *l, struct nk_timer *t)
 
 static void fire_timers(struct nk_loop *l)
 {
-    while (l->timer_count && l->heap[0]->due_us <= l->now_us) {
-        struct nk_timer *t = l->heap[0];
+    while (l->timer_count && l->heap[0].due_us <= l->now_us) {
+        struct nk_timer *t = l->heap[0].t;
         nk_loop_disarm(l, t);
         t->fire(t);
     }
@@ -204,7 +210,7 @@ static int wait_ms(const struct nk_loop *l)
 {
     int64_t ms = SLEEP_MAX_MS;
     if (l->timer_count) {
-        int64_t left = (l->heap[0]->due_us - l->now_us + 999) / 1000;
+        int64_t left = (l->heap[0].due_us - l->now_us + 999) / 1000;
         ms = left < 0 ? 0 : left < ms ? left : ms;
     }
     return (int)ms;

@@ -21,7 +21,8 @@ int gate_judge(struct nk_txn *t, struct nk_str action, struct nk_cedar_uid resou
                struct nk_cedar_answer *out)
 {
     struct nk_gate_state *s = t->state;
-    struct nk_fault f = {0};
+    struct nk_fault f;
+    nk_fault_none(&f);
     struct nk_cedar_request req = {.principal = {s->principal->type, s->principal->id},
                                    .action = {NK_STR("Action"), action},
                                    .resource = resource};

@@ -276,7 +276,8 @@ static int principal_facts(struct nk_txn *t, struct nk_fault *f)
     struct nk_gate_state *s = t->state;
     const struct nk_principal *p = s->principal;
     struct nk_setup_known *k = &t->setup->known[p->serial % NK_SETUP_KNOWN];
-    struct nk_fault inner = {.code = 0};
+    struct nk_fault inner;
+    nk_fault_none(&inner);
     int rc = p->serial == 0           ? NK_ENOMEM
              : k->serial == p->serial ? 0
                                       : learn(k, p, t->setup, &inner);

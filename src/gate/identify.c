@@ -70,7 +70,8 @@ static int keep_token(struct nk_txn *t, struct nk_str credential)
 int gate_identify(struct nk_txn *t)
 {
     struct nk_gate_state *s = t->state;
-    struct nk_fault f = {0};
+    struct nk_fault f;
+    nk_fault_none(&f);
     struct nk_str credential = s->dialect->credential(s->head);
     int rc;
     if (s->call.endpoint->local == NK_LOCAL_PUBLIC)
@@ -97,7 +98,8 @@ int gate_identify(struct nk_txn *t)
 int gate_prove(struct nk_txn *t)
 {
     struct nk_gate_state *s = t->state;
-    struct nk_fault f = {0};
+    struct nk_fault f;
+    nk_fault_none(&f);
     char text[2 * NK_SHA256_SIZE];
     struct nk_buf digest = {.p = text, .cap = sizeof text, .max = sizeof text};
     if (!is_signed(s))

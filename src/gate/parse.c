@@ -15,7 +15,8 @@ int gate_read_json(const struct nk_txn *t, struct nk_str text, int64_t max, stru
 static int parse_body(struct nk_txn *t)
 {
     struct nk_gate_state *s = t->state;
-    struct nk_fault f = {0};
+    struct nk_fault f;
+    nk_fault_none(&f);
     int rc = gate_read_json(t, nk_buf_str(&s->body), t->setup->config.limits.body_bytes, t->scratch,
                             &s->call.body, &f);
     if (rc == NK_ENOMEM)
@@ -30,7 +31,8 @@ static int parse_body(struct nk_txn *t)
 int gate_parse(struct nk_txn *t)
 {
     struct nk_gate_state *s = t->state;
-    struct nk_fault f = {0};
+    struct nk_fault f;
+    nk_fault_none(&f);
     enum nk_local local = s->call.endpoint->local;
     if (local && local != NK_LOCAL_STORE && local != NK_LOCAL_AGENT)
         return 0;

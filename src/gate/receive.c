@@ -214,7 +214,8 @@ unsigned gate_receive_events(struct nk_txn *t, int rc,
 
 static unsigned receive_stream(struct nk_txn *t, struct nk_str bytes)
 {
-    struct nk_fault f = {0};
+    struct nk_fault f;
+    nk_fault_none(&f);
     int rc = nk_sse_feed(&t->state->sse, bytes, &f);
     return take_events(t, rc, &f);
 }
@@ -251,7 +252,8 @@ static int read_reply(struct nk_txn *t, struct nk_fault *f)
 static unsigned end_stream(struct nk_txn *t)
 {
     struct nk_gate_state *s = t->state;
-    struct nk_fault f = {0};
+    struct nk_fault f;
+    nk_fault_none(&f);
     nk_sse_end(&s->sse);
     unsigned fx = take_events(t, 0, &f);
     if (s->phase == NK_PHASE_OVER)
@@ -266,7 +268,8 @@ static unsigned end_stream(struct nk_txn *t)
 unsigned gate_receive_end(struct nk_txn *t)
 {
     struct nk_gate_state *s = t->state;
-    struct nk_fault f = {0};
+    struct nk_fault f;
+    nk_fault_none(&f);
     if (s->streaming)
         return end_stream(t);
     int rc = read_reply(t, &f);

@@ -20,7 +20,8 @@ void nk_sse_free(struct nk_sse *s)
 {
     nk_buf_free(&s->pending);
     nk_buf_free(&s->joined);
-    *s = (struct nk_sse){.max_event = s->max_event};
+    s->consumed = s->scanned = s->line = 0;
+    s->began = s->ended = false;
 }
 
 void nk_sse_end(struct nk_sse *s)

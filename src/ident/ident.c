@@ -395,7 +395,8 @@ int nk_ident_verify_for(struct nk_ident *id, const struct nk_ident_resource *res
                         struct nk_str credential, int64_t now_ms, struct nk_arena *a,
                         const struct nk_principal **out, struct nk_fault *f)
 {
-    struct nk_fault first = {0};
+    struct nk_fault first;
+    nk_fault_none(&first);
     *out = NULL;
     int rc = verify(id, resource, credential, now_ms, a, out, &first);
     if (rc == NK_ECRYPTO || rc == NK_EUNSUPPORTED)

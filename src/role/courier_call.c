@@ -34,8 +34,8 @@ struct call {
     /* In c->blocked: wants to read (fail 0) or to say that it failed. */
     struct call *next, **at;
     int fail;
-    char why[WHY_MAX];
     bool freed; /* nk_loop_later came while a failure was still to be said */
+    char why[WHY_MAX];
 };
 
 static void block(struct call *k)
@@ -394,8 +394,10 @@ static struct call *call_new(struct courier *c, const struct nk_ring_record *rec
     }
     if (!k)
         return NULL;
-    *k = (struct call){
-        .stream = rec->stream, .generation = rec->generation, .credit = NK_WIRE_FIRST_CREDIT};
+    memset(k, 0, offsetof(struct call, why) + 1); /* the rest of a message is not worth its time */
+    k->stream = rec->stream;
+    k->generation = rec->generation;
+    k->credit = NK_WIRE_FIRST_CREDIT;
     k->x.kind = &call_kind;
     k->x.c = c;
     k->x.max_body = UINT64_MAX;

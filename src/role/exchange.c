@@ -211,7 +211,8 @@ static void flush(struct exchange *x)
             return;
         if (n < 0) {
             /* TLS says why when it is read. */
-            struct nk_fault f = {0};
+            struct nk_fault f;
+            nk_fault_none(&f);
             char byte;
             ssize_t rc = l->up->tls ? nk_sock_read(&l->sock, &byte, 1, &f) : NK_EIO;
             link_error(x, rc == NK_ECRYPTO || n != NK_ECRYPTO ? rc : n, &f,
@@ -500,7 +501,8 @@ static void take(struct exchange *x, struct nk_str in)
     size_t n = 0;
     bool has_head = false, end = false;
     enum nk_http_event e = NK_HTTP_MORE;
-    struct nk_fault f = {0};
+    struct nk_fault f;
+    nk_fault_none(&f);
     do {
         int rc = nk_http_parse(x->parser, &in, &e, &f);
         if (rc) {
@@ -574,7 +576,8 @@ static void receive(struct exchange *x)
         x->paused = most == 0;
         if (x->over || x->paused)
             return;
-        struct nk_fault f = {0};
+        struct nk_fault f;
+        nk_fault_none(&f);
         most = most < COURIER_READ ? most : COURIER_READ;
         ssize_t n = nk_sock_read(&l->sock, x->c->read, most, &f);
         l->unread = n == (ssize_t)most;

@@ -51,7 +51,8 @@ static void on_head(struct gate_conn *c)
 /* Takes bytes of one request; what lies behind it stays in *in. */
 static void feed(struct gate_stream *s, struct nk_str *in)
 {
-    struct nk_fault f = {0};
+    struct nk_fault f;
+    nk_fault_none(&f);
     while (s->state == STREAM_HEAD || s->state == STREAM_BODY) {
         enum nk_http_event event;
         int rc = nk_http_parse(s->req->parser, in, &event, &f);
@@ -122,7 +123,8 @@ static ssize_t more_input(struct gate_conn *c, struct nk_fault *f)
 static void run(struct gate_conn *c)
 {
     struct gate_stream *s = &c->stream;
-    struct nk_fault f = {0};
+    struct nk_fault f;
+    nk_fault_none(&f);
     for (size_t reads = 0; s->state <= STREAM_BODY || s->state == STREAM_LINGER; reads++) {
         if (gate_pause(s))
             break;

@@ -177,6 +177,8 @@ static void seat(struct link *l, struct exchange *x)
 
 void mux_forget(struct exchange *x)
 {
+    if (!x->ride.since_us)
+        return;
     nk_buf_free(&x->ride.held);
     x->ride = (struct ride){0};
 }

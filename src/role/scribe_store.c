@@ -137,7 +137,8 @@ static void take_invalid(struct scribe *s, struct scribe_ring *r, struct nk_str 
 
 static void take_record(struct scribe *s, struct scribe_ring *r, const struct nk_ring_record *rec)
 {
-    struct nk_fault f = {.code = 0};
+    struct nk_fault f;
+    nk_fault_none(&f);
     int e = 0;
     if (rec->number < r->next) /* the scribe before this one had written it */
         return;
