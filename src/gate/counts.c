@@ -69,6 +69,7 @@ static void add_mcp(const struct nk_txn *t, const struct gate_mcp *m, struct nk_
     struct nk_str tool = t->state->resource.id;
     out->route = m->endpoint->config->path;
     out->about.method = nk_mcp_method_name(m->ask.op);
+    out->about.error = t->call.about.error;
     if (m->ask.op != NK_MCP_CALL_TOOL)
         return;
     out->about.operation = NK_STR("execute_tool");

@@ -77,6 +77,7 @@ struct nk_gate_about {
     struct nk_str method;    /* mcp.method.name */
     struct nk_str operation; /* gen_ai.operation.name */
     struct nk_str name;      /* of the tool, model or agent */
+    struct nk_str error;     /* error.type of an answer that says that it failed; else absent */
 };
 
 struct nk_gate_call {

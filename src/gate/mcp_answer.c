@@ -96,6 +96,19 @@ static int check_message(struct nk_txn *t, const struct nk_mcp_message *m, struc
                : nk_fault_set(f, NK_EINVAL, "mcp", 0, "an answer to another request");
 }
 
+/* A call that failed has a good answer all the same: what telemetry calls it (conventions for MCP, error.type). */
+static void note_failure(struct nk_txn *t, const struct nk_mcp_message *m)
+{
+    int64_t code;
+    uint32_t failed = nk_json_get(&m->doc, m->result, NK_STR("isError"));
+    bool is_call = m->kind == NK_MCP_RESULT && gate_mcp(t)->answers == NK_MCP_CALL_TOOL;
+    if (is_call && nk_json_type(&m->doc, failed) == NK_JSON_TRUE)
+        t->call.about.error = NK_STR("tool_error");
+    if (m->kind == NK_MCP_ERROR &&
+        nk_json_i64(&m->doc, nk_json_get(&m->doc, m->error, NK_STR("code")), &code) == 0)
+        t->call.about.error = nk_arena_printf(t->arena, "%lld", (long long)code);
+}
+
 /* What goes on in place of a message; *out is absent when it goes on as it came. */
 static int take_message(struct nk_txn *t, const struct nk_mcp_message *m, struct nk_arena *a,
                         struct nk_str *out, struct nk_fault *f)
@@ -109,6 +122,7 @@ static int take_message(struct nk_txn *t, const struct nk_mcp_message *m, struct
     gate_mcp(t)->has_result = true;
     if (gate_mcp_asks(t, m))
         return gate_mcp_relay_keep(t, m, f);
+    note_failure(t, m);
     return gate_mcp_result(t, m, a, out, f);
 }
 

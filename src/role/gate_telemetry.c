@@ -143,6 +143,7 @@ static void fill_about(const struct nk_gate_about *about, struct nk_wire_telemet
     t->text[NK_WIRE_ABOUT_METHOD] = about->method;
     t->text[NK_WIRE_ABOUT_OPERATION] = about->operation;
     t->text[NK_WIRE_ABOUT_NAME] = about->name;
+    t->text[NK_WIRE_ABOUT_ERROR] = about->error;
 }
 
 static void fill_texts(const struct nk_txn_facts *f, const struct nk_txn_counts *n,

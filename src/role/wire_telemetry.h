@@ -26,6 +26,7 @@ enum nk_wire_text {
     NK_WIRE_ABOUT_METHOD, /* as in struct nk_gate_about */
     NK_WIRE_ABOUT_OPERATION,
     NK_WIRE_ABOUT_NAME,
+    NK_WIRE_ABOUT_ERROR,
     NK_WIRE_POLICY, /* the first of NK_WIRE_POLICIES */
     NK_WIRE_TEXTS = NK_WIRE_POLICY + NK_WIRE_POLICIES,
 };

@@ -48,6 +48,8 @@ const text = (t) => ({ content: [{ type: "text", text: t }] });
 function result({ method, params }) {
   if (method === "tools/list") return listed(params);
   if (method === "tools/call" && params.name === "patient") return { ...text("{}"), structuredContent: {} };
+  if (method === "tools/call" && params.arguments?.amount < 0) return { ...text("CANARY-failure"), isError: true };
+  if (method === "tools/call" && params.arguments?.amount === 0) return { code: -32050, message: "CANARY-failure" };
   if (method === "tools/call") { effects++; return text(`Paid ${params.arguments?.amount}.`); }
   if (method === "server/discover") return { supportedVersions: ["2026-07-28"], capabilities: { tools: {} } };
   return {};
@@ -59,7 +61,8 @@ function send(res, status, body, headers = {}) {
 }
 async function answer(res, message, headers) {
   const modern = message.params?._meta?.["io.modelcontextprotocol/protocolVersion"] !== undefined;
-  const body = { jsonrpc: "2.0", id: message.id, result: { ...modern && { resultType: "complete" }, ...await result(message) } };
+  const said = await result(message), head = { jsonrpc: "2.0", id: message.id };
+  const body = said.code ? { ...head, error: said } : { ...head, result: { ...modern && { resultType: "complete" }, ...said } };
   if (message.method === "tools/list" && is === "another id") body.id = "x";
   let out = JSON.stringify(body);
   if (message.method === "tools/list" && is === "escaped") out = escaped(out);

@@ -110,6 +110,11 @@ function tool(trace, name, port) {
   same('call', [last.a['mcp.method.name'], last.a['gen_ai.operation.name'], last.a['gen_ai.tool.name']], ['tools/call', 'execute_tool', name]);
   for (const x of c) same('server', [x.a['server.address'], x.a['server.port'], x.a['nakoso.upstream'], x.a['http.response.status_code']], ['127.0.0.1', Number(port), 'rug', 200]);
 }
+// failing TRACE TYPE: a call that was answered, and the answer says that it failed.
+function failing(trace, type) {
+  const { server: s } = traceOf(trace);
+  same('failure', [s?.a['http.response.status_code'], s?.a['error.type'], s?.status?.code, calls(trace).at(-1)?.name], [200, type, 2, 'tools/call rug___pay']);
+}
 function agent(trace, who, model, name) {
   const { server: s } = traceOf(trace), c = calls(trace);
   if (!s) return wrong('no span of the request');
@@ -166,7 +171,7 @@ function items() {
 }
 
 const questions = {
-  form, answered, streamed, refused, fault, tool, agent, counted, items,
+  form, answered, streamed, refused, fault, tool, failing, agent, counted, items,
   none: (path) => bodies(path).length && wrong(`${bodies(path).length} messages to ${path}`),
   some: (path) => bodies(path).length || wrong(`no message to ${path}`),
   absent: (trace) => traceOf(trace).n && wrong('there are spans'),

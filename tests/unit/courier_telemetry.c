@@ -216,6 +216,17 @@ static void part_cases(void)
     collect(taken);
     tap_ok(says("\"name\":\"execute_tool ehr___patient\"") && says("\"_OTHER\""),
            "one that failed says so");
+    t = a_record(9);
+    t.text[NK_WIRE_ABOUT_ERROR] = NK_STR("tool_error");
+    tell(&t);
+    collect(taken);
+    tap_ok(says("\"tool_error\"") && says("\"code\":2"), "an answer that says that it failed");
+    t.refusal = 1;
+    tell(&t);
+    collect(taken);
+    bool told = says("\"tool_error\"");
+    collect(taken); /* spans, then its log record */
+    tap_ok(!told && !says("\"tool_error\""), "… but what we refused is ours");
 }
 
 /* A collector that breaks off is asked again, with the same bytes. */
