@@ -169,7 +169,7 @@ lint: # clang-tidy and cppcheck
 	@tools/deps build check lint
 	@tools/lint
 
-bench: all # measures; see bench/README.md
+bench: all # measures; see docs/why/06-what-it-costs.md
 	@tools/deps check bench
 	@$(MAKE) --no-print-directory $(BENCH)
 	@bench/run
