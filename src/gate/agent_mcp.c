@@ -405,8 +405,7 @@ int gate_agent_mcp_read(struct nk_txn *t, const struct nk_field_ask *ask, struct
     uint32_t type = nk_json_get(&answer.doc, answer.result, NK_STR("resultType"));
     if (type != NK_JSON_NONE && !nk_json_is(&answer.doc, type, NK_STR("complete")))
         return nk_fault_set(f, NK_EINVAL, "mcp", 0, "the server asks for what it may not ask for");
-    *failed = nk_json_type(&answer.doc, nk_json_get(&answer.doc, answer.result,
-                                                    NK_STR("isError"))) == NK_JSON_TRUE;
+    *failed = nk_mcp_has_failed(&answer);
     nk_buf_init(&kept, (size_t)t->setup->config.limits.reply_bytes);
     rc = nk_field_filter(ask, NK_FIELD_MCP, &answer.doc, answer.result, &d->step, &kept, report, f);
     if (!rc)

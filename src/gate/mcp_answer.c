@@ -100,13 +100,10 @@ static int check_message(struct nk_txn *t, const struct nk_mcp_message *m, struc
 static void note_failure(struct nk_txn *t, const struct nk_mcp_message *m)
 {
     int64_t code;
-    uint32_t failed = nk_json_get(&m->doc, m->result, NK_STR("isError"));
-    bool is_call = m->kind == NK_MCP_RESULT && gate_mcp(t)->answers == NK_MCP_CALL_TOOL;
-    if (is_call && nk_json_type(&m->doc, failed) == NK_JSON_TRUE)
-        t->call.about.error = NK_STR("tool_error");
-    if (m->kind == NK_MCP_ERROR &&
-        nk_json_i64(&m->doc, nk_json_get(&m->doc, m->error, NK_STR("code")), &code) == 0)
+    if (m->kind == NK_MCP_ERROR && !nk_mcp_error_code(m, &code))
         t->call.about.error = nk_arena_printf(t->arena, "%lld", (long long)code);
+    else if (gate_mcp(t)->answers == NK_MCP_CALL_TOOL && nk_mcp_has_failed(m))
+        t->call.about.error = NK_STR("tool_error");
 }
 
 /* What goes on in place of a message; *out is absent when it goes on as it came. */

@@ -66,7 +66,7 @@ static bool is_modern(struct nk_txn *t, struct nk_str text)
     if (!text.n ||
         gate_read_json(t, text, t->setup->config.limits.reply_bytes, t->scratch, &doc, &f) ||
         nk_mcp_read(&doc, t->scratch, &m, &f) || m.kind != NK_MCP_ERROR ||
-        nk_json_i64(&doc, nk_json_get(&doc, m.error, NK_STR("code")), &code))
+        nk_mcp_error_code(&m, &code))
         return false;
     uint32_t data = nk_json_get(&doc, m.error, NK_STR("data"));
     if (code == NK_MCP_NO_VERSION)

@@ -218,8 +218,7 @@ static int put_error(struct result *r, const struct nk_mcp_message *m, struct nk
     int64_t code;
     if (!c || !c->filters)
         return 0;
-    if (nk_json_i64(r->doc, nk_json_get(r->doc, m->error, NK_STR("code")), &code) ||
-        code < INT32_MIN || code > INT32_MAX)
+    if (nk_mcp_error_code(m, &code) || code < INT32_MIN || code > INT32_MAX)
         code = NK_MCP_FAILED;
     nk_buf_init(&b, 4096);
     nk_mcp_put_error(&b, gate_mcp(r->t)->message.id, (int)code,

@@ -312,8 +312,7 @@ static bool has_no_part(const struct nk_txn *t, const struct gate_mcp_reply *r,
     (void)t;
     if (r->status == 0 || r->status >= 500 || r->status == 401 || r->status == 403 || r->why)
         return true;
-    return said->kind == NK_MCP_ERROR &&
-           !nk_json_i64(&said->doc, nk_json_get(&said->doc, said->error, NK_STR("code")), &code) &&
+    return said->kind == NK_MCP_ERROR && !nk_mcp_error_code(said, &code) &&
            code == NK_MCP_NO_METHOD;
 }
 

@@ -58,6 +58,10 @@ struct nk_mcp_message {
  * fault `id` is set as far as it could be read. */
 int nk_mcp_read(const struct nk_json *doc, struct nk_arena *a, struct nk_mcp_message *out,
                 struct nk_fault *f) NK_CHECKED;
+/* The code of an error; not 0 where there is none, or no integer. */
+int nk_mcp_error_code(const struct nk_mcp_message *m, int64_t *code) NK_CHECKED;
+/* Does a tool's result (CallToolResult) say that the tool failed? */
+bool nk_mcp_has_failed(const struct nk_mcp_message *m);
 
 /* What a client's request or notification asks for. */
 struct nk_mcp_ask {

@@ -52,6 +52,17 @@ int nk_mcp_read(const struct nk_json *doc, struct nk_arena *a, struct nk_mcp_mes
     return rc;
 }
 
+int nk_mcp_error_code(const struct nk_mcp_message *m, int64_t *code)
+{
+    return nk_json_i64(&m->doc, nk_json_get(&m->doc, m->error, NK_STR("code")), code);
+}
+
+bool nk_mcp_has_failed(const struct nk_mcp_message *m)
+{
+    uint32_t at = nk_json_get(&m->doc, m->result, NK_STR("isError"));
+    return nk_json_type(&m->doc, at) == NK_JSON_TRUE;
+}
+
 /* Which row: completion/complete is two, told apart by what it completes. */
 static enum nk_mcp_op op_of(const struct nk_mcp_message *m, const struct nk_mcp_ask *ask)
 {
