@@ -70,14 +70,11 @@ static void add_principal(struct nk_otel_attributes *a, const struct courier_con
     nk_otel_add_text(a, hash ? NK_STR("user.hash") : NK_STR("user.id"), r->text[NK_WIRE_PRINCIPAL]);
 }
 
-/* What kind of failure: our own word for it, else the status, else what the answer says of itself (conventions,
- * error.type). */
+/* What kind of failure: our own word for it, else the status (conventions, error.type). */
 static struct nk_str error_type(const struct nk_wire_telemetry *r, uint32_t status, char room[16])
 {
     if (r->refusal)
         return nk_str(nk_refusal_name((int)r->refusal));
-    if (status < 400 && r->text[NK_WIRE_ABOUT_ERROR].n)
-        return r->text[NK_WIRE_ABOUT_ERROR];
     snprintf(room, 16, "%u", status);
     return nk_str(room);
 }
@@ -107,8 +104,9 @@ static void put_request(struct courier_telemetry *t, const struct courier_config
     bool other = nk_str_eq(method, NK_STR("_OTHER"));
     snprintf(name, sizeof name, "%.*s%s%.*s", NK_FMT(other ? NK_STR("HTTP") : method),
              route.n ? " " : "", NK_FMT(route));
-    bool says = r->text[NK_WIRE_ABOUT_ERROR].n && !r->refusal;
-    bool failed = r->status >= 500 || r->flags & NK_WIRE_CUT || says;
+    bool ours = r->status >= 500 || r->refusal; /* else the answer may say that it failed */
+    struct nk_str said = ours ? (struct nk_str){NULL, 0} : r->text[NK_WIRE_ABOUT_ERROR];
+    bool failed = r->status >= 500 || r->flags & NK_WIRE_CUT || said.n;
     nk_otel_add_text(&a, NK_STR("http.request.method"), method);
     nk_otel_add_text(&a, NK_STR("url.scheme"),
                      r->flags & NK_WIRE_TLS ? NK_STR("https") : NK_STR("http"));
@@ -121,8 +119,9 @@ static void put_request(struct courier_telemetry *t, const struct courier_config
         nk_otel_add_number(&a, NK_STR("http.response.status_code"), r->status);
     if (failed)
         nk_otel_add_text(&a, NK_STR("error.type"),
-                         r->status >= 500 || r->refusal || says ? error_type(r, r->status, type)
-                                                                : NK_STR("client_gone"));
+                         ours     ? error_type(r, r->status, type)
+                         : said.n ? said
+                                  : NK_STR("client_gone"));
     add_about(&a, r);
     add_refusal(&a, r);
     add_decision(&a, r);

@@ -221,6 +221,13 @@ static void part_cases(void)
     tell(&t);
     collect(taken);
     tap_ok(says("\"tool_error\"") && says("\"code\":2"), "an answer that says that it failed");
+    t.status = 404;
+    t.text[NK_WIRE_ABOUT_ERROR] = NK_STR("-32601");
+    tell(&t);
+    collect(taken);
+    tap_ok(says("{\"stringValue\":\"-32601\"}") && !says("{\"stringValue\":\"404\"}"),
+           "… also where the status says so, too: the answer's word is the closer one");
+    t.text[NK_WIRE_ABOUT_ERROR] = NK_STR("tool_error");
     t.refusal = 1;
     tell(&t);
     collect(taken);
