@@ -211,8 +211,7 @@ static void flush(struct exchange *x)
             return;
         if (n < 0) {
             /* TLS says why when it is read. */
-            struct nk_fault f;
-            nk_fault_none(&f);
+            struct nk_fault f = {0};
             char byte;
             ssize_t rc = l->up->tls ? nk_sock_read(&l->sock, &byte, 1, &f) : NK_EIO;
             link_error(x, rc == NK_ECRYPTO || n != NK_ECRYPTO ? rc : n, &f,

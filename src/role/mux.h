@@ -35,8 +35,8 @@ struct mux {
 struct ride {
     struct exchange *next, **at; /* among the riders */
     struct exchange *next_touched;
-    uint32_t stream; /* 0: not yet, or over */
-    int64_t since_us;
+    uint32_t stream;          /* 0: not yet, or over */
+    int64_t since_us;         /* 0: on none, and nothing else here is set */
     struct nk_http_head head; /* of the answer; texts live in the exchange's arena */
     struct nk_buf held;       /* of its body: came, and did not go on yet */
     size_t unused;            /* bytes that went on while the peer may not send as many anew */
